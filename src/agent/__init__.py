@@ -1,0 +1,1 @@
+"""The LangGraph agent. It decides; it never sends and never saves."""

@@ -1,0 +1,1 @@
+"""Composition root: settings, processes and the command line."""

@@ -1,0 +1,1 @@
+"""Channels: the protocol that every provider of messages fulfils, and its providers."""

@@ -1,0 +1,1 @@
+"""WhatsApp providers: one file each, with shared conversion and identity rules."""

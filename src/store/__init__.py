@@ -1,0 +1,1 @@
+"""PostgreSQL: tables, transactions, queries by noun, the embedded server, vector search and the job queue."""

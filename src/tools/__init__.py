@@ -1,0 +1,1 @@
+"""Business functions: how they are declared, registered, checked and called."""

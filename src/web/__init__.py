@@ -1,0 +1,1 @@
+"""FastAPI: API, webhooks, inbox pages, realtime, templates and static files."""
