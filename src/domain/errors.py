@@ -1,0 +1,43 @@
+"""The root of every error that Atende raises on purpose."""
+
+from __future__ import annotations
+
+
+class AtendeError(Exception):
+    """An expected failure. The message says what happened, ``hint`` what to do next.
+
+    Subclasses carry their data as attributes and compose the message from it, so that callers never parse text.
+    """
+
+    hint: str = ""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        if hint:
+            self.hint = hint
+
+    def sentence(self) -> str:
+        """One line for a person: what happened, then what to do next."""
+        return f"{self} {self.hint}".strip()
+
+
+class NotFoundError(AtendeError):
+    """A thing of this tenant that does not exist, or belongs to another one: the two must look alike."""
+
+    def __init__(self, kind: str, key: object) -> None:
+        super().__init__(f"There is no {kind} {key}.", hint="Check the id, or list what exists first.")
+        self.kind = kind
+        self.key = key
+
+
+class ConflictError(AtendeError):
+    """The thing changed since it was read, or its state does not allow the request."""
+
+
+class InvalidInputError(AtendeError):
+    """Input that can never be accepted as it is; ``field`` names the part at fault."""
+
+    def __init__(self, field: str, problem: str, *, hint: str = "") -> None:
+        super().__init__(f"{field}: {problem}", hint=hint)
+        self.field = field
+        self.problem = problem
