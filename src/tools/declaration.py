@@ -94,7 +94,7 @@ class ToolContext:
 
 
 class BusinessError(AtendeError):
-    """An expected negative answer of a function ("no such order"). ``code`` selects the reply text; ``data`` fills it."""
+    """An expected negative answer ("no such order"). ``code`` selects the reply text, ``data`` fills it."""
 
     def __init__(self, code: str, **data: Any) -> None:
         super().__init__(f"business error {code}")
@@ -104,7 +104,7 @@ class BusinessError(AtendeError):
 
 @dataclass(frozen=True, slots=True)
 class BusinessFunction:
-    """A declared function. ``call`` takes the context and keyword arguments by parameter name and returns JSON values."""
+    """A declared function. ``call`` takes the context, then keyword arguments by parameter name; returns JSON values."""
 
     name: str
     description: str
