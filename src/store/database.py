@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
@@ -16,10 +16,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store.migrate import APP_ROLE, QUEUE_ROLE, role_password
 
-Connection = asyncpg.pool.PoolConnectionProxy
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy"
 """A connection inside a transaction; what queries take as ``tx``."""
 
-Row = asyncpg.Record
+Row: TypeAlias = asyncpg.Record
 
 
 def role_url(owner_dsn: str, role: str, password: str) -> str:
