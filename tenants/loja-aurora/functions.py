@@ -80,7 +80,9 @@ LETTER_SIZES = tuple(
     for size, english in (("PP", "extra small"), ("P", "small"), ("M", "medium"), ("G", "large"), ("GG", "extra large"))
 )
 SHOE_SIZES = tuple(
-    _choice(str(size), f"{size}|tamanho {size}|número {size}", f"{size}|talla {size}|número {size}", f"{size}|size {size}")
+    _choice(
+        str(size), f"{size}|tamanho {size}|número {size}", f"{size}|talla {size}|número {size}", f"{size}|size {size}"
+    )
     for size in range(34, 45)
 )
 
@@ -177,13 +179,13 @@ async def opening_hours(ctx: ToolContext) -> dict[str, Any]:
             choices=(
                 _choice(
                     "size",
-                    "tamanho|ficou grande|ficou pequeno|ficou pequena|ficou apertado|ficou apertada|não serviu|largo|larga",
+                    "tamanho|ficou grande|ficou pequeno|ficou pequena|apertado|apertada|não serviu|largo|larga",
                     "talla|me queda grande|me queda chico|no me quedó|ajustado",
                     "size|too big|too small|too tight|doesn't fit|does not fit",
                 ),
                 _choice(
                     "defect",
-                    "defeito|com defeito|rasgado|rasgada|furado|furada|descosturado|quebrado|quebrada|manchado|manchada",
+                    "defeito|rasgado|rasgada|furado|furada|descosturado|quebrado|quebrada|manchado|manchada",
                     "defecto|defectuoso|roto|rota|manchado|descosido",
                     "defect|defective|broken|torn|stained|damaged",
                 ),
@@ -204,7 +206,7 @@ async def opening_hours(ctx: ToolContext) -> dict[str, Any]:
     ],
 )
 async def request_exchange(ctx: ToolContext, order_number: str, reason: str) -> dict[str, Any]:
-    """Open an exchange for a delivered order and return its protocol. Use only when the customer wants to exchange it."""
+    """Open an exchange for a delivered order and return its protocol. Use when the customer wants to exchange it."""
     done = await ctx.records.get("exchanges", ctx.idempotency_key)
     if done is not None:
         return _exchange_answer(done)
@@ -245,9 +247,7 @@ async def request_exchange(ctx: ToolContext, order_number: str, reason: str) -> 
         ),
     ],
 )
-async def invoice_copy(
-    ctx: ToolContext, order_number: str, cpf: str, document: str | None = None
-) -> dict[str, Any]:
+async def invoice_copy(ctx: ToolContext, order_number: str, cpf: str, document: str | None = None) -> dict[str, Any]:
     """Get the link to the second copy of a tax invoice or a boleto. Needs the order number and the buyer's CPF."""
     order = await ctx.records.get("orders", _digits(order_number))
     # The same answer for "no such order" and "not this CPF": nobody learns here which orders exist.
@@ -310,11 +310,7 @@ async def product_availability(ctx: ToolContext, product: str, size: str | None 
         "product": product,
         "size": size or "",
         "items": [
-            {
-                "name": item["name"],
-                "price_text": _money(item["price_cents"]),
-                "sizes": [] if sizes == ["U"] else sizes,
-            }
+            {"name": item["name"], "price_text": _money(item["price_cents"]), "sizes": [] if sizes == ["U"] else sizes}
             for item, sizes in fitting[:5]
         ],
     }
@@ -384,7 +380,8 @@ def _next_opening(now: datetime, weekly: list[list[list[str]]], closed: list[str
 def _week_lines(weekly: list[list[list[str]]], language: str) -> list[str]:
     """Neighbouring days with the same hours share a line ("segunda a sexta: 09:00 às 18:00")."""
     names = WEEKDAYS.get(language, WEEKDAYS["pt"])
-    until, between = {"en": (" to ", " to "), "es": (" a ", " a ")}.get(language, (" a ", " às "))
+    until = {"en": " to "}.get(language, " a ")
+    between = {"en": " to ", "es": " a "}.get(language, " às ")
     groups: list[tuple[int, int]] = []
     for day in range(7):
         if not weekly[day]:
