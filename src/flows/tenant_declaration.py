@@ -40,6 +40,15 @@ def _supported(language: str) -> str:
 Language = Annotated[str, AfterValidator(_supported)]
 
 
+def _weekday(day: str) -> str:
+    if day not in WEEKDAYS:
+        raise ValueError(f"{day!r} is no day; write {', '.join(WEEKDAYS)}")
+    return day
+
+
+Weekday = Annotated[str, AfterValidator(_weekday)]
+
+
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError(f"{name!r} is no time zone; use an IANA name such as America/Sao_Paulo")
@@ -64,18 +73,12 @@ class _Declared(BaseModel):
 class HoursDeclaration(_Declared):
     """Opening hours. A day that is not listed is closed."""
 
-    weekly: dict[
-        Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"],
-        Annotated[tuple[str, ...], AfterValidator(_spans)],
-    ] = {}
+    weekly: dict[Weekday, Annotated[tuple[str, ...], AfterValidator(_spans)]] = {}
     closed_dates: tuple[date, ...] = ()
 
     def business_hours(self) -> BusinessHours:
         """The same hours as the agent reads them; no weekly hours at all means that the tenant has none to keep."""
-        weekly = tuple(
-            tuple((span[:5], span[6:]) for span in self.weekly.get(day, ()))  # type: ignore[call-overload]
-            for day in WEEKDAYS
-        )
+        weekly = tuple(tuple((span[:5], span[6:]) for span in self.weekly.get(day, ())) for day in WEEKDAYS)
         return BusinessHours(weekly if self.weekly else (), tuple(day.isoformat() for day in self.closed_dates))
 
 

@@ -1,7 +1,7 @@
 """Load a tenant from its folder of plain files and check it as a whole.
 
-A folder holds ``tenant.yaml``, ``intents/*.yaml``, ``functions.py``, ``knowledge/*.md`` (``name.es.md`` for a language other
-than the tenant's own) and ``data/*.json``. All mistakes are reported together.
+A folder holds ``tenant.yaml``, ``intents/*.yaml``, ``functions.py``, ``knowledge/*.md`` (``name.es.md`` for a language
+other than the tenant's own) and ``data/*.json``. All mistakes are reported together.
 
 ``functions.py`` is run as it stands: it is code of the installation's owner, trusted like the rest of the program.
 Never load a folder that came from somebody else without reading that file first.
