@@ -25,7 +25,7 @@ from domain.messages import Address, AddressKind, Author, MessageKind
 from domain.text import storable, storable_json
 from flows import receipts, sessions
 from store import contacts, conversations, events, messages
-from store.database import Connection, Database
+from store.database import Connection, Database, Row
 from store.jobs import TURNS, enqueue_turn
 from store.messages import NewMessage
 from store.wakeup import EVENTS, Wakeup
@@ -122,12 +122,9 @@ class Inbound:
         self, tx: Connection, session: SessionInfo, event: MessageReceived, author: Author
     ) -> tuple[Outcome, bool]:
         message = clean(event, author)
-        wait = {"debounce": session.debounce, "cap": session.debounce_cap}
         stored = None
-        if not (event.alternates or event.push_name):
-            stored = await messages.store_in_open_conversation(tx, session.tenant_id, session.id, message, **wait)
-        elif await _addresses_known(tx, event):
-            stored = await messages.store_in_open_conversation(tx, session.tenant_id, session.id, message, **wait)
+        if not (event.alternates or event.push_name) or await _addresses_known(tx, event):
+            stored = await _store(tx, session, message)
         if stored is None:
             contact_id = await contacts.resolve(
                 tx, session.tenant_id, (event.chat, *event.alternates), push_name=_push_name(event)
@@ -135,7 +132,7 @@ class Inbound:
             if known := await messages.known(tx, session.id, contact_id, event.provider_id):
                 return await _repeated(tx, session, contact_id, message, known)
             await _open_conversation(tx, session, contact_id, event.chat, historical=message.historical)
-            stored = await messages.store_in_open_conversation(tx, session.tenant_id, session.id, message, **wait)
+            stored = await _store(tx, session, message)
             if stored is None:
                 raise RuntimeError(f"message {event.provider_id} found no conversation")
         return "stored", stored["enqueued"] is not None
@@ -290,6 +287,12 @@ def own_message_event(body: Mapping[str, Any]) -> MessageReceived:
         text=body["text"],
         raw=body["raw"],
         from_me=True,
+    )
+
+
+async def _store(tx: Connection, session: SessionInfo, message: NewMessage) -> Row | None:
+    return await messages.store_in_open_conversation(
+        tx, session.tenant_id, session.id, message, debounce=session.debounce, cap=session.debounce_cap
     )
 
 

@@ -113,7 +113,6 @@ async def _join_conversations(tx: Connection, into: UUID, *, kept: UUID, twin: U
     await tx.execute(
         """UPDATE conversation k
               SET fence = k.fence + t.fence + 1, unread = k.unread + t.unread,
-                  last_message_id = greatest(k.last_message_id, t.last_message_id),
                   last_inbound_id = greatest(k.last_inbound_id, t.last_inbound_id),
                   answered_upto_id = coalesce($3 - 1, greatest(k.answered_upto_id, t.answered_upto_id)),
                   last_message_at = greatest(k.last_message_at, t.last_message_at),

@@ -44,7 +44,7 @@ WITH c AS (
     RETURNING id, conversation_id
 ), u AS (
     UPDATE conversation k
-       SET fence = k.fence + CASE WHEN $16 THEN 1 ELSE 0 END, last_message_id = m.id,
+       SET fence = k.fence + CASE WHEN $16 THEN 1 ELSE 0 END,
            last_inbound_id = CASE WHEN $16 THEN m.id ELSE k.last_inbound_id END,
            unread = k.unread + CASE WHEN $6 = 'contact' THEN 1 ELSE 0 END,
            last_message_at = now(), last_preview = left($8, 120), address = $3 || ':' || $4
