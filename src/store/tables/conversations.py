@@ -86,7 +86,6 @@ class Conversation(SQLModel, table=True):
     unread: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     window_start_id: int = counter()
     """Messages with a lower id belong to an earlier, closed context window."""
-    last_message_id: int = counter()
     last_inbound_id: int = counter()
     answered_upto_id: int = counter()
     """Inbound messages up to here are answered (by a turn in force or by a person)."""

@@ -33,6 +33,8 @@ class Turn(SQLModel, table=True):
     conversation_id: UUID = reference("conversation")
     upto_message_id: int = counter()
     """The last inbound message it read; messages up to here count as answered while ``status`` is decided."""
+    answered_before: int = counter()
+    """The conversation's ``answered_upto_id`` before this turn: what it falls back to when the turn is voided."""
     fence: int = counter()
     status: str = words()
     """decided, voided (its reply was cancelled before it left) or failed."""

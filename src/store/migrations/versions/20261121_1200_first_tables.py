@@ -7,6 +7,7 @@ Revises:
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from alembic import op
 from procrastinate.schema import SchemaManager
@@ -20,16 +21,20 @@ HERE = Path(__file__).parent
 
 
 def upgrade() -> None:
-    # The driver's own connection: these files hold many statements and literal percent signs.
-    run = op.get_bind().connection.driver_connection.execute
-    run((HERE / "20261121_1200_first_tables.sql").read_text("utf-8"))
-    run((HERE / "20261121_1201_security.sql").read_text("utf-8"))
-    run("CREATE SCHEMA queue")
-    run("SET LOCAL search_path = queue, public")
-    run(SchemaManager.get_schema())
-    run("SET LOCAL search_path = public")
-    run((HERE / "20261121_1202_queue.sql").read_text("utf-8"))
-    run((HERE / "20261121_1203_gate.sql").read_text("utf-8"))
+    _run((HERE / "20261121_1200_first_tables.sql").read_text("utf-8"))
+    _run((HERE / "20261121_1201_security.sql").read_text("utf-8"))
+    _run("CREATE SCHEMA queue")
+    _run("SET LOCAL search_path = queue, public")
+    _run(SchemaManager.get_schema())
+    _run("SET LOCAL search_path = public")
+    _run((HERE / "20261121_1202_queue.sql").read_text("utf-8"))
+    _run((HERE / "20261121_1203_gate.sql").read_text("utf-8"))
+
+
+def _run(statements: str) -> None:
+    # The driver's own connection: these texts hold many statements and literal percent signs.
+    driver: Any = op.get_bind().connection.driver_connection
+    driver.execute(statements)
 
 
 def downgrade() -> None:

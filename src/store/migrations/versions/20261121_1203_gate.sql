@@ -123,6 +123,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
      WHERE o.state = 'sending' AND o.sending_until < now()
 $$;
 
+-- Own messages whose origin (ours, or a person on the phone) could not be told when they came.
+CREATE FUNCTION gate.held_events(of_kind text, older_than interval, at_most integer)
+RETURNS TABLE (id bigint, tenant_id uuid, channel_session_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT id, tenant_id, channel_session_id FROM held_event
+     WHERE kind = of_kind AND created_at < now() - older_than ORDER BY id LIMIT at_most
+$$;
+
 -- Events -------------------------------------------------------------------------------------------------------
 -- In the order of ids, only as far as no open transaction can still write an earlier one.
 CREATE FUNCTION gate.events_after(cursor_id bigint, at_most integer)
@@ -181,4 +189,4 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, gate.switch_login, gate.close_login,
     gate.channel_session, gate.lease_sessions, gate.release_sessions, gate.due_outbox, gate.overdue_sending,
-    gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.forgotten_conversations TO atende_app;
+    gate.held_events,    gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.forgotten_conversations TO atende_app;
