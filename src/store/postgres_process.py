@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 import psutil
+import psycopg
 
 StopMode = Literal["smart", "fast", "immediate"]
 
@@ -94,6 +95,11 @@ class Postmaster:
     def is_serving(self) -> bool:
         """Whether it still lives and its socket is there; about 0.05 ms. A later process with its number is not it."""
         return not _is_dead(self.process) and (self.socket_folder / f".s.PGSQL.{self.port}").exists()
+
+    def answers(self) -> bool:
+        """Whether it takes connections now; the login is not tried."""
+        address = f"host='{self.socket_folder}' port={self.port} connect_timeout=2"
+        return psycopg.pq.PGconn.ping(address.encode()) == psycopg.pq.Ping.OK
 
     def stop(self, mode: StopMode, *, seconds: float) -> bool:
         """Ask it to stop and wait; True when it and its children are gone."""
