@@ -63,6 +63,7 @@ def load_tenant(folder: Path) -> TenantDeclaration:
     if settings is None:
         raise AssertionError("a missing tenant.yaml was not reported")
     return TenantDeclaration(
+        folder=folder.resolve(),
         settings=settings,
         version=_digest(folder),
         intents={intent.name: intent for _, intent in intents},
@@ -151,20 +152,24 @@ def _check_intent(
             _check_template(reader, file, f"replies.{outcome}.{language}", template)
 
 
-def _check_template(reader: FileReader, file: str, key: str, template: str) -> None:
+def _check_template(
+    reader: FileReader, file: str, key: str, template: str, variables: frozenset[str] | None = TEMPLATE_VARIABLES
+) -> None:
     # Replies are plain WhatsApp text; whoever shows them on a page escapes them there.
     environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     try:
         environment.from_string(template)
-        unknown = meta.find_undeclared_variables(environment.parse(template)) - TEMPLATE_VARIABLES
+        used = meta.find_undeclared_variables(environment.parse(template))
     except TemplateSyntaxError as error:
         reader.problem(file, key, f"is no valid template: {error.message} (line {error.lineno}).", "Correct it.")
         return
     except TemplateError as error:
         reader.problem(file, key, f"is no valid template: {error}.", "Correct it.")
         return
-    for name in sorted(unknown):
-        allowed = ", ".join(sorted(TEMPLATE_VARIABLES))
+    if variables is None:
+        return
+    allowed = ", ".join(sorted(variables))
+    for name in sorted(used - variables):
         reader.problem(file, key, f"uses the unknown variable {name}.", f"A template knows: {allowed}.")
 
 
@@ -183,6 +188,9 @@ def _check_settings(reader: FileReader, settings: TenantSettings, functions: Map
     _check_languages(
         reader, file, {f"texts.{name}": texts for name, texts in settings.texts.items()}, settings.default_language
     )
+    for name, texts in settings.texts.items():
+        for language, text in texts.items():
+            _check_template(reader, file, f"texts.{name}.{language}", text, variables=None)
     for name in settings.trusted_writes:
         if name not in functions:
             reader.problem(file, "trusted_writes", f"functions.py has no {name}.", "Correct the name, or remove it.")
