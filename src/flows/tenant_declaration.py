@@ -182,9 +182,16 @@ class KnowledgeSection:
     """The text under one heading: what is embedded and found. ``ref`` is ``document#position``, from 0."""
 
     ref: str
-    title: str
+    document_title: str
+    heading: str
+    """Empty for what stands before the first heading."""
     text: str
     language: Language
+
+    @property
+    def title(self) -> str:
+        """The document's title, then the heading."""
+        return f"{self.document_title} · {self.heading}" if self.heading else self.document_title
 
 
 @dataclass(frozen=True, slots=True)

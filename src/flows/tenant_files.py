@@ -34,7 +34,7 @@ from flows.tenant_declaration import (
 )
 from tools.declaration import BusinessFunction
 
-TEMPLATE_VARIABLES = frozenset({"result", "arguments", "contact"})
+TEMPLATE_VARIABLES = frozenset({"result", "arguments", "contact", "business", "language"})
 """What a reply template may use."""
 
 _HEADING = re.compile(r"^## +(.+)$", re.MULTILINE)
@@ -46,7 +46,7 @@ def load_tenant(folder: Path) -> TenantDeclaration:
     settings = reader.yaml("tenant.yaml", TenantSettings)
     default = settings.default_language if settings else None
     intents = _intents(reader)
-    functions = _functions(reader, settings.slug if settings else folder.name)
+    functions = _functions(reader)
     knowledge = _knowledge(reader, default or "pt")
     records = _records(reader)
     if settings:
@@ -71,6 +71,14 @@ def load_tenant(folder: Path) -> TenantDeclaration:
         knowledge=knowledge,
         records=records,
     )
+
+
+def load_functions(folder: Path) -> dict[str, BusinessFunction]:
+    """The business functions of a tenant folder alone, by name; raise TenantFilesError if its code cannot be run."""
+    reader = FileReader(folder)
+    functions = _functions(reader)
+    reader.raise_problems()
+    return functions
 
 
 def fold_sentence(text: str) -> str:
@@ -134,10 +142,12 @@ def _check_intent(
         reader.problem(file, "", "says nothing about how to serve it.", "Add function, answer, action or restricted.")
     if intent.function and intent.answer:
         reader.problem(file, "answer", "stands beside a function.", "Keep one; texts of a function belong in replies.")
-    if not serves and (intent.function or intent.answer or intent.replies):
+    if not serves and (intent.function or intent.replies):
         reader.problem(
-            file, "", "is never served, so its function, answer and replies are unused.", "Remove them, or the action."
+            file, "", "is never served, so its function and replies are unused.", "Remove them, or the action."
         )
+    if intent.action == "stay_silent" and intent.answer:
+        reader.problem(file, "answer", "is never said by an intent that stays silent.", "Remove it, or the action.")
     if intent.replies and not intent.function:
         reader.problem(file, "replies", "need a function.", "Add it, or write a fixed text under answer.")
     if intent.function and "ok" not in intent.replies:
@@ -206,7 +216,7 @@ def _check_settings(reader: FileReader, settings: TenantSettings, functions: Map
         reader.problem(file, "users", "name no admin.", "Give one of them the role admin.")
 
 
-def _functions(reader: FileReader, slug: str) -> dict[str, BusinessFunction]:
+def _functions(reader: FileReader) -> dict[str, BusinessFunction]:
     file = "functions.py"
     if not (reader.folder / file).exists():
         return {}
@@ -217,7 +227,7 @@ def _functions(reader: FileReader, slug: str) -> dict[str, BusinessFunction]:
     digest = hashlib.sha256(f"{path}\0{source}".encode()).hexdigest()[:12]
     # Unique per content and place, so that two tenants, or two versions of one, never see each other's module. Run by
     # hand rather than imported: no bytecode is left in a folder that people copy.
-    module = types.ModuleType(f"atende_tenant_{slug.replace('-', '_')}_{digest}")
+    module = types.ModuleType(f"atende_tenant_{digest}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses and pydantic look their module up by name
     try:
@@ -296,12 +306,10 @@ def _knowledge(reader: FileReader, default: str) -> tuple[KnowledgeDocument, ...
 
 def _sections(ref: str, title: str, body: str, language: str) -> Iterable[KnowledgeSection]:
     introduction, *parts = _HEADING.split(body)
-    titled = [
-        (title, introduction),
-        *((f"{title} · {name.strip()}", text) for name, text in zip(parts[::2], parts[1::2], strict=True)),
-    ]
-    for position, (heading, text) in enumerate((heading, text) for heading, text in titled if text.strip()):
-        yield KnowledgeSection(f"{ref}#{position}", heading, text.strip(), language)
+    headed = [("", introduction), *zip(parts[::2], parts[1::2], strict=True)]
+    filled = [(heading.strip(), text.strip()) for heading, text in headed if text.strip()]
+    for position, (heading, text) in enumerate(filled):
+        yield KnowledgeSection(f"{ref}#{position}", title, heading, text, language)
 
 
 def _records(reader: FileReader) -> dict[str, dict[str, dict[str, Any]]]:

@@ -36,6 +36,9 @@ FOLDER_SOURCE = "folder:"
 """``business_function.source`` of a function from a tenant folder: this, then the folder's path."""
 
 
+_OWN_TABLES = {"slug", "name", "timezone", "users", "numbers", "trusted_writes"}
+
+
 @dataclass(frozen=True, slots=True)
 class ImportedTenant:
     """What an import led to. ``numbers``: channel session ids by the keys of tenant.yaml."""
@@ -112,7 +115,7 @@ def _stamp(declaration: TenantDeclaration, encoder: Encoder, today: date) -> dic
 
 def _settings(declaration: TenantDeclaration) -> dict[str, Any]:
     """tenant.yaml without what has a table of its own, and without passwords."""
-    settings = declaration.settings.model_dump(mode="json", exclude={"slug", "name", "timezone", "users", "numbers"})
+    settings = declaration.settings.model_dump(mode="json", exclude=_OWN_TABLES)
     return settings | {"version": declaration.version}
 
 
@@ -285,7 +288,7 @@ async def _put_knowledge(
                     tenant_id,
                     document_id,
                     ordinal,
-                    section.title,
+                    section.heading,
                     section.text,
                     section.language,
                     encoder,
