@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -28,9 +28,8 @@ from flows.tenant_declaration import (
     TenantDeclaration,
     seed_records,
 )
-from store import events
+from store import events, knowledge
 from store.database import Connection, Database
-from store.tables.columns import EMBEDDING_DIMENSIONS
 
 FOLDER_SOURCE = "folder:"
 """``business_function.source`` of a function from a tenant folder: this, then the folder's path."""
@@ -99,12 +98,6 @@ async def import_tenant(
 def section_text(section: KnowledgeSection) -> str:
     """What is encoded for a section: its heading belongs to its meaning."""
     return f"{section.title}. {section.text}"
-
-
-def vector_literal(vector: Sequence[float]) -> str:
-    """A vector as PostgreSQL reads it (``$1::text::vector``), padded with zeros to the width of the columns."""
-    padded = [*map(float, vector), *[0.0] * (EMBEDDING_DIMENSIONS - len(vector))]
-    return "[" + ",".join(format(value, ".8g") for value in padded) + "]"
 
 
 def _stamp(declaration: TenantDeclaration, encoder: Encoder, today: date) -> dict[str, str]:
@@ -323,10 +316,13 @@ def _document_digest(document: KnowledgeDocument, encoder: str) -> str:
 async def _example_vectors(declaration: TenantDeclaration, encoder: Encoder) -> dict[str, str]:
     texts = [text for intent in declaration.intents.values() for _, text in _sentences(intent)]
     vectors = await asyncio.to_thread(vectorise, texts, encoder)
-    return {text: vector_literal(vector.tolist()) for text, vector in zip(texts, vectors, strict=True)}
+    return {text: knowledge.vector_literal(vector.tolist()) for text, vector in zip(texts, vectors, strict=True)}
 
 
 async def _section_vectors(declaration: TenantDeclaration, encoder: Encoder) -> dict[str, str]:
     sections = declaration.sections()
     vectors = await asyncio.to_thread(vectorise, [section_text(section) for section in sections], encoder)
-    return {section.ref: vector_literal(vector.tolist()) for section, vector in zip(sections, vectors, strict=True)}
+    return {
+        section.ref: knowledge.vector_literal(vector.tolist())
+        for section, vector in zip(sections, vectors, strict=True)
+    }
