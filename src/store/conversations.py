@@ -43,8 +43,9 @@ async def apply(
         """UPDATE conversation
               SET status = $2, fence = fence + 1, assignee_id = $3,
                   waiting_since = CASE WHEN $2 = 'waiting' THEN now() END,
-                  window_start_id = CASE WHEN $4 THEN coalesce((SELECT max(m.id) + 1 FROM message m WHERE m.conversation_id = $1), 0)
-                                         ELSE window_start_id END,
+                  window_start_id = CASE WHEN $4 THEN
+                      coalesce((SELECT max(m.id) + 1 FROM message m WHERE m.conversation_id = $1), 0)
+                      ELSE window_start_id END,
                   answered_upto_id = CASE WHEN $5 THEN last_inbound_id ELSE answered_upto_id END
             WHERE id = $1""",
         conversation_id,
