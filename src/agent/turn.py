@@ -1,0 +1,159 @@
+"""What goes into a turn and what comes out: the only contact surface between the agent and the flows.
+
+Everything the agent may do to the world is a callable in TurnContext. Evals hand in other callables and run the very
+same graph without a database or a channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+from zoneinfo import ZoneInfo
+
+from domain.decisions import Decision, ReplyMode, TurnTrace
+from domain.messages import Author, MessageKind
+from tools.declaration import BusinessFunction
+
+if TYPE_CHECKING:
+    from agent.classifier import Classification
+    from agent.language_model import LanguageModel
+
+Translations = Mapping[str, str]
+"""Text per language code (``pt``, ``es``, ``en``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntentSpec:
+    """One thing customers want, and what serves it: a function, a fixed answer, a person, or silence.
+
+    ``replies`` are Jinja2 templates per outcome (``ok`` or a BusinessError code) and language, filled with ``result``
+    (the function's result, or the error's data), ``arguments`` and ``contact``.
+    """
+
+    name: str
+    description: str = ""
+    function: str | None = None
+    answer: Translations = field(default_factory=dict)
+    replies: Mapping[str, Translations] = field(default_factory=dict)
+    action: Literal["serve", "hand_off", "stay_silent"] = "serve"
+    threshold: float | None = None
+    reply_mode: ReplyMode | None = None
+    restricted: bool = False
+    """Restricted intents always go to a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessHours:
+    """Opening times in the tenant's zone: ``weekly[0]`` is Monday, each a tuple of ("09:00", "18:00") spans."""
+
+    weekly: tuple[tuple[tuple[str, str], ...], ...] = ()
+    closed_dates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TenantProfile:
+    """All that the agent knows about a business. Immutable; ``version`` changes whenever anything in it changes."""
+
+    id: str
+    name: str
+    version: str
+    timezone: ZoneInfo
+    languages: tuple[str, ...] = ("pt", "es", "en")
+    default_language: str = "pt"
+    reply_mode: ReplyMode = ReplyMode.SUGGEST
+    threshold: float = 0.8
+    intents: Mapping[str, IntentSpec] = field(default_factory=dict)
+    functions: Mapping[str, BusinessFunction] = field(default_factory=dict)
+    trusted_writes: frozenset[str] = frozenset()
+    texts: Mapping[str, Translations] = field(default_factory=dict)
+    """The tenant's own wording of fixed texts (announcements, disclosure …); gaps fall back to Atende's."""
+    hours: BusinessHours = field(default_factory=BusinessHours)
+    persona: str = ""
+    """How the assistant introduces itself and speaks, for the language model's prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryMessage:
+    """One message of the conversation as the agent sees it. ``text`` is untrusted."""
+
+    id: int
+    author: Author
+    text: str
+    at: datetime
+    kind: MessageKind = MessageKind.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class TurnInput:
+    """The conversation as read under its fence. ``unanswered`` is never empty and is not part of ``history``."""
+
+    conversation_id: str
+    history: tuple[HistoryMessage, ...]
+    unanswered: tuple[HistoryMessage, ...]
+    contact_id: str
+    contact_name: str | None = None
+    contact_addresses: tuple[str, ...] = ()
+    language: str | None = None
+    """Language of the conversation so far, if known."""
+    dialogue: Mapping[str, Any] = field(default_factory=dict)
+    """The agent's own memory of the last effective turn (JSON values): function in progress, collected parameters,
+    the parameter asked for, failures in a row."""
+    is_first_reply: bool = True
+    """No automatic reply was sent in this context window yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of the tenant's knowledge. ``score`` in [0, 1], higher is nearer."""
+
+    ref: str
+    title: str
+    text: str
+    score: float
+    language: str = "pt"
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """Outcome of a business function. ``refused`` means that the turn is void (fence) and must stop at once."""
+
+    outcome: Literal["succeeded", "business_error", "failed", "unknown", "refused"]
+    result: Any = None
+    error_code: str | None = None
+    duration_ms: float = 0.0
+
+
+class CallFunction(Protocol):
+    """Runs a business function under the flows' rules: fence and call row before a write, timeout, idempotency key."""
+
+    async def __call__(self, function: BusinessFunction, arguments: Mapping[str, Any], ordinal: int) -> CallResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TurnContext:
+    """The world, as callables. ``may_call_model`` is False on the fast queue: the turn then ends with needs_model."""
+
+    profile: TenantProfile
+    classify: Callable[[str], Awaitable[Classification]]
+    search: Callable[[str, str, int], Awaitable[Sequence[Passage]]]
+    """(query, language, limit) → passages, best first."""
+    call: CallFunction
+    now: datetime
+    model: LanguageModel | None = None
+    may_call_model: bool = True
+    queue_position: Callable[[], Awaitable[int | None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    """What the graph returns. With ``needs_model`` nothing was decided: run the turn again where it may wait."""
+
+    decision: Decision | None
+    trace: TurnTrace
+    dialogue: Mapping[str, Any] = field(default_factory=dict)
+    language: str = "pt"
+    needs_model: bool = False
+    void: bool = False
+    """A call was refused by the fence: drop the turn."""

@@ -1,0 +1,146 @@
+"""How a business function is declared: name, parameters, effect, and the context it runs in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+from zoneinfo import ZoneInfo
+
+from domain.errors import AtendeError
+
+Effect = Literal["read", "write"]
+"""``read`` changes nothing and may run again; ``write`` acts and waits for a person unless the tenant trusts it."""
+
+
+class ParameterKind(StrEnum):
+    """Kinds that can be recognised in a message without a language model."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    MONEY = "money"
+    DATE = "date"
+    CPF = "cpf"
+    CNPJ = "cnpj"
+    ORDER_NUMBER = "order_number"
+    CEP = "cep"
+    PHONE = "phone"
+    EMAIL = "email"
+    ENUM = "enum"
+    BOOLEAN = "boolean"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value of an enumeration with the words people use for it, per language."""
+
+    value: str
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter. ``ask`` holds the question to the customer per language; ``pattern`` limits an order number."""
+
+    name: str
+    kind: ParameterKind = ParameterKind.TEXT
+    description: str = ""
+    required: bool = True
+    ask: Mapping[str, str] = field(default_factory=dict)
+    pattern: str | None = None
+    choices: tuple[Choice, ...] = ()
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema of this parameter as a language model sees it."""
+        types = {ParameterKind.INTEGER: "integer", ParameterKind.MONEY: "number", ParameterKind.BOOLEAN: "boolean"}
+        schema: dict[str, Any] = {"type": types.get(self.kind, "string"), "description": self.description or self.name}
+        if self.kind is ParameterKind.DATE:
+            schema["format"] = "date"
+        if self.pattern and schema["type"] == "string":
+            schema["pattern"] = self.pattern
+        if self.choices:
+            schema["enum"] = [choice.value for choice in self.choices]
+        return schema
+
+
+class Records(Protocol):
+    """A tenant's own small business data: JSON values by collection and key. Tenancy is the implementation's duty."""
+
+    async def get(self, collection: str, key: str) -> dict[str, Any] | None: ...
+
+    async def find(self, collection: str, where: Mapping[str, Any], limit: int = 50) -> list[dict[str, Any]]:
+        """Records whose top-level fields equal ``where``, ordered by key."""
+        ...
+
+    async def put(self, collection: str, key: str, value: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """Who is being served. It comes from the turn, never from the model or a parameter."""
+
+    tenant_id: str
+    contact_id: str
+    contact_addresses: tuple[str, ...]
+    """``kind:value`` texts, phone first where known."""
+    language: str
+    timezone: ZoneInfo
+    now: datetime
+    records: Records
+    idempotency_key: str
+    """The same for every attempt of the same call; pass it on to whatever acts."""
+
+
+class BusinessError(AtendeError):
+    """An expected negative answer ("no such order"). ``code`` selects the reply text, ``data`` fills it."""
+
+    def __init__(self, code: str, **data: Any) -> None:
+        super().__init__(f"business error {code}")
+        self.code = code
+        self.data = data
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessFunction:
+    """A declared function. ``call`` takes the context, then keyword arguments by parameter name; returns JSON values."""
+
+    name: str
+    description: str
+    effect: Effect
+    parameters: tuple[Parameter, ...]
+    call: Callable[..., Awaitable[Any]]
+    timeout_seconds: float = 10.0
+
+    def json_schema(self) -> dict[str, Any]:
+        """The OpenAI ``tools`` entry of this function."""
+        return {
+            "type": "function",
+            "function": {
+                "name": self.name,
+                "description": self.description,
+                "parameters": {
+                    "type": "object",
+                    "properties": {parameter.name: parameter.json_schema() for parameter in self.parameters},
+                    "required": [parameter.name for parameter in self.parameters if parameter.required],
+                    "additionalProperties": False,
+                },
+            },
+        }
+
+
+def business_function(
+    *, effect: Effect, parameters: Sequence[Parameter] = (), timeout_seconds: float = 10.0
+) -> Callable[[Callable[..., Awaitable[Any]]], BusinessFunction]:
+    """Declare an async function as a business function; its docstring is what operators and models read."""
+
+    def declare(call: Callable[..., Awaitable[Any]]) -> BusinessFunction:
+        description = " ".join((call.__doc__ or "").split())
+        if not description:
+            raise ValueError(
+                f"business function {call.__name__} needs a docstring: it is what models and operators read"
+            )
+        return BusinessFunction(call.__name__, description, effect, tuple(parameters), call, timeout_seconds)
+
+    return declare
