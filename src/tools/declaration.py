@@ -104,7 +104,7 @@ class BusinessError(AtendeError):
 
 @dataclass(frozen=True, slots=True)
 class BusinessFunction:
-    """A declared function. ``call`` takes the context, then keyword arguments by parameter name; returns JSON values."""
+    """A declared function. ``call`` takes the context, then keyword arguments by name; returns JSON values."""
 
     name: str
     description: str

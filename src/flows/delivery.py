@@ -1,0 +1,195 @@
+"""From a queued message to the customer: claimed under the fence, sent once, and its fate recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from channels.base import Sender, SendRejectedError, SendRetryableError, SessionRef
+from domain.messages import Address, Outbound
+from flows import receipts
+from store import conversations, outbox, turns
+from store.database import Database, Row
+from store.jobs import TURNS, enqueue_turn
+from store.wakeup import EVENTS, Wakeup
+
+log = logging.getLogger(__name__)
+
+_LEASE_MARGIN = timedelta(seconds=15)
+_MAX_ATTEMPTS = 8
+_BATCH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a number's messages leave: its sender and what the sender must know of the number."""
+
+    sender: Sender
+    session: SessionRef
+    pace: timedelta = timedelta(0)
+    typing_seconds_per_character: float = 0.0
+
+
+class Delivery:
+    """Sends what is queued for the numbers this process can send for, in order per conversation.
+
+    ``senders`` are the stateless providers by name (any worker may send); ``local`` maps numbers that only this process
+    can send for, because it holds their connection (session hosts).
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        wakeup: Wakeup,
+        senders: Mapping[str, Sender],
+        *,
+        local: Callable[[], Mapping[UUID, Sender]] = dict,
+    ) -> None:
+        self._db = db
+        self._wakeup = wakeup
+        self._senders = senders
+        self._local = local
+        self._running: dict[UUID, asyncio.Task[None]] = {}
+        self.more = asyncio.Event()
+        """Set when something may be due; the owner's loop waits for it (see store.wakeup.every)."""
+
+    async def run_due(self) -> int:
+        """Start sending all that is due; returns how many conversations had something. One task per conversation."""
+        due = await self._db.gate("due_outbox", list(self._senders), list(self._local()), _BATCH)
+        for row in due:
+            self.start(row["tenant_id"], row["conversation_id"], row["outbox_id"])
+        return len(due)
+
+    def start(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> None:
+        """Send this row and what follows it in its conversation, in a task of its own (one per conversation)."""
+        if conversation_id in self._running:
+            return
+        task = asyncio.create_task(self._drain(tenant_id, conversation_id, outbox_id), name="deliver")
+        self._running[conversation_id] = task
+        task.add_done_callback(lambda _: self._running.pop(conversation_id, None))
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing is being sent by this process."""
+        while self._running:
+            await asyncio.wait(list(self._running.values()))
+
+    async def _drain(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> None:
+        try:
+            next_id: UUID | None = outbox_id
+            while next_id is not None:
+                sent = await self.send_one(tenant_id, conversation_id, next_id)
+                next_id = await self._next(tenant_id, conversation_id) if sent else None
+        except Exception:
+            # The row keeps its state: a claimed one is settled by the sweep, a queued one is due again.
+            log.exception("delivery of %s failed", outbox_id)
+
+    async def _next(self, tenant_id: UUID, conversation_id: UUID) -> UUID | None:
+        async with self._db.transaction(tenant_id) as tx:
+            next_id: UUID | None = await tx.fetchval(
+                "SELECT id FROM outbox_message WHERE conversation_id = $1 AND state = 'queued' AND not_before <= now() "
+                "ORDER BY message_id LIMIT 1",
+                conversation_id,
+            )
+        return next_id
+
+    async def send_one(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> bool:
+        """Claim, send and record one row. Returns whether it was sent."""
+        route = await self._route(tenant_id, conversation_id)
+        if route is None:
+            return False
+        async with self._db.transaction(tenant_id) as tx:
+            row = await outbox.claim(
+                tx,
+                outbox_id,
+                lease=timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN,
+                pace=route.pace,
+            )
+            if row is None:
+                await conversations.lock(tx, conversation_id)
+                if await turns.void_stale(tx, conversation_id):
+                    await enqueue_turn(tx, tenant_id, conversation_id)
+                    self._wakeup.turn_waits(TURNS)
+        if row is None:
+            return False
+        return await self._send(route, row)
+
+    async def _send(self, route: Route, row: Row) -> bool:
+        """The provider call, outside any transaction, and its record."""
+        tenant_id, outbox_id = row["tenant_id"], row["id"]
+        text = row["text"]
+        message = Outbound(
+            key=str(outbox_id),
+            to=Address.parse(row["address"]),
+            text=text,
+            quoted_provider_id=row["quoted_provider_id"],
+            typing_seconds=min(len(text) * route.typing_seconds_per_character, 8.0) if row["origin"] == "bot" else 0.0,
+        )
+        try:
+            sent = await asyncio.wait_for(route.sender.send(route.session, message), route.sender.send_timeout_seconds)
+        except SendRejectedError as error:
+            async with self._db.transaction(tenant_id) as tx:
+                await outbox.mark_failed(tx, outbox_id, error.sentence())
+        except SendRetryableError as error:
+            await self._later(tenant_id, row, error)
+        except Exception as error:
+            if route.sender.idempotent:
+                await self._later(tenant_id, row, SendRetryableError(str(error) or type(error).__name__))
+            else:
+                log.warning("outcome of %s unknown: %r", outbox_id, error)
+                async with self._db.transaction(tenant_id) as tx:
+                    await outbox.mark_unknown(tx, outbox_id, str(error) or type(error).__name__)
+        else:
+            async with self._db.transaction(tenant_id) as tx:
+                await outbox.mark_sent(tx, outbox_id, provider_id=sent.provider_id, at=sent.at)
+                await receipts.apply_held_receipts(tx, tenant_id, row["channel_session_id"], sent.provider_id)
+            self._wakeup.signal(EVENTS)
+            return True
+        self._wakeup.signal(EVENTS)
+        return False
+
+    async def _later(self, tenant_id: UUID, row: Row, error: SendRetryableError) -> None:
+        async with self._db.transaction(tenant_id) as tx:
+            if row["attempts"] >= _MAX_ATTEMPTS:
+                await outbox.mark_failed(tx, row["id"], f"given up after {row['attempts']} attempts: {error}")
+                return
+            seconds = error.after_seconds if error.after_seconds is not None else min(2.0 ** row["attempts"], 300.0)
+            await outbox.requeue(tx, row["id"], wait=timedelta(seconds=seconds), error=str(error))
+
+    async def _route(self, tenant_id: UUID, conversation_id: UUID) -> Route | None:
+        async with self._db.transaction(tenant_id) as tx:
+            row = await tx.fetchrow(
+                "SELECT s.id, s.provider, s.account, s.config FROM channel_session s "
+                "JOIN conversation c ON c.channel_session_id = s.id WHERE c.id = $1",
+                conversation_id,
+            )
+        if row is None:
+            return None
+        sender = self._local().get(row["id"]) or self._senders.get(row["provider"])
+        if sender is None:
+            return None
+        config = row["config"]
+        return Route(
+            sender,
+            SessionRef(str(row["id"]), row["provider"], row["account"], config),
+            pace=timedelta(seconds=float(config.get("seconds_between_messages", 0))),
+            typing_seconds_per_character=float(config.get("typing_seconds_per_character", 0)),
+        )
+
+    async def settle_overdue(self) -> int:
+        """Settle rows whose sending process died: idempotent providers try again, the others become unknown."""
+        overdue = await self._db.gate("overdue_sending")
+        for row in overdue:
+            sender = self._senders.get(row["provider"])
+            async with self._db.transaction(row["tenant_id"]) as tx:
+                if sender is not None and sender.idempotent:
+                    await outbox.requeue(tx, row["outbox_id"], wait=timedelta(0), error="the sending process died")
+                else:
+                    await outbox.mark_unknown(tx, row["outbox_id"], "the sending process died in mid-send")
+        if overdue:
+            self._wakeup.signal(EVENTS)
+            self.more.set()
+        return len(overdue)

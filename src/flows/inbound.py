@@ -1,0 +1,367 @@
+"""From a channel event to a durable message and a waiting turn: one transaction, duplicates change nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from channels.base import (
+    ChannelEvent,
+    MessageEdited,
+    MessageReceived,
+    MessageRevoked,
+    ReceiptChanged,
+    SendFailed,
+    SessionChanged,
+    Unrecognised,
+)
+from domain.conversation import Event
+from domain.errors import NotFoundError
+from domain.messages import Address, AddressKind, Author, MessageKind
+from domain.text import storable, storable_json
+from flows import receipts, sessions
+from store import contacts, conversations, events, messages
+from store.database import Connection, Database, Row
+from store.jobs import TURNS, enqueue_turn
+from store.messages import NewMessage
+from store.wakeup import EVENTS, Wakeup
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+_SESSION_CACHE_SECONDS = 5.0
+_SILENT_KINDS = frozenset({MessageKind.REACTION, MessageKind.SYSTEM, MessageKind.POLL_VOTE, MessageKind.CALL})
+
+Outcome = Literal["stored", "duplicate", "changed", "held", "kept"]
+"""stored: a new message. duplicate: known already, nothing changed. changed: something known moved on. held: cannot be
+applied yet. kept: not understood, kept for an admin."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What the way in must know of a channel session before its tenant's transaction."""
+
+    id: UUID
+    tenant_id: UUID
+    provider: str
+    name: str
+    account: str | None
+    config: Mapping[str, Any]
+    debounce: timedelta | None
+    debounce_cap: timedelta
+
+
+class Inbound:
+    """Turns channel events into stored facts. ``receive`` returns only after the commit."""
+
+    def __init__(self, db: Database, wakeup: Wakeup) -> None:
+        self._db = db
+        self._wakeup = wakeup
+        self._sessions: dict[UUID, tuple[float, SessionInfo]] = {}
+
+    async def session(self, session_id: UUID) -> SessionInfo:
+        """The channel session with this id, of whatever tenant (cached for a few seconds). Raises NotFoundError."""
+        cached = self._sessions.get(session_id)
+        if cached and cached[0] > time.monotonic():
+            return cached[1]
+        rows = await self._db.gate("channel_session", session_id)
+        if not rows:
+            raise NotFoundError("channel session", session_id)
+        row = rows[0]
+        debounce = row["settings"].get("debounce", {})
+        seconds = float(debounce.get("seconds", 1.0))
+        info = SessionInfo(
+            id=session_id,
+            tenant_id=row["tenant_id"],
+            provider=row["provider"],
+            name=row["name"],
+            account=row["account"],
+            config=row["config"],
+            debounce=timedelta(seconds=seconds) if seconds > 0 else None,
+            debounce_cap=timedelta(seconds=float(debounce.get("cap_seconds", 10.0))),
+        )
+        self._sessions[session_id] = (time.monotonic() + _SESSION_CACHE_SECONDS, info)
+        return info
+
+    async def receive(self, session: SessionInfo, event: ChannelEvent) -> Outcome:
+        """Make one event durable. Raises only if nothing was stored; then the sender must try again."""
+        async with self._db.transaction(session.tenant_id) as tx:
+            outcome, wake_turns = await self._apply(tx, session, event)
+        if outcome != "duplicate":
+            self._wakeup.signal(EVENTS)
+        if wake_turns and session.debounce is None:
+            self._wakeup.turn_waits(TURNS)
+        return outcome
+
+    async def _apply(self, tx: Connection, session: SessionInfo, event: ChannelEvent) -> tuple[Outcome, bool]:
+        match event:
+            case MessageReceived(from_me=True):
+                return await self._own_message(tx, session, event), False
+            case MessageReceived():
+                return await self._message(tx, session, event, Author.CONTACT)
+            case ReceiptChanged():
+                await receipts.apply_receipt(tx, session.tenant_id, session.id, event)
+                return "changed", False
+            case SendFailed():
+                await receipts.apply_failure(tx, session.tenant_id, session.id, event)
+                return "changed", False
+            case MessageEdited():
+                return await self._change(tx, session, event, "edit", {"text": storable(event.text)[0]})
+            case MessageRevoked():
+                return await self._change(tx, session, event, "revoke", {})
+            case SessionChanged():
+                await sessions.record_status(tx, session.tenant_id, session.id, event)
+                return "changed", False
+            case Unrecognised():
+                await hold(tx, session, "unrecognised", event.name, {"name": event.name, "raw": event.raw})
+                return "kept", False
+
+    async def _message(
+        self, tx: Connection, session: SessionInfo, event: MessageReceived, author: Author
+    ) -> tuple[Outcome, bool]:
+        message = clean(event, author)
+        stored = None
+        if not (event.alternates or event.push_name) or await _addresses_known(tx, event):
+            stored = await _store(tx, session, message)
+        if stored is None:
+            contact_id = await contacts.resolve(
+                tx, session.tenant_id, (event.chat, *event.alternates), push_name=_push_name(event)
+            )
+            if known := await messages.known(tx, session.id, contact_id, event.provider_id):
+                return await _repeated(tx, session, contact_id, message, known)
+            await _open_conversation(tx, session, contact_id, event.chat, historical=message.historical)
+            stored = await _store(tx, session, message)
+            if stored is None:
+                raise RuntimeError(f"message {event.provider_id} found no conversation")
+        return "stored", stored["enqueued"] is not None
+
+    async def _own_message(self, tx: Connection, session: SessionInfo, event: MessageReceived) -> Outcome:
+        """A message from our own number: an echo of what we sent, or a person on the paired phone."""
+        if await receipts.is_ours(tx, session.id, event.provider_id):
+            return "duplicate"
+        if not event.historical and await receipts.undecided_sends(tx, session.id, event.chat):
+            # One of ours is on its way without an id yet: which of the two this is will show (flows/receipts.py).
+            await hold(tx, session, "own_message", event.provider_id, own_message_body(event))
+            return "held"
+        return await self.take_over_from_phone(tx, session, event)
+
+    async def take_over_from_phone(self, tx: Connection, session: SessionInfo, event: MessageReceived) -> Outcome:
+        """Store what a person typed on the paired phone; the conversation is theirs from now on."""
+        outcome, _ = await self._message(tx, session, event, Author.PHONE)
+        if outcome == "stored" and not event.historical:
+            conversation_id = await tx.fetchval(
+                "SELECT conversation_id FROM message WHERE channel_session_id = $1 AND provider_id = $2 "
+                "ORDER BY id DESC LIMIT 1",
+                session.id,
+                event.provider_id,
+            )
+            await conversations.apply(tx, conversation_id, Event.TAKEN_OVER, actor="phone")
+            await conversations.withdraw_drafts(tx, conversation_id)
+            await conversations.mark_answered(tx, conversation_id)
+        return outcome
+
+    async def _change(
+        self,
+        tx: Connection,
+        session: SessionInfo,
+        event: MessageEdited | MessageRevoked,
+        kind: str,
+        content: dict[str, Any],
+    ) -> tuple[Outcome, bool]:
+        """Keep an edit or a revoke (its message may still be on the way) and let a running turn see it."""
+        contact_id = await contacts.resolve(tx, session.tenant_id, (event.chat, *event.alternates))
+        await messages.add_change(
+            tx, session.tenant_id, session.id, contact_id, event.provider_id, kind=kind, content=content, at=event.at
+        )
+        row = await messages.known(tx, session.id, contact_id, event.provider_id)
+        conversation_id = row["conversation_id"] if row else None
+        wake = False
+        if row:
+            waits = await tx.fetchval(
+                "UPDATE conversation SET fence = fence + 1 WHERE id = $1 AND status = 'bot' AND answered_upto_id < $2 "
+                "RETURNING id",
+                conversation_id,
+                row["id"],
+            )
+            if waits:
+                await enqueue_turn(tx, session.tenant_id, waits, wait=session.debounce, cap=session.debounce_cap)
+                wake = True
+        await events.append(
+            tx,
+            session.tenant_id,
+            "message.edited" if kind == "edit" else "message.revoked",
+            conversation_id=conversation_id,
+            payload={"provider_id": event.provider_id},
+        )
+        return "changed", wake
+
+
+def clean(event: MessageReceived, author: Author) -> NewMessage:
+    """The event as a row: storable text, a time that is not in the future, everything unusual noted in ``content``."""
+    text, problems = storable(event.text)
+    now = datetime.now(UTC)
+    content: dict[str, Any] = {}
+    sent_at = event.sent_at
+    if sent_at > now + CLOCK_TOLERANCE:
+        problems.append("clock_in_the_future")
+        content["stated_sent_at"] = sent_at.isoformat()
+        sent_at = now
+    if event.media:
+        media = event.media
+        content["media"] = storable_json(
+            {
+                "mime_type": media.mime_type,
+                "file_name": media.file_name,
+                "size_bytes": media.size_bytes,
+                "url": media.url,
+                **media.extra,
+            }
+        )
+    if event.raw:
+        content["raw"] = storable_json(event.raw)
+    if problems:
+        content["problems"] = problems
+    is_empty_text = event.kind is MessageKind.TEXT and not text.strip()
+    return NewMessage(
+        provider_id=event.provider_id,
+        chat=event.chat,
+        author=author.value,
+        kind=event.kind.value,
+        text=text,
+        content=content,
+        sent_at=sent_at,
+        sender=str(event.sender) if event.sender else None,
+        quoted_provider_id=event.quoted_provider_id,
+        historical=event.historical,
+        starts_turn=(
+            author is Author.CONTACT
+            and not event.historical
+            and event.kind not in _SILENT_KINDS
+            and not is_empty_text
+            and event.chat.kind is not AddressKind.GROUP
+        ),
+    )
+
+
+def _push_name(event: MessageReceived) -> str | None:
+    if event.from_me or event.chat.kind is AddressKind.GROUP or not event.push_name:
+        return None
+    return storable(event.push_name)[0][:200]
+
+
+async def hold(tx: Connection, session: SessionInfo, kind: str, key: str, body: Mapping[str, Any]) -> None:
+    """Keep an event that cannot be applied now."""
+    await tx.execute(
+        "INSERT INTO held_event (tenant_id, channel_session_id, kind, key, body) VALUES ($1, $2, $3, $4, $5)",
+        session.tenant_id,
+        session.id,
+        kind,
+        storable(key)[0],
+        storable_json(body),
+    )
+
+
+def own_message_body(event: MessageReceived) -> dict[str, Any]:
+    """An own message as JSON, enough to apply it later (see ``own_message_event``)."""
+    return {
+        "provider_id": event.provider_id,
+        "chat": str(event.chat),
+        "alternates": [str(address) for address in event.alternates],
+        "sent_at": event.sent_at.isoformat(),
+        "kind": event.kind.value,
+        "text": event.text,
+        "raw": event.raw,
+    }
+
+
+def own_message_event(body: Mapping[str, Any]) -> MessageReceived:
+    """The own message that ``own_message_body`` wrote down."""
+    return MessageReceived(
+        provider_id=body["provider_id"],
+        chat=Address.parse(body["chat"]),
+        alternates=tuple(Address.parse(text) for text in body["alternates"]),
+        sent_at=datetime.fromisoformat(body["sent_at"]),
+        kind=MessageKind(body["kind"]),
+        text=body["text"],
+        raw=body["raw"],
+        from_me=True,
+    )
+
+
+async def _store(tx: Connection, session: SessionInfo, message: NewMessage) -> Row | None:
+    return await messages.store_in_open_conversation(
+        tx, session.tenant_id, session.id, message, debounce=session.debounce, cap=session.debounce_cap
+    )
+
+
+async def _addresses_known(tx: Connection, event: MessageReceived) -> bool:
+    """Whether all addresses already name one contact with this push name, so that nothing must be resolved."""
+    wanted = {(address.kind.value, address.value) for address in (event.chat, *event.alternates)}
+    row = await tx.fetchrow(
+        """SELECT count(*) AS known, count(DISTINCT c.id) AS people, min(c.push_name) AS push_name
+             FROM contact_address a JOIN contact c ON c.id = a.contact_id
+            WHERE (a.kind, a.value) IN (SELECT * FROM unnest($1::text[], $2::text[]))""",
+        [kind for kind, _ in wanted],
+        [value for _, value in wanted],
+    )
+    name = _push_name(event)
+    return bool(row["known"] == len(wanted) and row["people"] == 1 and name in (None, row["push_name"]))
+
+
+async def _open_conversation(
+    tx: Connection, session: SessionInfo, contact_id: UUID, address: Address, *, historical: bool
+) -> None:
+    """Make the contact's conversation on this number, or reopen it."""
+    await tx.execute(
+        "INSERT INTO conversation (tenant_id, channel_session_id, contact_id, address) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT DO NOTHING",
+        session.tenant_id,
+        session.id,
+        contact_id,
+        str(address),
+    )
+    row = await tx.fetchrow(
+        "SELECT id, status FROM conversation WHERE channel_session_id = $1 AND contact_id = $2 FOR UPDATE",
+        session.id,
+        contact_id,
+    )
+    if row["status"] == "closed" and not historical:
+        await conversations.apply(tx, row["id"], Event.REOPENED, actor="contact")
+
+
+async def _repeated(
+    tx: Connection, session: SessionInfo, contact_id: UUID, message: NewMessage, known: Mapping[str, Any]
+) -> tuple[Outcome, bool]:
+    """The id is known. The same content changes nothing; other content is kept beside the first, which stays."""
+    same = known["kind"] == message.kind and known["text"] == message.text
+    if same or not (message.text or message.content):
+        return "duplicate", False
+    content = {"kind": message.kind, "text": message.text}
+    seen = await tx.fetchval(
+        "SELECT 1 FROM message_change WHERE channel_session_id = $1 AND provider_id = $2 AND content = $3",
+        session.id,
+        message.provider_id,
+        content,
+    )
+    if seen:
+        return "duplicate", False
+    await messages.add_change(
+        tx,
+        session.tenant_id,
+        session.id,
+        contact_id,
+        message.provider_id,
+        kind="other_content",
+        content=content,
+        at=message.sent_at,
+    )
+    await events.append(
+        tx,
+        session.tenant_id,
+        "message.other_content",
+        conversation_id=known["conversation_id"],
+        payload={"message_id": known["id"]},
+    )
+    return "changed", False

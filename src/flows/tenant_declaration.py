@@ -1,0 +1,264 @@
+"""What a tenant folder declares, as immutable values. Reading and checking the files is ``flows.tenant_files``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from agent.turn import BusinessHours, IntentSpec, TenantProfile
+from domain.decisions import ReplyMode
+from tools.declaration import BusinessFunction
+
+LANGUAGES = ("pt", "es", "en")
+"""What the classifier, the texts and the pages speak; the first is the project's first language."""
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+OWN_COLLECTION = "tenant"
+"""Records that Atende itself derives from tenant.yaml, so that functions can read them (key ``hours``)."""
+
+_SPAN = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d")
+_RELATIVE_DAY = re.compile(r"today([+-]\d{1,4})?")
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+def _supported(language: str) -> str:
+    if language not in LANGUAGES:
+        raise ValueError(f"{language!r} is not supported; choose from {', '.join(LANGUAGES)}")
+    return language
+
+
+Language = Annotated[str, AfterValidator(_supported)]
+
+
+def _weekday(day: str) -> str:
+    if day not in WEEKDAYS:
+        raise ValueError(f"{day!r} is no day; write {', '.join(WEEKDAYS)}")
+    return day
+
+
+Weekday = Annotated[str, AfterValidator(_weekday)]
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is no time zone; use an IANA name such as America/Sao_Paulo")
+    return name
+
+
+def _spans(spans: tuple[str, ...]) -> tuple[str, ...]:
+    previous_end = ""
+    for span in spans:
+        if not _SPAN.fullmatch(span) or span[6:] > "24:00":
+            raise ValueError(f'{span!r} is no span of hours; write "09:00-18:00", in quotes')
+        if span[:5] >= span[6:] or span[:5] < previous_end:
+            raise ValueError(f"{span!r} ends before it starts, or overlaps the span before it")
+        previous_end = span[6:]
+    return spans
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class HoursDeclaration(_Declared):
+    """Opening hours. A day that is not listed is closed."""
+
+    weekly: dict[Weekday, Annotated[tuple[str, ...], AfterValidator(_spans)]] = {}
+    closed_dates: tuple[date, ...] = ()
+
+    def business_hours(self) -> BusinessHours:
+        """The same hours as the agent reads them; no weekly hours at all means that the tenant has none to keep."""
+        weekly = tuple(tuple((span[:5], span[6:]) for span in self.weekly.get(day, ())) for day in WEEKDAYS)
+        return BusinessHours(weekly if self.weekly else (), tuple(day.isoformat() for day in self.closed_dates))
+
+
+class DebounceDeclaration(_Declared):
+    """How long a turn waits for further messages, in seconds: since the last one, and at most since the first one."""
+
+    seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
+    max_seconds: Annotated[float, Field(ge=0, le=300)] = 12.0
+
+    @model_validator(mode="after")
+    def _cap_is_not_smaller(self) -> DebounceDeclaration:
+        if self.max_seconds < self.seconds:
+            raise ValueError("max_seconds must not be smaller than seconds")
+        return self
+
+
+class NumberDeclaration(_Declared):
+    """A WhatsApp number (channel session). ``key`` names it within the tenant."""
+
+    key: Slug
+    name: Sentence
+    provider: Sentence
+    team: str = ""
+
+
+class UserDeclaration(_Declared):
+    """Somebody who logs in. ``demo_password`` is public by nature: imports outside a demo must not use it."""
+
+    name: Sentence
+    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", to_lower=True)]
+    role: Literal["admin", "manager", "operator"]
+    demo_password: Annotated[str, StringConstraints(min_length=8)] | None = None
+
+
+class TenantSettings(_Declared):
+    """tenant.yaml."""
+
+    slug: Slug
+    name: Sentence
+    default_language: Language
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    timezone: Annotated[str, AfterValidator(_known_zone)]
+    persona: str = ""
+    reply_mode: ReplyMode = ReplyMode.SUGGEST
+    threshold: Probability = 0.8
+    hours: HoursDeclaration = HoursDeclaration()
+    debounce: DebounceDeclaration = DebounceDeclaration()
+    texts: dict[str, dict[Language, Sentence]] = {}
+    trusted_writes: tuple[Identifier, ...] = ()
+    numbers: Annotated[tuple[NumberDeclaration, ...], Field(min_length=1)]
+    users: tuple[UserDeclaration, ...] = ()
+
+    @field_validator("reply_mode", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        return _reply_mode(value)
+
+
+class IntentDeclaration(_Declared):
+    """One file of intents/. See ``agent.turn.IntentSpec`` for what serves an intent."""
+
+    name: Identifier
+    description: Sentence
+    examples: dict[Language, Annotated[tuple[Sentence, ...], Field(min_length=1)]]
+    function: Identifier | None = None
+    answer: dict[Language, Sentence] = {}
+    replies: dict[Identifier, dict[Language, Sentence]] = {}
+    action: Literal["serve", "hand_off", "stay_silent"] = "serve"
+    threshold: Probability | None = None
+    reply_mode: ReplyMode | None = None
+    restricted: bool = False
+
+    @field_validator("reply_mode", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        return _reply_mode(value)
+
+    def spec(self) -> IntentSpec:
+        """The intent as the agent reads it."""
+        return IntentSpec(
+            name=self.name,
+            description=self.description,
+            function=self.function,
+            answer=self.answer,
+            replies=self.replies,
+            action=self.action,
+            threshold=self.threshold,
+            reply_mode=self.reply_mode,
+            restricted=self.restricted,
+        )
+
+
+def _reply_mode(value: object) -> object:
+    # YAML reads a bare `off` as false.
+    return "off" if value is False else value
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeSection:
+    """The text under one heading: what is embedded and found. ``ref`` is ``document#position``, from 0."""
+
+    ref: str
+    title: str
+    text: str
+    language: Language
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeDocument:
+    """One file of knowledge/. ``ref`` is its file name without the ending."""
+
+    ref: str
+    title: str
+    language: Language
+    text: str
+    sections: tuple[KnowledgeSection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TenantDeclaration:
+    """A whole tenant folder, read and checked. ``version`` is a digest of its content (demo scripts apart)."""
+
+    settings: TenantSettings
+    version: str
+    intents: Mapping[str, IntentDeclaration]
+    functions: Mapping[str, BusinessFunction]
+    knowledge: tuple[KnowledgeDocument, ...]
+    records: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    """As written in data/: days relative to the import are still words. ``seed_records`` resolves them."""
+
+    def sections(self) -> tuple[KnowledgeSection, ...]:
+        """All sections of all documents."""
+        return tuple(section for document in self.knowledge for section in document.sections)
+
+
+def seed_records(declaration: TenantDeclaration, today: date) -> dict[str, dict[str, dict[str, Any]]]:
+    """The records to start with, by collection and key.
+
+    A value ``today``, ``today-3`` or ``today+5`` becomes that ISO date, so that example data never grow old. The
+    collection ``tenant`` is added: its record ``hours`` holds tenant.yaml's opening hours.
+    """
+    hours = declaration.settings.hours.business_hours()
+    seeds = {
+        collection: {
+            key: {name: _resolved(value, today) for name, value in record.items()} for key, record in rows.items()
+        }
+        for collection, rows in declaration.records.items()
+    }
+    if hours.weekly:
+        weekly = [[list(span) for span in day] for day in hours.weekly]
+        seeds[OWN_COLLECTION] = {"hours": {"weekly": weekly, "closed_dates": list(hours.closed_dates)}}
+    return seeds
+
+
+def to_profile(declaration: TenantDeclaration, tenant_id: str) -> TenantProfile:
+    """The tenant as the agent reads it. Needs no database, so that evals can use it."""
+    settings = declaration.settings
+    return TenantProfile(
+        id=tenant_id,
+        name=settings.name,
+        version=declaration.version,
+        timezone=ZoneInfo(settings.timezone),
+        languages=settings.languages,
+        default_language=settings.default_language,
+        reply_mode=settings.reply_mode,
+        threshold=settings.threshold,
+        intents={name: intent.spec() for name, intent in declaration.intents.items()},
+        functions=declaration.functions,
+        trusted_writes=frozenset(settings.trusted_writes),
+        texts=settings.texts,
+        hours=settings.hours.business_hours(),
+        persona=settings.persona,
+    )
+
+
+def _resolved(value: Any, today: date) -> Any:
+    if isinstance(value, str) and (match := _RELATIVE_DAY.fullmatch(value)):
+        return (today + timedelta(days=int(match[1] or 0))).isoformat()
+    if isinstance(value, dict):
+        return {name: _resolved(item, today) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_resolved(item, today) for item in value]
+    return value

@@ -1,0 +1,312 @@
+"""Load a tenant from its folder of plain files and check it as a whole.
+
+A folder holds ``tenant.yaml``, ``intents/*.yaml``, ``functions.py``, ``knowledge/*.md`` (``name.es.md`` for a language
+other than the tenant's own) and ``data/*.json``. All mistakes are reported together.
+
+``functions.py`` is run as it stands: it is code of the installation's owner, trusted like the rest of the program.
+Never load a folder that came from somebody else without reading that file first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+import sys
+import types
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2.exceptions import TemplateSyntaxError
+from jinja2.sandbox import SandboxedEnvironment
+
+from flows.declared_files import FileReader
+from flows.tenant_declaration import (
+    LANGUAGES,
+    OWN_COLLECTION,
+    IntentDeclaration,
+    KnowledgeDocument,
+    KnowledgeSection,
+    TenantDeclaration,
+    TenantSettings,
+)
+from tools.declaration import BusinessFunction
+
+TEMPLATE_VARIABLES = frozenset({"result", "arguments", "contact"})
+"""What a reply template may use."""
+
+_HEADING = re.compile(r"^## +(.+)$", re.MULTILINE)
+
+
+def load_tenant(folder: Path) -> TenantDeclaration:
+    """Read and check a tenant folder; raise TenantFilesError with everything that is wrong with it."""
+    reader = FileReader(folder)
+    settings = reader.yaml("tenant.yaml", TenantSettings)
+    default = settings.default_language if settings else None
+    intents = _intents(reader)
+    functions = _functions(reader, settings.slug if settings else folder.name)
+    knowledge = _knowledge(reader, default or "pt")
+    records = _records(reader)
+    if settings:
+        _check_settings(reader, settings, functions)
+        _check_functions(reader, functions, settings.default_language)
+    _check_examples(reader, intents)
+    for file, intent in intents:
+        _check_intent(reader, file, intent, functions)
+        if default:
+            _check_languages(reader, file, {"examples": intent.examples, "answer": intent.answer}, default)
+            replies = {f"replies.{outcome}": texts for outcome, texts in intent.replies.items()}
+            _check_languages(reader, file, replies, default)
+    reader.raise_problems()
+    if settings is None:
+        raise AssertionError("a missing tenant.yaml was not reported")
+    return TenantDeclaration(
+        settings=settings,
+        version=_digest(folder),
+        intents={intent.name: intent for _, intent in intents},
+        functions=functions,
+        knowledge=knowledge,
+        records=records,
+    )
+
+
+def fold_sentence(text: str) -> str:
+    """A sentence without what does not tell two examples apart: case, punctuation at its ends, spaces."""
+    return " ".join(text.casefold().split()).strip(" .,;:!?¡¿")
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    files = ["tenant.yaml", "functions.py"]
+    for pattern in ("intents/*.yaml", "knowledge/*.md", "data/*.json"):
+        files += sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern))
+    for file in files:
+        path = folder / file
+        content = path.read_bytes() if path.exists() else b""
+        digest.update(f"{file}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _intents(reader: FileReader) -> list[tuple[str, IntentDeclaration]]:
+    found: list[tuple[str, IntentDeclaration]] = []
+    files = reader.files("intents", ".yaml")
+    if not files:
+        reader.problem("intents/", "", "holds no intent.", "Add one .yaml file for each thing that customers want.")
+    homes: dict[str, str] = {}
+    for file in files:
+        intent = reader.yaml(file, IntentDeclaration)
+        if intent is None:
+            continue
+        if intent.name in homes:
+            reader.problem(
+                file, "name", f"{intent.name} is declared in {homes[intent.name]} too.", "Rename one of them."
+            )
+            continue
+        homes[intent.name] = file
+        found.append((file, intent))
+    return found
+
+
+def _check_examples(reader: FileReader, intents: Iterable[tuple[str, IntentDeclaration]]) -> None:
+    seen: dict[str, str] = {}
+    for file, intent in intents:
+        if not intent.examples:
+            reader.problem(file, "examples", "are missing.", "Add at least one sentence; ten or more work well.")
+        for language, sentences in intent.examples.items():
+            for position, sentence in enumerate(sentences):
+                place = f"examples.{language}.{position}"
+                first = seen.setdefault(fold_sentence(sentence), f"{file} ({place})")
+                if first != f"{file} ({place})":
+                    reader.problem(file, place, f"{sentence!r} is in {first} already.", "Remove one of them.")
+
+
+def _check_intent(
+    reader: FileReader, file: str, intent: IntentDeclaration, functions: Mapping[str, BusinessFunction]
+) -> None:
+    serves = intent.action == "serve" and not intent.restricted
+    if intent.function and intent.function not in functions:
+        known = ", ".join(sorted(functions)) or "none"
+        reader.problem(file, "function", f"functions.py has no {intent.function}.", f"It declares: {known}.")
+    if serves and not intent.function and not intent.answer:
+        reader.problem(file, "", "says nothing about how to serve it.", "Add function, answer, action or restricted.")
+    if intent.function and intent.answer:
+        reader.problem(file, "answer", "stands beside a function.", "Keep one; texts of a function belong in replies.")
+    if not serves and (intent.function or intent.answer or intent.replies):
+        reader.problem(
+            file, "", "is never served, so its function, answer and replies are unused.", "Remove them, or the action."
+        )
+    if intent.replies and not intent.function:
+        reader.problem(file, "replies", "need a function.", "Add it, or write a fixed text under answer.")
+    if intent.function and "ok" not in intent.replies:
+        reader.problem(file, "replies.ok", "is missing.", "Say what the customer reads when the function succeeds.")
+    for language, text in intent.answer.items():
+        if "{{" in text or "{%" in text:
+            reader.problem(
+                file, f"answer.{language}", "is a fixed text, not a template.", "Remove the braces, or use replies."
+            )
+    for outcome, texts in intent.replies.items():
+        for language, template in texts.items():
+            _check_template(reader, file, f"replies.{outcome}.{language}", template)
+
+
+def _check_template(reader: FileReader, file: str, key: str, template: str) -> None:
+    # Replies are plain WhatsApp text; whoever shows them on a page escapes them there.
+    environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    try:
+        environment.from_string(template)
+        unknown = meta.find_undeclared_variables(environment.parse(template)) - TEMPLATE_VARIABLES
+    except TemplateSyntaxError as error:
+        reader.problem(file, key, f"is no valid template: {error.message} (line {error.lineno}).", "Correct it.")
+        return
+    except TemplateError as error:
+        reader.problem(file, key, f"is no valid template: {error}.", "Correct it.")
+        return
+    for name in sorted(unknown):
+        allowed = ", ".join(sorted(TEMPLATE_VARIABLES))
+        reader.problem(file, key, f"uses the unknown variable {name}.", f"A template knows: {allowed}.")
+
+
+def _check_languages(reader: FileReader, file: str, texts: Mapping[str, Mapping[Any, Any]], default: str) -> None:
+    for key, translations in texts.items():
+        if translations and default not in translations:
+            reader.problem(file, f"{key}.{default}", "is missing.", "The tenant's default language is always needed.")
+
+
+def _check_settings(reader: FileReader, settings: TenantSettings, functions: Mapping[str, BusinessFunction]) -> None:
+    file = "tenant.yaml"
+    if settings.default_language not in settings.languages:
+        reader.problem(
+            file, "languages", f"does not list the default language {settings.default_language}.", "Add it there."
+        )
+    _check_languages(
+        reader, file, {f"texts.{name}": texts for name, texts in settings.texts.items()}, settings.default_language
+    )
+    for name in settings.trusted_writes:
+        if name not in functions:
+            reader.problem(file, "trusted_writes", f"functions.py has no {name}.", "Correct the name, or remove it.")
+        elif functions[name].effect != "write":
+            reader.problem(file, "trusted_writes", f"{name} only reads.", "Remove it: reading needs no trust.")
+    for key, values in (
+        ("numbers", [number.key for number in settings.numbers]),
+        ("users", [user.email for user in settings.users]),
+    ):
+        for value in sorted({value for value in values if values.count(value) > 1}):
+            reader.problem(file, key, f"{value} is there twice.", "Remove or rename one of them.")
+    if settings.users and all(user.role != "admin" for user in settings.users):
+        reader.problem(file, "users", "name no admin.", "Give one of them the role admin.")
+
+
+def _functions(reader: FileReader, slug: str) -> dict[str, BusinessFunction]:
+    file = "functions.py"
+    if not (reader.folder / file).exists():
+        return {}
+    source = reader.text(file)
+    if source is None:
+        return {}
+    path = (reader.folder / file).resolve()
+    digest = hashlib.sha256(f"{path}\0{source}".encode()).hexdigest()[:12]
+    # Unique per content and place, so that two tenants, or two versions of one, never see each other's module. Run by
+    # hand rather than imported: no bytecode is left in a folder that people copy.
+    module = types.ModuleType(f"atende_tenant_{slug.replace('-', '_')}_{digest}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses and pydantic look their module up by name
+    try:
+        exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102 - see the module's docstring
+    except Exception as error:
+        del sys.modules[module.__name__]
+        line = next((f" (line {frame})" for frame in _lines(error, str(path))), "")
+        reader.problem(file, "", f"cannot be run{line}: {type(error).__name__}: {error}.", "Correct the code.")
+        return {}
+    functions: dict[str, BusinessFunction] = {}
+    for name, value in vars(module).items():
+        if not isinstance(value, BusinessFunction):
+            continue
+        if name != value.name:
+            reader.problem(file, name, f"holds a function that calls itself {value.name}.", "Use one name for it.")
+        functions[value.name] = value
+    return functions
+
+
+def _lines(error: BaseException, path: str) -> Iterable[int]:
+    """Line numbers of the error within the file, innermost first."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        yield error.lineno
+    lines = []
+    trace = error.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename == path:
+            lines.append(trace.tb_lineno)
+        trace = trace.tb_next
+    yield from reversed(lines)
+
+
+def _check_functions(reader: FileReader, functions: Mapping[str, BusinessFunction], default: str) -> None:
+    file = "functions.py"
+    for function in functions.values():
+        taken = list(inspect.signature(function.call).parameters.values())[1:]
+        declared = [parameter.name for parameter in function.parameters]
+        takes_any = any(argument.kind is argument.VAR_KEYWORD for argument in taken)
+        for argument in taken:
+            needed = argument.default is inspect.Parameter.empty and argument.kind is not argument.VAR_KEYWORD
+            if needed and argument.name not in declared:
+                reader.problem(file, function.name, f"takes {argument.name} undeclared.", "Declare it as a Parameter.")
+        for parameter in function.parameters:
+            place = f"{function.name}.{parameter.name}"
+            if declared.count(parameter.name) > 1:
+                reader.problem(file, place, "is declared twice.", "Keep one of them.")
+            if not takes_any and parameter.name not in {argument.name for argument in taken}:
+                reader.problem(file, place, "is declared, but the function does not take it.", "Add the argument.")
+            _check_languages(reader, file, {f"{place}.ask": parameter.ask}, default)
+
+
+def _knowledge(reader: FileReader, default: str) -> tuple[KnowledgeDocument, ...]:
+    documents = []
+    for file in reader.files("knowledge", ".md"):
+        text = reader.text(file)
+        if text is None:
+            continue
+        ref, _, suffix = Path(file).stem.partition(".")
+        language = suffix or default
+        if language not in LANGUAGES:
+            reader.problem(
+                file, "", f"names an unknown language {suffix!r}.", "Call it name.md, or name.es.md and so on."
+            )
+            continue
+        title = re.match(r"\s*# +(.+)", text)
+        if title is None:
+            reader.problem(file, "", "does not begin with a title.", "Write `# Title` as its first line.")
+            continue
+        name = ref if not suffix else f"{ref}.{suffix}"
+        sections = tuple(_sections(name, title[1].strip(), text[title.end() :], language))
+        if not sections:
+            reader.problem(file, "", "holds no text.", "Write something below its title, or remove the file.")
+        documents.append(KnowledgeDocument(name, title[1].strip(), language, text, sections))
+    return tuple(documents)
+
+
+def _sections(ref: str, title: str, body: str, language: str) -> Iterable[KnowledgeSection]:
+    introduction, *parts = _HEADING.split(body)
+    titled = [
+        (title, introduction),
+        *((f"{title} · {name.strip()}", text) for name, text in zip(parts[::2], parts[1::2], strict=True)),
+    ]
+    for position, (heading, text) in enumerate((heading, text) for heading, text in titled if text.strip()):
+        yield KnowledgeSection(f"{ref}#{position}", heading, text.strip(), language)
+
+
+def _records(reader: FileReader) -> dict[str, dict[str, dict[str, Any]]]:
+    collections = {}
+    for file in reader.files("data", ".json"):
+        name = Path(file).stem
+        content = reader.json(file)
+        if content is None:
+            continue
+        if name == OWN_COLLECTION:
+            reader.problem(file, "", "has a name that Atende uses itself.", "Rename the file.")
+        for key, record in content.items():
+            if not isinstance(record, dict):
+                reader.problem(file, key, "is no JSON object.", "Write the record's fields in braces.")
+        collections[name] = content
+    return collections

@@ -1,0 +1,129 @@
+"""Contacts and their addresses: one person, several names on WhatsApp."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from domain.conversation import Event, Status
+from domain.messages import Address, AddressKind
+from store import conversations, events
+from store.database import Connection
+
+
+async def resolve(
+    tx: Connection, tenant_id: UUID, addresses: Sequence[Address], *, push_name: str | None = None
+) -> UUID:
+    """The contact with these addresses, made or merged as needed. ``addresses`` all name the same person.
+
+    A mapping between a LID and a phone that arrives later merges two contacts into the older one. Serialised per
+    address, so that two first messages at the same moment make one contact.
+    """
+    wanted = sorted({(address.kind.value, address.value) for address in addresses})
+    for kind, value in wanted:  # sorted: two transactions take the locks in the same order
+        await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 7))", f"{tenant_id}:{kind}:{value}")
+    found = await tx.fetch(
+        """SELECT DISTINCT c.id, c.created_at FROM contact_address a JOIN contact c ON c.id = a.contact_id
+            WHERE (a.kind, a.value) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY c.created_at, c.id""",
+        [kind for kind, _ in wanted],
+        [value for _, value in wanted],
+    )
+    if found:
+        contact_id: UUID = found[0]["id"]
+        for twin in found[1:]:
+            await merge(tx, tenant_id, into=contact_id, twin=twin["id"])
+    else:
+        is_group = any(address.kind is AddressKind.GROUP for address in addresses)
+        contact_id = await tx.fetchval(
+            "INSERT INTO contact (tenant_id, push_name, is_group) VALUES ($1, $2, $3) RETURNING id",
+            tenant_id,
+            push_name,
+            is_group,
+        )
+    await tx.executemany(
+        "INSERT INTO contact_address (tenant_id, kind, value, contact_id) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT DO NOTHING",
+        [(tenant_id, kind, value, contact_id) for kind, value in wanted],
+    )
+    if push_name:
+        await tx.execute(
+            "UPDATE contact SET push_name = $2 WHERE id = $1 AND push_name IS DISTINCT FROM $2", contact_id, push_name
+        )
+    return contact_id
+
+
+async def merge(tx: Connection, tenant_id: UUID, *, into: UUID, twin: UUID) -> None:
+    """Two contacts turned out to be one person: keep both histories under ``into``.
+
+    A message that both know (the same provider id on the same number) is kept once. Where both have a conversation on
+    a number, the twin's messages and work move to the kept one, which takes over the more human status of the two.
+    """
+    await tx.execute("UPDATE contact_address SET contact_id = $1 WHERE contact_id = $2", into, twin)
+    pairs = await tx.fetch(
+        """SELECT t.id AS twin, k.id AS kept FROM conversation t
+           LEFT JOIN conversation k ON k.channel_session_id = t.channel_session_id AND k.contact_id = $1
+            WHERE t.contact_id = $2 ORDER BY t.id FOR UPDATE OF t""",
+        into,
+        twin,
+    )
+    for pair in pairs:
+        if pair["kept"] is None:
+            await tx.execute("UPDATE message SET contact_id = $1 WHERE conversation_id = $2", into, pair["twin"])
+            await tx.execute(
+                "UPDATE conversation SET contact_id = $1, fence = fence + 1 WHERE id = $2", into, pair["twin"]
+            )
+        else:
+            await _join_conversations(tx, into, kept=pair["kept"], twin=pair["twin"])
+    await tx.execute("UPDATE message_change SET contact_id = $1 WHERE contact_id = $2", into, twin)
+    await tx.execute("DELETE FROM contact WHERE id = $1", twin)
+    await events.append(tx, tenant_id, "contact.merged", payload={"into": str(into), "twin": str(twin)})
+
+
+_MORE_HUMAN = {
+    (Status.BOT, Status.HUMAN): Event.TAKEN_OVER,
+    (Status.WAITING, Status.HUMAN): Event.TAKEN_OVER,
+    (Status.CLOSED, Status.HUMAN): Event.TAKEN_OVER,
+    (Status.BOT, Status.WAITING): Event.HANDED_OFF,
+    (Status.CLOSED, Status.BOT): Event.REOPENED,
+}
+"""What moves the kept conversation (first) to where its twin (second) already was."""
+
+
+async def _join_conversations(tx: Connection, into: UUID, *, kept: UUID, twin: UUID) -> None:
+    row = await conversations.lock(tx, kept)
+    other = await conversations.lock(tx, twin)
+    oldest_unanswered = await tx.fetchval(
+        """SELECT min(m.id) FROM message m JOIN conversation c ON c.id = m.conversation_id
+            WHERE c.id IN ($1, $2) AND m.author = 'contact' AND m.id > c.answered_upto_id AND NOT m.historical""",
+        kept,
+        twin,
+    )
+    await tx.execute(
+        """DELETE FROM message t USING message k
+            WHERE t.conversation_id = $2 AND k.conversation_id = $1 AND t.provider_id = k.provider_id""",
+        kept,
+        twin,
+    )
+    await tx.execute(
+        "UPDATE message SET conversation_id = $1, contact_id = $3 WHERE conversation_id = $2", kept, twin, into
+    )
+    await conversations.withdraw_drafts(tx, twin)
+    for table in ("outbox_message", "turn", "function_call", "approval", "suggestion", "handoff"):
+        await tx.execute(f"UPDATE {table} SET conversation_id = $1 WHERE conversation_id = $2", kept, twin)
+    await tx.execute(
+        """UPDATE conversation k
+              SET fence = k.fence + t.fence + 1, unread = k.unread + t.unread,
+                  last_inbound_id = greatest(k.last_inbound_id, t.last_inbound_id),
+                  answered_upto_id = coalesce($3 - 1, greatest(k.answered_upto_id, t.answered_upto_id)),
+                  last_message_at = greatest(k.last_message_at, t.last_message_at),
+                  last_preview = CASE WHEN t.last_message_at > k.last_message_at THEN t.last_preview
+                                      ELSE k.last_preview END,
+                  address = CASE WHEN t.last_message_at > k.last_message_at THEN t.address ELSE k.address END
+             FROM conversation t WHERE k.id = $1 AND t.id = $2""",
+        kept,
+        twin,
+        oldest_unanswered,
+    )
+    await tx.execute("DELETE FROM conversation WHERE id = $1", twin)
+    if event := _MORE_HUMAN.get((Status(row["status"]), Status(other["status"]))):
+        await conversations.apply(tx, kept, event, actor="system", user_id=other["assignee_id"])

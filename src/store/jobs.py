@@ -1,0 +1,44 @@
+"""The job queue: procrastinate on the same PostgreSQL, and how our transactions write into its table."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from procrastinate import App, PsycopgConnector
+
+from store.database import Connection
+
+TURNS = "turns"
+"""Turns that need no language model."""
+MODEL_TURNS = "model_turns"
+"""Turns that wait for a language model: a queue of their own, so that the others never stand behind them."""
+
+
+def queue_app(queue_url: str, *, connections: int = 4) -> App:
+    """procrastinate's App over the queue role. Open it with ``async with app.open_async()``."""
+    return App(
+        connector=PsycopgConnector(
+            conninfo=queue_url, kwargs={"options": "-c search_path=queue"}, min_size=1, max_size=connections
+        )
+    )
+
+
+async def enqueue_turn(
+    tx: Connection,
+    tenant_id: UUID,
+    conversation_id: UUID,
+    *,
+    queue: str = TURNS,
+    wait: timedelta | None = None,
+    cap: timedelta = timedelta(seconds=10),
+    attempt: int = 1,
+) -> None:
+    """Make sure that one turn of this conversation waits, in the caller's transaction.
+
+    ``wait`` postpones it (debounce): each call moves the waiting turn to ``now + wait``, at most to ``cap`` after the
+    first call. Without ``wait`` it runs at once.
+    """
+    await tx.execute(
+        "SELECT gate.enqueue_turn($1, $2, $3, $4, $5, $6)", queue, tenant_id, conversation_id, wait, cap, attempt
+    )

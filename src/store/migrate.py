@@ -1,0 +1,68 @@
+"""Brings a database to this version: extension, roles, migrations."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from psycopg import sql
+from sqlalchemy import create_engine, pool
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+APP_ROLE = "atende_app"
+QUEUE_ROLE = "atende_queue"
+GATE_ROLE = "atende_gate"
+_MIGRATION_LOCK = 0x4174656E6465  # "Atende": two processes that start at once must not migrate at once
+
+
+def role_password(secret: bytes, role: str) -> str:
+    """The password of a database role, derived from the installation's secret so that it is stored nowhere."""
+    return hmac.new(secret, f"database role {role}".encode(), hashlib.sha256).hexdigest()
+
+
+def migrate(owner_dsn: str, secret: bytes) -> None:
+    """Make extension and roles, then run all migrations. Safe to call at every start and from several processes.
+
+    ``owner_dsn`` is a ``postgresql://`` URL of a role that may create roles and extensions in this database.
+    Blocks; call it through ``asyncio.to_thread`` from a running loop.
+    """
+    with psycopg.connect(owner_dsn, autocommit=True) as guard:
+        guard.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+        _roles(guard, secret)
+        guard.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        engine = create_engine(
+            "postgresql+psycopg://", creator=lambda: psycopg.connect(owner_dsn), poolclass=pool.NullPool
+        )
+        with engine.begin() as connection:
+            command.upgrade(alembic_config(connection), "head")
+        engine.dispose()
+
+
+def alembic_config(connection: object) -> Config:
+    """Alembic's configuration for a connection of ours; there is no alembic.ini."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _roles(db: psycopg.Connection[tuple[object, ...]], secret: bytes) -> None:
+    # Roles belong to the whole server, the lock only to this database: a twin may create them at the same moment.
+    for role, login in ((APP_ROLE, True), (QUEUE_ROLE, True), (GATE_ROLE, False)):
+        options = sql.SQL("LOGIN PASSWORD {}").format(role_password(secret, role)) if login else sql.SQL("NOLOGIN")
+        exists = db.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+        try:
+            if not exists:
+                db.execute(sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(role), options))
+            elif login:
+                db.execute(sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(role), options))
+        except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation, psycopg.errors.InternalError_):
+            pass  # the twin made it with the same derived password
+    db.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(GATE_ROLE)))
+    database = sql.Identifier(db.info.dbname)
+    for role in (APP_ROLE, QUEUE_ROLE):
+        db.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(role)))

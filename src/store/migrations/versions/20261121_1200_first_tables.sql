@@ -1,0 +1,436 @@
+CREATE TABLE tenant (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    slug VARCHAR NOT NULL,
+    name TEXT NOT NULL,
+    locale TEXT DEFAULT 'pt' NOT NULL,
+    timezone TEXT DEFAULT 'America/Sao_Paulo' NOT NULL,
+    settings JSONB DEFAULT '{}'::jsonb NOT NULL,
+    profile_version INTEGER DEFAULT '1' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (slug)
+);
+
+CREATE TABLE user_account (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    email VARCHAR NOT NULL,
+    name TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    locale TEXT,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (email)
+);
+
+CREATE TABLE business_function (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    name TEXT NOT NULL,
+    effect TEXT NOT NULL,
+    source TEXT NOT NULL,
+    declaration JSONB DEFAULT '{}'::jsonb NOT NULL,
+    trusted BOOLEAN DEFAULT false NOT NULL,
+    enabled BOOLEAN DEFAULT true NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (tenant_id, name),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+
+CREATE TABLE business_record (
+    tenant_id UUID NOT NULL,
+    collection VARCHAR NOT NULL,
+    key VARCHAR NOT NULL,
+    value JSONB DEFAULT '{}'::jsonb NOT NULL,
+    PRIMARY KEY (tenant_id, collection, key),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+
+CREATE TABLE channel_session (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    provider TEXT NOT NULL,
+    name TEXT NOT NULL,
+    account TEXT,
+    status TEXT DEFAULT 'unknown' NOT NULL,
+    status_detail TEXT DEFAULT '' NOT NULL,
+    status_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    wanted BOOLEAN DEFAULT true NOT NULL,
+    qr TEXT,
+    qr_expires_at TIMESTAMP WITH TIME ZONE,
+    config JSONB DEFAULT '{}'::jsonb NOT NULL,
+    next_send_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    lease_owner TEXT,
+    lease_until TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_channel_session_tenant_id ON channel_session (tenant_id);
+
+CREATE TABLE contact (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    name TEXT,
+    push_name TEXT,
+    is_group BOOLEAN DEFAULT false NOT NULL,
+    opted_out_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_contact_tenant_id ON contact (tenant_id);
+
+CREATE TABLE event (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    tenant_id UUID NOT NULL,
+    conversation_id UUID,
+    kind TEXT NOT NULL,
+    payload JSONB DEFAULT '{}'::jsonb NOT NULL,
+    actor TEXT DEFAULT 'system' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_event_tenant ON event (tenant_id, id);
+
+CREATE TABLE intent (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    name TEXT NOT NULL,
+    declaration JSONB DEFAULT '{}'::jsonb NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (tenant_id, name),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+
+CREATE TABLE knowledge_document (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    ref TEXT NOT NULL,
+    title TEXT NOT NULL,
+    language TEXT DEFAULT 'pt' NOT NULL,
+    digest TEXT NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (tenant_id, ref),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+
+CREATE TABLE login_session (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    token_hash VARCHAR NOT NULL,
+    user_id UUID NOT NULL,
+    active_tenant_id UUID NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (token_hash),
+    FOREIGN KEY(user_id) REFERENCES user_account (id) ON DELETE CASCADE,
+    FOREIGN KEY(active_tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_login_session_active_tenant_id ON login_session (active_tenant_id);
+CREATE INDEX ix_login_session_user_id ON login_session (user_id);
+
+CREATE TABLE membership (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    role TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (tenant_id, user_id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(user_id) REFERENCES user_account (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_membership_user_id ON membership (user_id);
+
+CREATE TABLE prompt_bundle (
+    tenant_id UUID NOT NULL,
+    hash VARCHAR NOT NULL,
+    content JSONB DEFAULT '{}'::jsonb NOT NULL,
+    first_used_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (tenant_id, hash),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+
+CREATE TABLE contact_address (
+    tenant_id UUID NOT NULL,
+    kind VARCHAR NOT NULL,
+    value VARCHAR NOT NULL,
+    contact_id UUID NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (tenant_id, kind, value),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(contact_id) REFERENCES contact (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_contact_address_contact_id ON contact_address (contact_id);
+
+CREATE TABLE conversation (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    channel_session_id UUID NOT NULL,
+    contact_id UUID NOT NULL,
+    address TEXT NOT NULL,
+    status TEXT DEFAULT 'bot' NOT NULL,
+    fence BIGINT DEFAULT 0 NOT NULL,
+    assignee_id UUID,
+    language TEXT,
+    unread INTEGER DEFAULT '0' NOT NULL,
+    window_start_id BIGINT DEFAULT 0 NOT NULL,
+    last_inbound_id BIGINT DEFAULT 0 NOT NULL,
+    answered_upto_id BIGINT DEFAULT 0 NOT NULL,
+    last_message_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    last_preview TEXT DEFAULT '' NOT NULL,
+    waiting_since TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (channel_session_id, contact_id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(channel_session_id) REFERENCES channel_session (id) ON DELETE CASCADE,
+    FOREIGN KEY(contact_id) REFERENCES contact (id) ON DELETE CASCADE,
+    FOREIGN KEY(assignee_id) REFERENCES user_account (id) ON DELETE SET NULL
+);
+CREATE INDEX ix_conversation_contact_id ON conversation (contact_id);
+CREATE INDEX ix_conversation_inbox ON conversation (tenant_id, status, last_message_at DESC);
+
+CREATE TABLE held_event (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    tenant_id UUID NOT NULL,
+    channel_session_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    key TEXT DEFAULT '' NOT NULL,
+    body JSONB DEFAULT '{}'::jsonb NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(channel_session_id) REFERENCES channel_session (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_held_event ON held_event (channel_session_id, kind, key);
+
+CREATE TABLE intent_example (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    intent_id UUID NOT NULL,
+    language TEXT DEFAULT 'pt' NOT NULL,
+    text TEXT NOT NULL,
+    encoder TEXT DEFAULT '' NOT NULL,
+    embedding VECTOR(512),
+    PRIMARY KEY (id),
+    UNIQUE (intent_id, text),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(intent_id) REFERENCES intent (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_intent_example_embedding ON intent_example USING hnsw (embedding vector_cosine_ops);
+CREATE INDEX ix_intent_example_tenant_id ON intent_example (tenant_id);
+
+CREATE TABLE knowledge_chunk (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    document_id UUID NOT NULL,
+    ordinal INTEGER NOT NULL,
+    heading TEXT DEFAULT '' NOT NULL,
+    text TEXT NOT NULL,
+    language TEXT DEFAULT 'pt' NOT NULL,
+    encoder TEXT DEFAULT '' NOT NULL,
+    embedding VECTOR(512),
+    words TSVECTOR GENERATED ALWAYS AS (to_tsvector(CASE language WHEN 'es' THEN 'spanish'::regconfig WHEN 'en' THEN 'english'::regconfig ELSE 'portuguese'::regconfig END, heading || ' ' || text)) STORED,
+    PRIMARY KEY (id),
+    UNIQUE (document_id, ordinal),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(document_id) REFERENCES knowledge_document (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_knowledge_chunk_embedding ON knowledge_chunk USING hnsw (embedding vector_cosine_ops);
+CREATE INDEX ix_knowledge_chunk_tenant_id ON knowledge_chunk (tenant_id);
+CREATE INDEX ix_knowledge_chunk_words ON knowledge_chunk USING gin (words);
+
+CREATE TABLE message_change (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    tenant_id UUID NOT NULL,
+    channel_session_id UUID NOT NULL,
+    contact_id UUID NOT NULL,
+    provider_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    content JSONB DEFAULT '{}'::jsonb NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(channel_session_id) REFERENCES channel_session (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_message_change ON message_change (channel_session_id, provider_id);
+
+CREATE TABLE simulator_delivery (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    tenant_id UUID NOT NULL,
+    channel_session_id UUID NOT NULL,
+    key VARCHAR NOT NULL,
+    contact TEXT NOT NULL,
+    text TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(channel_session_id) REFERENCES channel_session (id) ON DELETE CASCADE,
+    UNIQUE (key)
+);
+CREATE INDEX ix_simulator_delivery_channel_session_id ON simulator_delivery (channel_session_id);
+
+CREATE TABLE function_call (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    conversation_id UUID NOT NULL,
+    trigger_message_id BIGINT DEFAULT 0 NOT NULL,
+    function TEXT NOT NULL,
+    ordinal INTEGER NOT NULL,
+    arguments JSONB DEFAULT '{}'::jsonb NOT NULL,
+    status TEXT DEFAULT 'started' NOT NULL,
+    result JSONB DEFAULT '{}'::jsonb NOT NULL,
+    started_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    UNIQUE (conversation_id, trigger_message_id, function, ordinal),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE
+);
+
+CREATE TABLE message (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    tenant_id UUID NOT NULL,
+    conversation_id UUID NOT NULL,
+    channel_session_id UUID NOT NULL,
+    contact_id UUID NOT NULL,
+    sender TEXT,
+    provider_id TEXT,
+    author TEXT NOT NULL,
+    kind TEXT DEFAULT 'text' NOT NULL,
+    text TEXT DEFAULT '' NOT NULL,
+    content JSONB DEFAULT '{}'::jsonb NOT NULL,
+    quoted_provider_id TEXT,
+    user_id UUID,
+    turn_id UUID,
+    historical BOOLEAN DEFAULT false NOT NULL,
+    sent_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    received_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_message_conversation ON message (conversation_id, id);
+CREATE UNIQUE INDEX uq_message_provider ON message (channel_session_id, contact_id, provider_id) WHERE provider_id IS NOT NULL;
+
+CREATE TABLE outbox_message (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    conversation_id UUID NOT NULL,
+    channel_session_id UUID NOT NULL,
+    message_id INTEGER NOT NULL,
+    turn_id UUID,
+    origin TEXT NOT NULL,
+    state TEXT DEFAULT 'queued' NOT NULL,
+    fence INTEGER,
+    provider_id TEXT,
+    ack TEXT,
+    error TEXT,
+    attempts INTEGER DEFAULT '0' NOT NULL,
+    not_before TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    sending_until TIMESTAMP WITH TIME ZONE,
+    queued_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    sent_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE,
+    UNIQUE (message_id)
+);
+CREATE INDEX ix_outbox_conversation ON outbox_message (conversation_id, message_id);
+CREATE INDEX ix_outbox_due ON outbox_message (channel_session_id, message_id) WHERE state IN ('queued','sending');
+CREATE INDEX ix_outbox_turn ON outbox_message (turn_id);
+CREATE UNIQUE INDEX uq_outbox_provider ON outbox_message (channel_session_id, provider_id) WHERE provider_id IS NOT NULL;
+
+CREATE TABLE turn (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    conversation_id UUID NOT NULL,
+    upto_message_id BIGINT DEFAULT 0 NOT NULL,
+    answered_before BIGINT DEFAULT 0 NOT NULL,
+    fence BIGINT DEFAULT 0 NOT NULL,
+    status TEXT NOT NULL,
+    attempt INTEGER DEFAULT '1' NOT NULL,
+    decision JSONB DEFAULT '{}'::jsonb NOT NULL,
+    intent TEXT,
+    confidence FLOAT,
+    language TEXT,
+    prompt_bundle TEXT DEFAULT '' NOT NULL,
+    model TEXT,
+    trace JSONB DEFAULT '{}'::jsonb NOT NULL,
+    dialogue JSONB DEFAULT '{}'::jsonb NOT NULL,
+    cost_micros BIGINT DEFAULT 0 NOT NULL,
+    latency_ms FLOAT DEFAULT 0 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_turn_conversation ON turn (conversation_id, upto_message_id);
+
+CREATE TABLE approval (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    conversation_id UUID NOT NULL,
+    turn_id UUID NOT NULL,
+    function TEXT NOT NULL,
+    arguments JSONB DEFAULT '{}'::jsonb NOT NULL,
+    fence BIGINT DEFAULT 0 NOT NULL,
+    status TEXT DEFAULT 'pending' NOT NULL,
+    decided_by UUID,
+    decided_at TIMESTAMP WITH TIME ZONE,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE,
+    FOREIGN KEY(turn_id) REFERENCES turn (id) ON DELETE CASCADE,
+    FOREIGN KEY(decided_by) REFERENCES user_account (id) ON DELETE SET NULL
+);
+CREATE INDEX ix_approval_conversation ON approval (conversation_id, status);
+
+CREATE TABLE handoff (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    conversation_id UUID NOT NULL,
+    turn_id UUID,
+    reason TEXT NOT NULL,
+    summary TEXT DEFAULT '' NOT NULL,
+    announcement TEXT DEFAULT '' NOT NULL,
+    claimed_by UUID,
+    claimed_at TIMESTAMP WITH TIME ZONE,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE,
+    FOREIGN KEY(turn_id) REFERENCES turn (id) ON DELETE CASCADE,
+    FOREIGN KEY(claimed_by) REFERENCES user_account (id) ON DELETE SET NULL
+);
+CREATE INDEX ix_handoff_conversation ON handoff (conversation_id, created_at);
+
+CREATE TABLE suggestion (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    conversation_id UUID NOT NULL,
+    turn_id UUID,
+    text TEXT NOT NULL,
+    status TEXT DEFAULT 'pending' NOT NULL,
+    fence BIGINT DEFAULT 0 NOT NULL,
+    final_text TEXT,
+    reject_reason TEXT,
+    decided_by UUID,
+    decided_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE,
+    FOREIGN KEY(turn_id) REFERENCES turn (id) ON DELETE CASCADE,
+    FOREIGN KEY(decided_by) REFERENCES user_account (id) ON DELETE SET NULL
+);
+CREATE INDEX ix_suggestion_conversation ON suggestion (conversation_id, status);
+CREATE UNIQUE INDEX uq_suggestion_pending ON suggestion (conversation_id) WHERE status = 'pending';

@@ -1,0 +1,81 @@
+-- Who may see what. Three roles, made before the migrations run (store/migrate.py):
+--   atende_app    what web, workers and session hosts connect as; owns nothing, bound by row-level security
+--   atende_queue  what the job dispatcher connects as; sees the queue and nothing of any tenant
+--   atende_gate   cannot log in; owns the functions of schema gate, the closed list of what may be asked
+--                 before a tenant is known
+CREATE SCHEMA gate;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO atende_app, atende_gate;
+GRANT USAGE ON SCHEMA gate TO atende_app, atende_queue;
+GRANT USAGE, CREATE ON SCHEMA gate TO atende_gate;
+
+CREATE FUNCTION public.current_tenant() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT nullif(current_setting('app.tenant_id', true), '')::uuid $$;
+REVOKE ALL ON FUNCTION public.current_tenant() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.current_tenant() TO atende_app, atende_gate;
+
+DO $$
+DECLARE
+    tenant_table text;
+BEGIN
+    FOR tenant_table IN
+        SELECT c.table_name FROM information_schema.columns c
+         WHERE c.table_schema = 'public' AND c.column_name = 'tenant_id' ORDER BY 1
+    LOOP
+        EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', tenant_table);
+        EXECUTE format('ALTER TABLE public.%I FORCE ROW LEVEL SECURITY', tenant_table);
+        EXECUTE format('CREATE POLICY tenant_isolation ON public.%I TO atende_app
+                        USING (tenant_id = (SELECT current_tenant()))
+                        WITH CHECK (tenant_id = (SELECT current_tenant()))', tenant_table);
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON public.%I TO atende_app', tenant_table);
+    END LOOP;
+END $$;
+
+-- The event log is append-only, also for the application.
+REVOKE UPDATE, DELETE ON public.event FROM atende_app;
+
+-- Above the tenants: a tenant sees itself and the people who work for it; browsers' sign-ins only through the gate.
+ALTER TABLE tenant ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tenant FORCE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON tenant TO atende_app USING (id = (SELECT current_tenant()))
+    WITH CHECK (id = (SELECT current_tenant()));
+GRANT SELECT, UPDATE ON tenant TO atende_app;
+ALTER TABLE user_account ENABLE ROW LEVEL SECURITY;
+ALTER TABLE user_account FORCE ROW LEVEL SECURITY;
+CREATE POLICY own_people ON user_account FOR SELECT TO atende_app
+    USING (EXISTS (SELECT 1 FROM membership m WHERE m.user_id = user_account.id));
+GRANT SELECT (id, email, name, locale, created_at) ON user_account TO atende_app;
+ALTER TABLE login_session ENABLE ROW LEVEL SECURITY;
+ALTER TABLE login_session FORCE ROW LEVEL SECURITY;
+
+-- The gate's own sight: exactly the tables its functions need.
+DO $$
+DECLARE
+    seen text;
+BEGIN
+    FOREACH seen IN ARRAY ARRAY['tenant', 'user_account', 'login_session', 'membership', 'channel_session',
+                                'conversation', 'outbox_message', 'event', 'held_event']
+    LOOP
+        EXECUTE format('CREATE POLICY gate_sight ON public.%I TO atende_gate USING (true) WITH CHECK (true)', seen);
+    END LOOP;
+END $$;
+GRANT SELECT, INSERT, UPDATE ON tenant, user_account, membership TO atende_gate;
+GRANT SELECT, INSERT, UPDATE, DELETE ON login_session TO atende_gate;
+GRANT SELECT, UPDATE ON channel_session, outbox_message TO atende_gate;
+GRANT SELECT ON conversation, held_event TO atende_gate;
+GRANT SELECT, INSERT ON event TO atende_gate;
+
+-- Messages as their author left them: the newest edit, and whether they were revoked.
+CREATE VIEW message_as_changed WITH (security_invoker = true) AS
+SELECT m.id, m.tenant_id, m.conversation_id, m.channel_session_id, m.contact_id, m.sender, m.provider_id, m.author,
+       m.kind, m.content, m.quoted_provider_id, m.user_id, m.turn_id, m.historical, m.sent_at, m.received_at,
+       coalesce(change.text, m.text) AS text, change.text IS NOT NULL AS edited, coalesce(change.revoked, false) AS revoked
+  FROM message m
+  LEFT JOIN LATERAL (
+      SELECT (array_agg(x.content ->> 'text' ORDER BY x.at DESC, x.id DESC) FILTER (WHERE x.kind = 'edit'))[1] AS text,
+             bool_or(x.kind = 'revoke') AS revoked
+        FROM message_change x
+       WHERE x.channel_session_id = m.channel_session_id AND x.provider_id = m.provider_id
+         AND x.contact_id = m.contact_id
+  ) change ON m.provider_id IS NOT NULL;
+GRANT SELECT ON message_as_changed TO atende_app;

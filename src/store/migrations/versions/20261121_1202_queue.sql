@@ -1,0 +1,16 @@
+-- procrastinate's tables live in schema queue (created from the library's own schema file just before this).
+-- Its triggers notify and log inside the business transaction; both are switched off:
+--   * one NOTIFY per transaction serialises commits; store/wakeup.py sends one per process every few milliseconds
+--   * the per-job event log is never read: the rescue looks at workers' heartbeats
+DROP TRIGGER procrastinate_jobs_notify_queue_job_inserted_v1 ON queue.procrastinate_jobs;
+DROP TRIGGER procrastinate_trigger_status_events_update_v1 ON queue.procrastinate_jobs;
+DROP TRIGGER procrastinate_trigger_status_events_insert_v1 ON queue.procrastinate_jobs;
+DROP TRIGGER procrastinate_trigger_scheduled_events_v1 ON queue.procrastinate_jobs;
+DROP TRIGGER procrastinate_trigger_abort_requested_events_v1 ON queue.procrastinate_jobs;
+
+GRANT USAGE ON SCHEMA queue TO atende_queue, atende_gate;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA queue TO atende_queue;
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA queue TO atende_queue, atende_gate;
+GRANT SELECT, INSERT, UPDATE ON queue.procrastinate_jobs TO atende_gate;
+GRANT SELECT ON queue.procrastinate_workers TO atende_gate;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA queue TO atende_queue;

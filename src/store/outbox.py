@@ -1,0 +1,116 @@
+"""Messages out: queued, claimed under the fence, and what became of them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from store import events
+from store.database import Connection, Row
+
+_CLAIM = """
+WITH o AS (
+    SELECT o.id, o.conversation_id, o.channel_session_id, o.fence, o.message_id
+      FROM outbox_message o WHERE o.id = $1 AND o.state = 'queued'
+), c AS (
+    SELECT c.id, c.fence, c.address FROM conversation c JOIN o ON o.conversation_id = c.id FOR UPDATE OF c
+), paced AS (
+    UPDATE channel_session s SET next_send_at = now() + $3
+      FROM o WHERE s.id = o.channel_session_id AND s.next_send_at <= now() AND $3 > interval '0'
+    RETURNING s.id
+)
+UPDATE outbox_message u SET state = 'sending', attempts = attempts + 1, sending_until = now() + $2
+  FROM o, c
+ WHERE u.id = o.id AND u.state = 'queued' AND (u.fence IS NULL OR u.fence = c.fence)
+   AND ($3 = interval '0' OR EXISTS (SELECT 1 FROM paced))
+   AND NOT EXISTS (SELECT 1 FROM outbox_message e
+                    WHERE e.conversation_id = u.conversation_id
+                      AND (e.state = 'sending' OR (e.state = 'queued' AND e.message_id < u.message_id)))
+RETURNING u.id, u.tenant_id, u.conversation_id, u.channel_session_id, u.message_id, u.attempts, u.origin, c.address,
+          (SELECT m.text FROM message m WHERE m.id = u.message_id) AS text,
+          (SELECT m.quoted_provider_id FROM message m WHERE m.id = u.message_id) AS quoted_provider_id
+"""
+
+
+async def claim(tx: Connection, outbox_id: UUID, *, lease: timedelta, pace: timedelta) -> Row | None:
+    """Move one row from queued to sending, if it is its turn, its fence still holds and the number's pace allows it.
+
+    ``lease``: after this time the attempt counts as dead. Returns what to send, or None.
+    """
+    return await tx.fetchrow(_CLAIM, outbox_id, lease, pace)
+
+
+async def add(
+    tx: Connection, *, conversation: Row, message_id: int, origin: str, fence: int | None, turn_id: UUID | None = None
+) -> UUID:
+    """Queue a stored message for sending."""
+    outbox_id: UUID = await tx.fetchval(
+        """INSERT INTO outbox_message
+               (tenant_id, conversation_id, channel_session_id, message_id, turn_id, origin, fence)
+           VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
+        conversation["tenant_id"],
+        conversation["id"],
+        conversation["channel_session_id"],
+        message_id,
+        turn_id,
+        origin,
+        fence,
+    )
+    return outbox_id
+
+
+async def mark_sent(tx: Connection, outbox_id: UUID, *, provider_id: str, at: datetime) -> Row | None:
+    """The provider took it. Also true news for a row that was given up as unknown in the meantime."""
+    return await _settle(
+        tx,
+        outbox_id,
+        """UPDATE outbox_message SET state = 'sent', provider_id = $2, sent_at = $3, ack = 'server', error = NULL
+            WHERE id = $1 AND state IN ('sending', 'unknown', 'queued') RETURNING *""",
+        provider_id,
+        at,
+    )
+
+
+async def mark_failed(tx: Connection, outbox_id: UUID, error: str) -> Row | None:
+    """It was certainly not sent and never will be."""
+    return await _settle(
+        tx,
+        outbox_id,
+        "UPDATE outbox_message SET state = 'failed', error = $2 WHERE id = $1 AND state = 'sending' RETURNING *",
+        error,
+    )
+
+
+async def mark_unknown(tx: Connection, outbox_id: UUID, error: str) -> Row | None:
+    """It may or may not have been sent: a person must look."""
+    return await _settle(
+        tx,
+        outbox_id,
+        "UPDATE outbox_message SET state = 'unknown', error = $2 WHERE id = $1 AND state = 'sending' RETURNING *",
+        error,
+    )
+
+
+async def requeue(tx: Connection, outbox_id: UUID, *, wait: timedelta, error: str) -> Row | None:
+    """It was certainly not sent, or sending it again is harmless: try later."""
+    return await _settle(
+        tx,
+        outbox_id,
+        "UPDATE outbox_message SET state = 'queued', not_before = now() + $2, error = $3 "
+        "WHERE id = $1 AND state = 'sending' RETURNING *",
+        wait,
+        error,
+    )
+
+
+async def _settle(tx: Connection, outbox_id: UUID, statement: str, *values: object) -> Row | None:
+    row = await tx.fetchrow(statement, outbox_id, *values)
+    if row is not None:
+        await events.append(
+            tx,
+            row["tenant_id"],
+            "message.status",
+            conversation_id=row["conversation_id"],
+            payload={"outbox_id": str(outbox_id), "state": row["state"], "error": row["error"]},
+        )
+    return row

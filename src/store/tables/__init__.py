@@ -1,0 +1,64 @@
+"""All tables of Atende. The migrations build them; a test holds the two together."""
+
+from __future__ import annotations
+
+from sqlmodel import SQLModel
+
+from store.tables.accounts import LoginSession, Membership, Tenant, UserAccount
+from store.tables.conversations import (
+    ChannelSession,
+    Contact,
+    ContactAddress,
+    Conversation,
+    HeldEvent,
+    Message,
+    MessageChange,
+    OutboxMessage,
+    SimulatorDelivery,
+)
+from store.tables.knowledge import (
+    BusinessFunctionDeclaration,
+    BusinessRecord,
+    Intent,
+    IntentExample,
+    KnowledgeChunk,
+    KnowledgeDocument,
+    PromptBundle,
+)
+from store.tables.work import Approval, Event, FunctionCall, Handoff, Suggestion, Turn
+
+metadata = SQLModel.metadata
+
+ABOVE_TENANTS = frozenset({"tenant", "user_account", "login_session"})
+"""Tables without a tenant column: what must be known before a tenant is. Guarded by grants and functions instead."""
+
+__all__ = [
+    "ABOVE_TENANTS",
+    "Approval",
+    "BusinessFunctionDeclaration",
+    "BusinessRecord",
+    "ChannelSession",
+    "Contact",
+    "ContactAddress",
+    "Conversation",
+    "Event",
+    "FunctionCall",
+    "Handoff",
+    "HeldEvent",
+    "Intent",
+    "IntentExample",
+    "KnowledgeChunk",
+    "KnowledgeDocument",
+    "LoginSession",
+    "Membership",
+    "Message",
+    "MessageChange",
+    "OutboxMessage",
+    "PromptBundle",
+    "SimulatorDelivery",
+    "Suggestion",
+    "Tenant",
+    "Turn",
+    "UserAccount",
+    "metadata",
+]

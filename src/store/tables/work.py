@@ -1,0 +1,158 @@
+"""What the agent and the people did: turns, calls, approvals, suggestions, handoffs, and the event log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, Float, Index
+from sqlalchemy import text as sql
+from sqlalchemy.types import UserDefinedType
+from sqlmodel import Field, SQLModel, UniqueConstraint
+
+from store.tables.columns import counter, document, moment, reference, sequence_key, tenant_key, uuid_key, words
+
+
+class TransactionId(UserDefinedType[int]):
+    """PostgreSQL's xid8."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+class Turn(SQLModel, table=True):
+    """One run of the agent with all that explains it."""
+
+    __tablename__ = "turn"
+    __table_args__ = (Index("ix_turn_conversation", "conversation_id", "upto_message_id"),)
+    id: UUID = uuid_key()
+    tenant_id: UUID = tenant_key()
+    conversation_id: UUID = reference("conversation")
+    upto_message_id: int = counter()
+    """The last inbound message it read; messages up to here count as answered while ``status`` is decided."""
+    answered_before: int = counter()
+    """The conversation's ``answered_upto_id`` before this turn: what it falls back to when the turn is voided."""
+    fence: int = counter()
+    status: str = words()
+    """decided, voided (its reply was cancelled before it left) or failed."""
+    attempt: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    decision: dict[str, Any] = document()
+    intent: str | None = words(nullable=True)
+    confidence: float | None = Field(default=None, sa_column=Column(Float(), nullable=True))
+    language: str | None = words(nullable=True)
+    prompt_bundle: str = words(default="")
+    model: str | None = words(nullable=True)
+    trace: dict[str, Any] = document()
+    dialogue: dict[str, Any] = document()
+    """The agent's memory after this turn."""
+    cost_micros: int = counter()
+    latency_ms: float = Field(default=0, sa_column=Column(Float(), nullable=False, server_default=sql("0")))
+    created_at: datetime = moment(now=True)
+
+
+class FunctionCall(SQLModel, table=True):
+    """A business function call that writes, recorded before it runs. A repeated turn finds the row and reuses it."""
+
+    __tablename__ = "function_call"
+    __table_args__ = (UniqueConstraint("conversation_id", "trigger_message_id", "function", "ordinal"),)
+    id: UUID = uuid_key()
+    tenant_id: UUID = tenant_key()
+    conversation_id: UUID = reference("conversation")
+    trigger_message_id: int = counter()
+    function: str = words()
+    ordinal: int = Field(default=0)
+    arguments: dict[str, Any] = document()
+    status: str = words(default="started")
+    """started, succeeded, business_error, failed (certainly without effect) or unknown."""
+    result: dict[str, Any] = document()
+    started_at: datetime = moment(now=True)
+    finished_at: datetime | None = moment(nullable=True)
+
+
+class Approval(SQLModel, table=True):
+    """A business function that waits for a person, with its exact parameters. ``id`` is the durable graph's thread."""
+
+    __tablename__ = "approval"
+    __table_args__ = (Index("ix_approval_conversation", "conversation_id", "status"),)
+    id: UUID = uuid_key()
+    tenant_id: UUID = tenant_key()
+    conversation_id: UUID = reference("conversation")
+    turn_id: UUID = reference("turn")
+    function: str = words()
+    arguments: dict[str, Any] = document()
+    fence: int = counter()
+    status: str = words(default="pending")
+    """pending, approved, rejected, expired, executed or failed."""
+    decided_by: UUID | None = reference("user_account", nullable=True, ondelete="SET NULL")
+    decided_at: datetime | None = moment(nullable=True)
+    expires_at: datetime | None = moment(nullable=True)
+    created_at: datetime = moment(now=True)
+
+
+class Suggestion(SQLModel, table=True):
+    """A reply that waits for an operator: pending, approved, edited, rejected, superseded or expired."""
+
+    __tablename__ = "suggestion"
+    __table_args__ = (
+        Index("ix_suggestion_conversation", "conversation_id", "status"),
+        Index(
+            "uq_suggestion_pending",
+            "conversation_id",
+            unique=True,
+            postgresql_where=sql("status = 'pending'"),
+        ),
+    )
+    id: UUID = uuid_key()
+    tenant_id: UUID = tenant_key()
+    conversation_id: UUID = reference("conversation")
+    turn_id: UUID | None = reference("turn", nullable=True)
+    text: str = words()
+    status: str = words(default="pending")
+    fence: int = counter()
+    final_text: str | None = words(nullable=True)
+    reject_reason: str | None = words(nullable=True)
+    decided_by: UUID | None = reference("user_account", nullable=True, ondelete="SET NULL")
+    decided_at: datetime | None = moment(nullable=True)
+    created_at: datetime = moment(now=True)
+
+
+class Handoff(SQLModel, table=True):
+    """A conversation given to people: why, with a summary, and who took it."""
+
+    __tablename__ = "handoff"
+    __table_args__ = (Index("ix_handoff_conversation", "conversation_id", "created_at"),)
+    id: UUID = uuid_key()
+    tenant_id: UUID = tenant_key()
+    conversation_id: UUID = reference("conversation")
+    turn_id: UUID | None = reference("turn", nullable=True)
+    reason: str = words()
+    summary: str = words(default="")
+    announcement: str = words(default="")
+    claimed_by: UUID | None = reference("user_account", nullable=True, ondelete="SET NULL")
+    claimed_at: datetime | None = moment(nullable=True)
+    ended_at: datetime | None = moment(nullable=True)
+    created_at: datetime = moment(now=True)
+
+
+class Event(SQLModel, table=True):
+    """Append-only log written in the transaction of the change.
+
+    Ids commit out of order, so readers stop before the oldest open transaction: ``xid < pg_snapshot_xmin``.
+    """
+
+    __tablename__ = "event"
+    __table_args__ = (Index("ix_event_tenant", "tenant_id", "id"),)
+    id: int = sequence_key()
+    tenant_id: UUID = tenant_key()
+    conversation_id: UUID | None = Field(default=None, nullable=True)
+    kind: str = words()
+    payload: dict[str, Any] = document()
+    actor: str = words(default="system")
+    created_at: datetime = moment(now=True)
+    xid: int = Field(
+        default=None,
+        sa_column=Column(TransactionId(), nullable=False, server_default=sql("pg_current_xact_id()")),
+    )

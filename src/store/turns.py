@@ -1,0 +1,176 @@
+"""Turns: what the agent reads, and its decision written under the fence."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from store import events
+from store.database import Connection, Row
+
+HISTORY_LENGTH = 20
+
+_READ = """
+SELECT c.id, c.fence, c.status, c.language, c.answered_upto_id, c.address, c.contact_id, c.channel_session_id,
+       t.profile_version, t.settings, k.name, k.push_name,
+       (SELECT array_agg(a.kind || ':' || a.value ORDER BY a.kind DESC, a.value)
+          FROM contact_address a WHERE a.contact_id = c.contact_id) AS addresses,
+       coalesce((SELECT jsonb_agg(jsonb_build_array(m.id, m.kind, m.text, extract(epoch FROM m.sent_at)) ORDER BY m.id)
+          FROM message_as_changed m
+         WHERE m.conversation_id = c.id AND m.id > c.answered_upto_id AND m.author = 'contact' AND NOT m.historical
+           AND NOT m.revoked AND m.kind NOT IN ('reaction', 'system', 'poll_vote', 'call')
+           AND (m.kind <> 'text' OR btrim(m.text) <> '')), '[]') AS unanswered,
+       coalesce((SELECT jsonb_agg(jsonb_build_array(h.id, h.kind, h.text, extract(epoch FROM h.sent_at), h.author)
+                                  ORDER BY h.id)
+          FROM (SELECT m.* FROM message_as_changed m
+                  LEFT JOIN outbox_message o ON o.message_id = m.id
+                 WHERE m.conversation_id = c.id AND m.id >= c.window_start_id AND NOT m.revoked
+                   AND (m.author <> 'contact' OR m.id <= c.answered_upto_id)
+                   AND (o.state IS NULL OR o.state NOT IN ('cancelled', 'failed'))
+                 ORDER BY m.id DESC LIMIT $2) h), '[]') AS history,
+       (SELECT jsonb_build_array(l.dialogue) FROM turn l
+         WHERE l.conversation_id = c.id AND l.status = 'decided' AND l.upto_message_id >= c.window_start_id
+         ORDER BY l.upto_message_id DESC, l.created_at DESC LIMIT 1) AS dialogue,
+       EXISTS (SELECT 1 FROM message b JOIN outbox_message o ON o.message_id = b.id
+                WHERE b.conversation_id = c.id AND b.id >= c.window_start_id AND b.author = 'bot'
+                  AND o.state <> 'cancelled') AS has_replied,
+       EXISTS (SELECT 1 FROM outbox_message o
+                WHERE o.conversation_id = c.id AND o.state = 'queued' AND o.fence <> c.fence) AS has_stale
+  FROM conversation c
+  JOIN tenant t ON t.id = c.tenant_id
+  JOIN contact k ON k.id = c.contact_id
+ WHERE c.id = $1
+"""
+
+_DECIDE = """
+WITH c AS (
+    UPDATE conversation SET fence = fence + 1, answered_upto_id = $4, language = $5,
+           last_message_at = CASE WHEN $6 = '' THEN last_message_at ELSE now() END,
+           last_preview = CASE WHEN $6 = '' THEN last_preview ELSE left($6, 120) END
+     WHERE id = $1 AND fence = $2 AND status = 'bot'
+    RETURNING id, tenant_id, fence, channel_session_id, contact_id
+), t AS (
+    INSERT INTO turn (id, tenant_id, conversation_id, upto_message_id, answered_before, fence, status, attempt,
+                      decision, intent, confidence, language, prompt_bundle, model, trace, dialogue, cost_micros,
+                      latency_ms)
+    SELECT $3, c.tenant_id, c.id, $4, $7, $2, 'decided', $8, $9, $10, $11, $5, $12, $13, $14, $15, $16, $17 FROM c
+), s AS (
+    UPDATE suggestion SET status = 'superseded', decided_at = now()
+      FROM c WHERE suggestion.conversation_id = c.id AND suggestion.status = 'pending'
+), a AS (
+    UPDATE approval SET fence = c.fence
+      FROM c WHERE approval.conversation_id = c.id AND approval.status = 'pending'
+), m AS (
+    INSERT INTO message (tenant_id, conversation_id, channel_session_id, contact_id, author, text, turn_id, sent_at)
+    SELECT c.tenant_id, c.id, c.channel_session_id, c.contact_id, 'bot', $6, $3, now() FROM c WHERE $6 <> ''
+    RETURNING id
+), o AS (
+    INSERT INTO outbox_message (tenant_id, conversation_id, channel_session_id, message_id, turn_id, origin, fence)
+    SELECT c.tenant_id, c.id, c.channel_session_id, m.id, $3, 'bot', CASE WHEN $18 THEN c.fence END FROM c, m
+    RETURNING id
+), e AS (
+    INSERT INTO event (tenant_id, conversation_id, kind, payload, actor)
+    SELECT c.tenant_id, c.id, 'turn.decided',
+           jsonb_build_object('turn_id', $3, 'decision', $9::jsonb ->> 'kind', 'intent', $10::text), 'bot' FROM c
+)
+SELECT c.fence, c.channel_session_id, o.id AS outbox_id FROM c LEFT JOIN o ON true
+"""
+
+
+async def read(tx: Connection, conversation_id: UUID) -> Row | None:
+    """Everything a turn needs, in one statement and therefore of one moment. None if there is no such conversation.
+
+    ``unanswered``: [[id, kind, text, epoch seconds] …]; ``history`` likewise with the author as fifth.
+    """
+    return await tx.fetchrow(_READ, conversation_id, HISTORY_LENGTH)
+
+
+async def decide(
+    tx: Connection,
+    *,
+    conversation_id: UUID,
+    fence: int,
+    turn_id: UUID,
+    upto_message_id: int,
+    answered_before: int,
+    attempt: int,
+    language: str,
+    text: str,
+    text_may_be_cancelled: bool,
+    decision: dict[str, Any],
+    intent: str | None,
+    confidence: float | None,
+    prompt_bundle: str,
+    model: str | None,
+    trace: dict[str, Any],
+    dialogue: dict[str, Any],
+    cost_micros: int,
+    latency_ms: float,
+) -> Row | None:
+    """Write a turn's decision if the conversation is still as the turn read it; None (nothing written) if not.
+
+    ``text`` goes to the customer ("" sends nothing). Returns the new (fence, channel_session_id, outbox_id). Everything
+    that makes the fence differ voids the turn: a newer message, a person, another run of the same turn.
+    """
+    return await tx.fetchrow(
+        _DECIDE,
+        conversation_id,
+        fence,
+        turn_id,
+        upto_message_id,
+        language,
+        text,
+        answered_before,
+        attempt,
+        decision,
+        intent,
+        confidence,
+        prompt_bundle,
+        model,
+        trace,
+        dialogue,
+        cost_micros,
+        latency_ms,
+        text_may_be_cancelled,
+    )
+
+
+async def void_stale(tx: Connection, conversation_id: UUID) -> bool:
+    """Cancel automatic messages that became stale before they left; their turns count as if they had not been.
+
+    The caller holds the conversation's lock. A turn of which a part has left already stays. Returns whether a message
+    of the contact waits for an answer again and the agent may give it.
+    """
+    cancelled = await tx.fetch(
+        """UPDATE outbox_message o SET state = 'cancelled', error = 'a newer message or a person came first'
+             FROM conversation c
+            WHERE o.conversation_id = $1 AND c.id = $1 AND o.state = 'queued' AND o.fence <> c.fence
+              AND NOT EXISTS (SELECT 1 FROM outbox_message left_already
+                               WHERE left_already.turn_id = o.turn_id
+                                 AND left_already.state IN ('sending', 'sent', 'unknown'))
+        RETURNING o.id, o.turn_id, o.tenant_id""",
+        conversation_id,
+    )
+    for row in cancelled:
+        await tx.execute(
+            """WITH voided AS (
+                   UPDATE turn SET status = 'voided' WHERE id = $1 AND status = 'decided'
+                   RETURNING conversation_id, answered_before, upto_message_id
+               ), expired AS (
+                   UPDATE approval SET status = 'expired', decided_at = now() WHERE turn_id = $1 AND status = 'pending')
+               UPDATE conversation c SET answered_upto_id = v.answered_before
+                 FROM voided v WHERE c.id = v.conversation_id AND c.answered_upto_id = v.upto_message_id""",
+            row["turn_id"],
+        )
+        await events.append(
+            tx,
+            row["tenant_id"],
+            "message.status",
+            conversation_id=conversation_id,
+            payload={"outbox_id": str(row["id"]), "state": "cancelled"},
+        )
+    waits = await tx.fetchval(
+        "SELECT 1 FROM conversation WHERE id = $1 AND status = 'bot' AND last_inbound_id > answered_upto_id",
+        conversation_id,
+    )
+    return bool(cancelled) and waits is not None
