@@ -100,7 +100,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
 
 def _register(app: procrastinate.App, turns: Turns, approved: ApprovedCalls) -> None:
     @app.task(name="turn", pass_context=True)
-    async def turn(context: JobContext, tenant_id: str, conversation_id: str, attempt: int = 1, **_: object) -> None:
+    async def turn(context: JobContext, /, tenant_id: str, conversation_id: str, attempt: int = 1, **_: object) -> None:
         await turns.run(
             UUID(tenant_id),
             UUID(conversation_id),
