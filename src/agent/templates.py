@@ -58,7 +58,7 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 
 
 def _environment() -> _Environment:
-    environment = _Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)
+    environment = _Environment(undefined=StrictUndefined, autoescape=False)
     environment.filters["money"] = _money
     environment.filters["date"] = _date
     return environment

@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from agent.prompts import PromptError, prompts_folder
-from agent.templates import render
+from agent.templates import TemplateFailedError, render
 from agent.turn import TenantProfile, Translations
 
 LANGUAGES: Final = ("pt", "es", "en")
@@ -23,11 +23,17 @@ class FixedTexts:
     wording: Mapping[str, Translations]
 
     def say(self, profile: TenantProfile, key: str, language: str, **variables: Any) -> str:
-        """The text in ``language``, in the tenant's words where it has its own; raises TemplateFailedError."""
-        source = choose(profile.texts.get(key, {}), language, profile.default_language) or choose(
-            self.wording[key], language, profile.default_language
-        )
-        return render(key, source, {"business": profile.name, "language": language, **variables})
+        """The text in ``language``, in the tenant's words where it has its own and they can be rendered."""
+        values = {"business": profile.name, "language": language, **variables}
+        own = choose(profile.texts.get(key, {}), language)
+        shipped = choose(self.wording.get(key, {}), language, profile.default_language)
+        if own or not shipped:
+            try:
+                return render(key, own or choose(profile.texts.get(key, {}), profile.default_language), values)
+            except TemplateFailedError:
+                if not shipped:
+                    raise
+        return render(key, shipped, values)
 
     def has(self, profile: TenantProfile, key: str) -> bool:
         """Whether the tenant or Atende has a text of that key."""
