@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
 from uuid import UUID
 
+from agent.graph import Agent
+
 from agent.turn import CallFunction, HistoryMessage, TenantProfile, TurnContext, TurnInput, TurnResult
-from domain.conversation import Event, Status
-from domain.decisions import (
-    AskApproval,
-    Decision,
-    HandOff,
-    HandOffReason,
-    Reason,
-    Reply,
-    StaySilent,
-    Suggest,
-    TurnTrace,
-)
+from domain.conversation import Status
+from domain.decisions import HandOff, HandOffReason, Reason, TurnTrace
 from domain.messages import Author, MessageKind
-from domain.text import storable, storable_json
+from flows import decisions
 from flows.calls import Caller, Calls
 from flows.profiles import Brain, Profiles
-from store import conversations, events, turns
+from store import conversations, turns
 from store.database import Connection, Database, Row
 from store.jobs import MODEL_TURNS, TURNS, enqueue_turn
 from store.wakeup import EVENTS, OUTBOX, Wakeup
@@ -35,19 +27,13 @@ from store.wakeup import EVENTS, OUTBOX, Wakeup
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
-APPROVAL_LIFETIME = timedelta(hours=24)
+_SOON = 0.02
 SHIPPED_FAILURE_TEXT = {
     "pt": "Tive um problema por aqui e vou te passar para uma pessoa da equipe. Ela responde assim que possível. 🙏",
     "es": "Tuve un problema por aquí y te paso con una persona del equipo. Te responderá lo antes posible. 🙏",
     "en": "Something went wrong on my side, so I'm passing you to a person of our team. They'll reply soon. 🙏",
 }
 """Said when the agent itself failed again and again, so that it cannot say it: a handoff is always announced."""
-
-
-class Agent(Protocol):
-    """The graph, as the flows see it."""
-
-    async def run(self, turn_input: TurnInput, context: TurnContext) -> TurnResult: ...
 
 
 class Turns:
@@ -85,7 +71,8 @@ class Turns:
         if result.needs_model or result.decision is None:
             async with self._db.transaction(tenant_id) as tx:
                 await enqueue_turn(tx, tenant_id, conversation_id, queue=MODEL_TURNS, attempt=attempt)
-            self._wakeup.turn_waits(MODEL_TURNS)
+            # Not before this job is done: the two share the conversation's lock.
+            asyncio.get_running_loop().call_later(_SOON, self._wakeup.turn_waits, MODEL_TURNS)
             return
         trace = dataclasses.replace(result.trace, stages_ms={"read": read_ms, **result.trace.stages_ms})
         await self._write(tenant_id, row, dataclasses.replace(result, trace=trace), attempt, started)
@@ -149,41 +136,26 @@ class Turns:
         return waiting + 1
 
     async def _write(self, tenant_id: UUID, row: Row, result: TurnResult, attempt: int, started: float) -> None:
-        decision = result.decision
-        if decision is None:
-            raise ValueError("a turn without a decision cannot be written")
-        turn_id = uuid.uuid4()
-        text = "" if isinstance(decision, Suggest | StaySilent) else storable(decision.text)[0]
-        trace = result.trace
+        approval_id: UUID | None = None
+        if result.approval is not None:
+            # The durable graph commits by itself, so it goes first: an approval without its thread could not resume.
+            approval_id = uuid.uuid4()
+            await self._agent.start_approval(str(approval_id), result.approval)
         async with self._db.transaction(tenant_id) as tx:
-            written = await turns.decide(
+            written = await decisions.write(
                 tx,
-                conversation_id=row["id"],
-                fence=row["fence"],
-                turn_id=turn_id,
+                row,
+                result,
                 upto_message_id=row["unanswered"][-1][0],
-                answered_before=row["answered_upto_id"],
                 attempt=attempt,
-                language=result.language,
-                text=text,
-                # The announcement of a handoff is owed whatever comes next; all else gives way to newer messages.
-                text_may_be_cancelled=not isinstance(decision, HandOff),
-                decision=storable_json(dataclasses.asdict(decision)),
-                intent=trace.intent,
-                confidence=trace.confidence,
-                prompt_bundle=trace.prompt_bundle,
-                model=trace.model,
-                trace=storable_json(dataclasses.asdict(trace)),
-                dialogue=storable_json(dict(result.dialogue)),
-                cost_micros=trace.cost_micros,
                 latency_ms=(time.monotonic() - started) * 1000,
+                approval_id=approval_id,
             )
-            if written is None:
-                log.info("turn of conversation %s is void: something newer happened", row["id"])
-                return
-            await _carry_out(
-                tx, tenant_id, row["id"], turn_id, decision=decision, result=result, upto=row["unanswered"][-1][0]
-            )
+        if written is None:
+            log.info("turn of conversation %s is void: something newer happened", row["id"])
+            if approval_id is not None:
+                await self._agent.prune_approval(str(approval_id))
+            return
         self._wakeup.signal(EVENTS)
         if written["outbox_id"] is not None:
             self._wakeup.signal(OUTBOX)
@@ -237,61 +209,3 @@ def as_input(row: Row) -> TurnInput:
         dialogue=row["dialogue"][0] if row["dialogue"] else {},
         is_first_reply=not row["has_replied"],
     )
-
-
-async def _carry_out(
-    tx: Connection,
-    tenant_id: UUID,
-    conversation_id: UUID,
-    turn_id: UUID,
-    *,
-    decision: Decision,
-    result: TurnResult,
-    upto: int,
-) -> None:
-    """The rows that a decision needs beside the turn and its message, in the same transaction."""
-    payload: dict[str, Any]
-    match decision:
-        case Suggest(text=text):
-            fence = await tx.fetchval("SELECT fence FROM conversation WHERE id = $1", conversation_id)
-            suggestion_id = await tx.fetchval(
-                "INSERT INTO suggestion (tenant_id, conversation_id, turn_id, text, fence) "
-                "VALUES ($1, $2, $3, $4, $5) RETURNING id",
-                tenant_id,
-                conversation_id,
-                turn_id,
-                storable(text)[0],
-                fence,
-            )
-            kind, payload = "suggestion.created", {"suggestion_id": str(suggestion_id)}
-        case AskApproval(function=function, arguments=arguments):
-            approval_id = await tx.fetchval(
-                """INSERT INTO approval (tenant_id, conversation_id, turn_id, function, arguments, upto_message_id,
-                                         language, expires_at)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8) RETURNING id""",
-                tenant_id,
-                conversation_id,
-                turn_id,
-                function,
-                storable_json(arguments),
-                upto,
-                result.language,
-                APPROVAL_LIFETIME,
-            )
-            kind, payload = "approval.created", {"approval_id": str(approval_id), "function": function}
-        case HandOff(reason=reason, text=text, summary=summary):
-            await conversations.apply(tx, conversation_id, Event.HANDED_OFF, actor="bot")
-            await tx.execute(
-                "INSERT INTO handoff (tenant_id, conversation_id, turn_id, reason, summary, announcement) "
-                "VALUES ($1, $2, $3, $4, $5, $6)",
-                tenant_id,
-                conversation_id,
-                turn_id,
-                reason.value,
-                storable(summary)[0],
-                storable(text)[0],
-            )
-            return
-        case Reply() | StaySilent():
-            return
-    await events.append(tx, tenant_id, kind, conversation_id=conversation_id, payload=payload, actor="bot")
