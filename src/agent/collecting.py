@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from agent.dialogue import MOST_FAILURES, Dialogue, missing
 from agent.drafts import hand_off, reply, unmatched
@@ -82,7 +79,7 @@ def _continue(
 ) -> TurnState:
     before, profile = reading.dialogue, context.profile
     intent = reading.intent.name if reading.intent else ""
-    dialogue = before.collect(intent, function.name, _json(found.values))
+    dialogue = before.collect(intent, function.name, found.values)
     if found.values:
         evidence = evidence.because("parameters_found", ", ".join(sorted(found.values)))
     parameter = missing(function, dialogue.values)
@@ -142,19 +139,10 @@ def _extract(
     context: TurnContext, reading: Reading, function: BusinessFunction, asked: str | None = None
 ) -> Extraction:
     return extract(
-        reading.text, function.parameters, reading.language, context.now, context.profile.timezone, asked=asked
+        reading.text,
+        function.parameters,
+        language=reading.language,
+        now=context.now,
+        timezone=context.profile.timezone,
+        asked=asked,
     )
-
-
-def _json(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as they are stored, shown to an operator and passed on: dates as ISO text, money as a number."""
-
-    def plain(value: Any) -> Any:
-        match value:
-            case date() | datetime():
-                return value.isoformat()
-            case Decimal():
-                return float(value)
-        return value
-
-    return {name: plain(value) for name, value in values.items()}

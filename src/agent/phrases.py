@@ -90,7 +90,8 @@ _FAREWELL: Final = (
 )
 _ACKNOWLEDGED: Final = (
     r"ok+|okay|okey|blz|beleza|certo|certinho|ta (?:bom|certo|bem|otimo)|entendi|perfeito|show|legal|otimo|combinado|"
-    r"joia|massa|maravilha|vale|dale|listo|perfecto|entendido|de acuerdo|great|got it|alright|all right|cool|perfect|fine"
+    r"joia|massa|maravilha|vale|dale|listo|perfecto|entendido|de acuerdo|great|got it|alright|all right|"
+    r"cool|perfect|fine"
 )
 _ALL: Final = re.compile(rf"(?:(?:{_GREETING}|{_THANKS}|{_FAREWELL}|{_ACKNOWLEDGED})(?: |$))+")
 _ORDER: Final[tuple[tuple[SmallTalk, re.Pattern[str]], ...]] = (
