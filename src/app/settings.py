@@ -222,7 +222,7 @@ def read_or_make_secret(file: Path) -> bytes:
             out.flush()
             os.fsync(out.fileno())
         with contextlib.suppress(FileExistsError):
-            draft.hardlink_to(file)
+            os.link(draft, file)
         draft.unlink()
         return _checked(file, file.read_text().strip())
     except OSError as error:
