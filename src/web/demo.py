@@ -44,9 +44,7 @@ async def show_conversation(
     return await _page(request, visitor, view, conversation_id)
 
 
-async def _page(
-    request: Request, visitor: Visitor, view: inbox.View, conversation_id: UUID | None = None
-) -> Response:
+async def _page(request: Request, visitor: Visitor, view: inbox.View, conversation_id: UUID | None = None) -> Response:
     demo = services(request).demo
     async with services(request).db.transaction(visitor.tenant_id) as tx:
         space = await inbox.workspace(tx)
