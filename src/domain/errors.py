@@ -41,3 +41,11 @@ class InvalidInputError(AtendeError):
         super().__init__(f"{field}: {problem}", hint=hint)
         self.field = field
         self.problem = problem
+
+
+class OutdatedError(ConflictError):
+    """Something newer happened since the person's screen was drawn; nothing was done."""
+
+    def __init__(self, what: str, because: str) -> None:
+        super().__init__(f"This {what} is no longer current: {because}.", hint="Look at the conversation again.")
+        self.what = what

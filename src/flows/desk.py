@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domain.conversation import Event, Status
-from domain.errors import ConflictError, InvalidInputError, NotFoundError
+from domain.errors import InvalidInputError, NotFoundError, OutdatedError
 from domain.messages import MAX_TEXT_BYTES
 from domain.text import storable
 from flows.approvals import Approvals
@@ -28,13 +28,6 @@ class Actor:
 
     def __str__(self) -> str:
         return f"user:{self.user_id}"
-
-
-class OutdatedError(ConflictError):
-    """Something newer happened since the operator's screen was drawn; nothing was done."""
-
-    def __init__(self, what: str, because: str) -> None:
-        super().__init__(f"This {what} is no longer current: {because}.", hint="Look at the conversation again.")
 
 
 class Desk:

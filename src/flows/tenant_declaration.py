@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from agent.turn import BusinessHours, IntentSpec, TenantProfile
-from domain.decisions import ReplyMode
+from domain.decisions import HandOffReason, ReplyMode
 from tools.declaration import BusinessFunction
 
 LANGUAGES = ("pt", "es", "en")
@@ -86,12 +87,12 @@ class DebounceDeclaration(_Declared):
     """How long a turn waits for further messages, in seconds: since the last one, and at most since the first one."""
 
     seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
-    max_seconds: Annotated[float, Field(ge=0, le=300)] = 12.0
+    cap_seconds: Annotated[float, Field(ge=0, le=300)] = 12.0
 
     @model_validator(mode="after")
     def _cap_is_not_smaller(self) -> DebounceDeclaration:
-        if self.max_seconds < self.seconds:
-            raise ValueError("max_seconds must not be smaller than seconds")
+        if self.cap_seconds < self.seconds:
+            raise ValueError("cap_seconds must not be smaller than seconds")
         return self
 
 
@@ -124,6 +125,8 @@ class TenantSettings(_Declared):
     persona: str = ""
     reply_mode: ReplyMode = ReplyMode.SUGGEST
     threshold: Probability = 0.8
+    knowledge_threshold: Probability = 0.5
+    unmatched_mode: ReplyMode | None = None
     hours: HoursDeclaration = HoursDeclaration()
     debounce: DebounceDeclaration = DebounceDeclaration()
     texts: dict[str, dict[Language, Sentence]] = {}
@@ -131,7 +134,7 @@ class TenantSettings(_Declared):
     numbers: Annotated[tuple[NumberDeclaration, ...], Field(min_length=1)]
     users: tuple[UserDeclaration, ...] = ()
 
-    @field_validator("reply_mode", mode="before")
+    @field_validator("reply_mode", "unmatched_mode", mode="before")
     @classmethod
     def _off_is_a_word(cls, value: object) -> object:
         return _reply_mode(value)
@@ -150,6 +153,7 @@ class IntentDeclaration(_Declared):
     threshold: Probability | None = None
     reply_mode: ReplyMode | None = None
     restricted: bool = False
+    hand_off_reason: HandOffReason | None = None
 
     @field_validator("reply_mode", mode="before")
     @classmethod
@@ -168,6 +172,7 @@ class IntentDeclaration(_Declared):
             threshold=self.threshold,
             reply_mode=self.reply_mode,
             restricted=self.restricted,
+            hand_off_reason=self.hand_off_reason,
         )
 
 
@@ -181,9 +186,16 @@ class KnowledgeSection:
     """The text under one heading: what is embedded and found. ``ref`` is ``document#position``, from 0."""
 
     ref: str
-    title: str
+    document_title: str
+    heading: str
+    """Empty for what stands before the first heading."""
     text: str
     language: Language
+
+    @property
+    def title(self) -> str:
+        """The document's title, then the heading."""
+        return f"{self.document_title} · {self.heading}" if self.heading else self.document_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +213,7 @@ class KnowledgeDocument:
 class TenantDeclaration:
     """A whole tenant folder, read and checked. ``version`` is a digest of its content (demo scripts apart)."""
 
+    folder: Path
     settings: TenantSettings
     version: str
     intents: Mapping[str, IntentDeclaration]
@@ -245,6 +258,8 @@ def to_profile(declaration: TenantDeclaration, tenant_id: str) -> TenantProfile:
         default_language=settings.default_language,
         reply_mode=settings.reply_mode,
         threshold=settings.threshold,
+        knowledge_threshold=settings.knowledge_threshold,
+        unmatched_mode=settings.unmatched_mode,
         intents={name: intent.spec() for name, intent in declaration.intents.items()},
         functions=declaration.functions,
         trusted_writes=frozenset(settings.trusted_writes),

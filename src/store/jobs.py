@@ -42,3 +42,8 @@ async def enqueue_turn(
     await tx.execute(
         "SELECT gate.enqueue_turn($1, $2, $3, $4, $5, $6)", queue, tenant_id, conversation_id, wait, cap, attempt
     )
+
+
+async def enqueue_approval(tx: Connection, tenant_id: UUID, conversation_id: UUID, approval_id: UUID) -> None:
+    """Make sure that a decided approval is carried out, in the caller's transaction."""
+    await tx.execute("SELECT gate.enqueue_approval($1, $2, $3, $4)", TURNS, tenant_id, conversation_id, approval_id)

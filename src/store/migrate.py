@@ -9,7 +9,9 @@ from pathlib import Path
 import psycopg
 from alembic import command
 from alembic.config import Config
+from langgraph.checkpoint.postgres import PostgresSaver
 from psycopg import sql
+from psycopg.rows import dict_row
 from sqlalchemy import create_engine, pool
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -40,6 +42,21 @@ def migrate(owner_dsn: str, secret: bytes) -> None:
         with engine.begin() as connection:
             command.upgrade(alembic_config(connection), "head")
         engine.dispose()
+    _approval_tables(owner_dsn)
+
+
+def _approval_tables(owner_dsn: str) -> None:
+    """The LangGraph saver's own tables, in a schema that only the queue role may enter. What they hold is encrypted."""
+    with psycopg.connect(owner_dsn, autocommit=True, row_factory=dict_row) as db:
+        db.execute("CREATE SCHEMA IF NOT EXISTS approvals")
+        db.execute("SET search_path = approvals")
+        PostgresSaver(db).setup()
+        db.execute(sql.SQL("GRANT USAGE ON SCHEMA approvals TO {}").format(sql.Identifier(QUEUE_ROLE)))
+        db.execute(
+            sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA approvals TO {}").format(
+                sql.Identifier(QUEUE_ROLE)
+            )
+        )
 
 
 def alembic_config(connection: object) -> Config:

@@ -11,8 +11,8 @@ from store.database import Connection, Row
 HISTORY_LENGTH = 20
 
 _READ = """
-SELECT c.id, c.fence, c.status, c.language, c.answered_upto_id, c.address, c.contact_id, c.channel_session_id,
-       t.profile_version, t.settings, k.name, k.push_name,
+SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.address, c.contact_id,
+       c.channel_session_id, t.profile_version, t.settings, k.name, k.push_name,
        (SELECT array_agg(a.kind || ':' || a.value ORDER BY a.kind DESC, a.value)
           FROM contact_address a WHERE a.contact_id = c.contact_id) AS addresses,
        coalesce((SELECT jsonb_agg(jsonb_build_array(m.id, m.kind, m.text, extract(epoch FROM m.sent_at)) ORDER BY m.id)

@@ -85,12 +85,15 @@ class Approval(SQLModel, table=True):
     arguments: dict[str, Any] = document()
     upto_message_id: int = counter()
     """The last inbound message the agent had read when it (last) stood by this call; a newer one blocks approving."""
-    language: str = words(default="pt")
+    call: dict[str, Any] = document()
+    """What the durable graph was started with, to start it again should its own memory be lost."""
     status: str = words(default="pending")
     """pending, approved, rejected, expired, executed or failed."""
     decided_by: UUID | None = reference("user_account", nullable=True, ondelete="SET NULL")
     decided_at: datetime | None = moment(nullable=True)
     expires_at: datetime | None = moment(nullable=True)
+    settled_at: datetime | None = moment(nullable=True)
+    """When its outcome was written and told; until then a decided approval is run again after a crash."""
     created_at: datetime = moment(now=True)
 
 

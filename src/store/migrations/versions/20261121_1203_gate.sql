@@ -51,6 +51,12 @@ RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS 
     DELETE FROM login_session WHERE token_hash = given_token_hash OR expires_at < now()
 $$;
 
+CREATE FUNCTION gate.put_member(to_tenant uuid, new_user uuid, new_role text)
+RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    INSERT INTO membership (tenant_id, user_id, role) VALUES (to_tenant, new_user, new_role)
+    ON CONFLICT (tenant_id, user_id) DO UPDATE SET role = excluded.role
+$$;
+
 -- Administration from the command line (not granted to atende_app) ---------------------------------------------
 CREATE FUNCTION gate.put_tenant(new_slug text, new_name text, new_locale text, new_timezone text)
 RETURNS uuid LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -167,6 +173,29 @@ RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = queue, public, pg_t
                           to_timestamp((procrastinate_jobs.args ->> 'first_at')::float8) + cap) END
 $$;
 
+-- A decided approval, run in line with the conversation's turns.
+CREATE FUNCTION gate.enqueue_approval(to_queue text, tenant uuid, conversation uuid, approval uuid)
+RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = queue, public, pg_temp AS $$
+    INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args)
+    SELECT to_queue, 'approval', 'conversation:' || conversation, 'approval:' || approval,
+           jsonb_build_object('tenant_id', tenant, 'approval_id', approval)
+     WHERE current_setting('app.tenant_id', true) = tenant::text
+    ON CONFLICT (queueing_lock) WHERE status = 'todo' DO NOTHING
+$$;
+
+-- Decided approvals whose outcome was never written and for which no job exists, and pending ones past their time.
+CREATE FUNCTION gate.unsettled_approvals(older_than interval)
+RETURNS TABLE (tenant_id uuid, conversation_id uuid, approval_id uuid, expired boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = queue, public, pg_temp AS $$
+    SELECT a.tenant_id, a.conversation_id, a.id, a.status = 'pending' FROM public.approval a
+     WHERE (a.status = 'pending' AND a.expires_at < now())
+        OR (a.status IN ('approved', 'rejected') AND a.settled_at IS NULL AND a.decided_at < now() - older_than
+            AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs j
+                             WHERE j.lock = 'conversation:' || a.conversation_id AND j.task_name = 'approval'
+                               AND j.args ->> 'approval_id' = a.id::text AND j.status IN ('todo', 'doing')))
+     LIMIT 100
+$$;
+
 -- Conversations whose message waits for an answer although no job exists for it: the last safety net.
 CREATE FUNCTION gate.forgotten_conversations(older_than interval)
 RETURNS TABLE (tenant_id uuid, conversation_id uuid)
@@ -189,4 +218,5 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, gate.switch_login, gate.close_login,
     gate.channel_session, gate.lease_sessions, gate.release_sessions, gate.due_outbox, gate.overdue_sending,
-    gate.held_events,    gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.forgotten_conversations TO atende_app;
+    gate.held_events,    gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
+    gate.unsettled_approvals, gate.forgotten_conversations TO atende_app;

@@ -1,0 +1,61 @@
+"""A language model's tool arguments, checked against the declaration before anything runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from domain.errors import InvalidInputError
+from tools.declaration import BusinessFunction, Parameter, ParameterKind
+
+_MOST_CHARACTERS: Final = 1_000
+_NUMBERS: Final = {ParameterKind.INTEGER, ParameterKind.MONEY}
+
+
+def parse_arguments(function: BusinessFunction, raw: str) -> dict[str, Any]:
+    """Read the raw text of a call's arguments; raise InvalidInputError, worded so that the model can correct it."""
+    try:
+        given = json.loads(raw or "{}")
+    except ValueError as error:
+        raise InvalidInputError("arguments", f"not valid JSON ({error})") from error
+    if not isinstance(given, Mapping):
+        raise InvalidInputError("arguments", "must be one JSON object")
+    declared = {parameter.name: parameter for parameter in function.parameters}
+    for name in given:
+        if name not in declared:
+            raise InvalidInputError(name, f"unknown parameter; {function.name} takes {', '.join(declared) or 'none'}")
+    arguments = {name: _checked(declared[name], value) for name, value in given.items() if value is not None}
+    for parameter in function.parameters:
+        if parameter.required and parameter.name not in arguments:
+            raise InvalidInputError(parameter.name, "required; ask the customer for it")
+    return arguments
+
+
+def _checked(parameter: Parameter, value: Any) -> Any:
+    name = parameter.name
+    if parameter.kind is ParameterKind.BOOLEAN:
+        if not isinstance(value, bool):
+            raise InvalidInputError(name, "must be true or false")
+        return value
+    if parameter.kind in _NUMBERS:
+        return _number(parameter, value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)  # models often send an order number as a number
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInputError(name, "must be a text that is not empty")
+    if len(value) > _MOST_CHARACTERS:
+        raise InvalidInputError(name, f"longer than {_MOST_CHARACTERS} characters")
+    if parameter.choices and value not in {choice.value for choice in parameter.choices}:
+        raise InvalidInputError(name, f"must be one of {', '.join(choice.value for choice in parameter.choices)}")
+    if parameter.pattern and not re.fullmatch(parameter.pattern, value.strip()):
+        raise InvalidInputError(name, f"must match {parameter.pattern}")
+    return value.strip()
+
+
+def _number(parameter: Parameter, value: Any) -> Any:
+    whole = parameter.kind is ParameterKind.INTEGER
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        raise InvalidInputError(parameter.name, "must be a whole number" if whole else "must be a number")
+    return value

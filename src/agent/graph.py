@@ -1,0 +1,197 @@
+"""The agent: one graph for a turn, and the same graph made durable where a person must approve an action.
+
+    START ─┬─ understand ─┬─────────── decide ─ END     understand  language, person asked for, intent, parameters
+           │              ├─ act ──────┤                act         run the function, or ask for approval
+           │              ├─ converse ─┤                converse    the language model, with functions
+           │              │     ↓      │                answer      knowledge, one question back, or a person
+           │              └─ answer ───┘                decide      reply policy and announcements
+           └─ approve ─── act                           approve     wait for a person (durable runs only)
+
+A turn runs without a checkpointer over state read from our own tables. An approval has a thread of its own, which holds
+the ready call as JSON and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any, Protocol, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from agent.dialogue import Dialogue
+from agent.nodes.act import Act
+from agent.nodes.answer import Answer
+from agent.nodes.approve import approve
+from agent.nodes.converse import Converse
+from agent.nodes.decide import Decide
+from agent.nodes.understand import Understand
+from agent.prompts import PromptLibrary, bundle_hash, load_prompts
+from agent.state import Evidence, ReadyCall, TurnState, evidence_of
+from agent.texts import FixedTexts, load_texts
+from agent.turn import TurnContext, TurnInput, TurnResult
+from domain.decisions import AskApproval, HandOff, TurnTrace
+from domain.errors import ConflictError
+
+Builder = StateGraph[TurnState, TurnContext, TurnState, TurnState]
+Compiled = CompiledStateGraph[TurnState, TurnContext, TurnState, TurnState]
+
+
+class Node(Protocol):
+    """A step of the graph: what it returns is merged into the state."""
+
+    async def __call__(self, state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState: ...
+
+
+class ApprovalNotPendingError(ConflictError):
+    """The approval was answered before, or its thread was pruned: there is nothing to resume."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(f"Approval {thread_id} is not pending.", hint="Reload: it may have been answered already.")
+        self.thread_id = thread_id
+
+
+def build_graph(prompts: PromptLibrary, texts: FixedTexts) -> Builder:
+    """The graph, before it is compiled with or without a checkpointer."""
+    graph: Builder = StateGraph(TurnState, context_schema=TurnContext)
+    graph.add_node("understand", _timed("understand", Understand(texts)))
+    graph.add_node("act", _timed("act", Act(texts)))
+    graph.add_node("converse", _timed("converse", Converse(prompts, texts)))
+    graph.add_node("answer", _timed("answer", Answer(texts)))
+    graph.add_node("decide", _timed("decide", Decide(texts)))
+    graph.add_node("approve", approve)
+    graph.add_conditional_edges(START, lambda state: "approve" if "ready" in state else "understand")
+    graph.add_conditional_edges("understand", _next, ["act", "converse", "answer", "decide"])
+    graph.add_conditional_edges("converse", _next, ["answer", "decide"])
+    graph.add_edge("approve", "act")
+    graph.add_edge("act", "decide")
+    graph.add_edge("answer", "decide")
+    graph.add_edge("decide", END)
+    return graph
+
+
+def _next(state: TurnState) -> str:
+    return state["step"]
+
+
+def _timed(stage: str, node: Node) -> Node:
+    async def run(state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState:
+        started = perf_counter()
+        update = await node(state, runtime=runtime)
+        evidence = update.get("evidence") or evidence_of(state)
+        return {**update, "evidence": evidence.took(stage, (perf_counter() - started) * 1000)}
+
+    return run
+
+
+class Agent:
+    """Runs turns. Holds no state of any conversation; one per process is enough.
+
+    ``saver`` is needed for approvals only. Its tables hold customers' data and know no tenant: hand in one whose
+    serializer encrypts, or whose tables are isolated.
+    """
+
+    def __init__(
+        self, prompts: PromptLibrary, texts: FixedTexts, saver: BaseCheckpointSaver[Any] | None = None
+    ) -> None:
+        self.prompts = prompts
+        self.texts = texts
+        self._saver = saver
+        builder = build_graph(prompts, texts)
+        self._turn = builder.compile(name="turn")
+        self._approval = builder.compile(saver, name="approval") if saver else None
+        self._bundles: dict[tuple[str, str, str], str] = {}
+
+    async def run(self, turn: TurnInput, context: TurnContext) -> TurnResult:
+        """Decide about the unanswered messages. Sends nothing, saves nothing."""
+        return self._result(await self._turn.ainvoke({"turn": turn}, context=context), context)
+
+    async def start_approval(self, thread_id: str, approval: Mapping[str, Any]) -> None:
+        """Store the call of an AskApproval under a fresh ``thread_id``; ``approval`` is ``TurnResult.approval``."""
+        await self._durable.ainvoke({"ready": cast(ReadyCall, dict(approval))}, _config(thread_id), durability="exit")
+
+    async def resume_approval(self, thread_id: str, *, approved: bool, context: TurnContext) -> TurnResult:
+        """A person has answered: act, or tell the customer that it was not granted. Prune the thread afterwards.
+
+        Raises ApprovalNotPendingError when it was answered before. A run that died in between may be resumed again: the
+        flows' call row keeps the action from happening twice.
+        """
+        waiting = await self._durable.aget_state(_config(thread_id))
+        if waiting.next != ("approve",):
+            raise ApprovalNotPendingError(thread_id)
+        state = await self._durable.ainvoke(
+            Command(resume=approved), _config(thread_id), context=context, durability="exit"
+        )
+        return self._result(state, context)
+
+    async def prune_approval(self, thread_id: str) -> None:
+        """Forget an approval that was carried out, expired or was overtaken."""
+        if self._saver is not None:
+            await self._saver.adelete_thread(thread_id)
+
+    @property
+    def _durable(self) -> Compiled:
+        if self._approval is None:
+            raise ValueError("this agent was built without a saver: it cannot keep approvals")
+        return self._approval
+
+    def _result(self, state: Mapping[str, Any], context: TurnContext) -> TurnResult:
+        found = cast(TurnState, state)
+        evidence, reading = evidence_of(found), found["reading"]
+        needs_model, void = found.get("needs_model", False), found.get("void", False)
+        decision = None if needs_model or void else found["draft"]
+        dialogue = Dialogue() if isinstance(decision, HandOff) else reading.dialogue
+        return TurnResult(
+            decision,
+            self._trace(found, evidence, context),
+            dialogue=dialogue.to_json(),
+            language=reading.language,
+            needs_model=needs_model,
+            void=void,
+            approval=dict(found["ready"]) if isinstance(decision, AskApproval) else None,
+        )
+
+    def _trace(self, state: TurnState, evidence: Evidence, context: TurnContext) -> TurnTrace:
+        reading = state["reading"]
+        found = reading.classification
+        intent = reading.intent.name if reading.intent else found.intent if found else None
+        return TurnTrace(
+            prompt_bundle=self._bundle(context),
+            model=evidence.model,
+            intent=intent,
+            confidence=found.confidence if found else None,
+            alternatives=found.alternatives if found else (),
+            language=reading.language,
+            tool_calls=evidence.calls,
+            input_tokens=evidence.usage.input_tokens,
+            output_tokens=evidence.usage.output_tokens,
+            cost_micros=evidence.usage.cost_micros,
+            stages_ms=dict(evidence.stages_ms or {}),
+        )
+
+    def _bundle(self, context: TurnContext) -> str:
+        """Hashing the whole bundle in every turn would cost more than the turn: once per version of a profile."""
+        profile, settings = context.profile, context.model.settings if context.model else None
+        key = (profile.id, profile.version, str(settings.fingerprint()) if settings else "")
+        if key not in self._bundles:
+            if len(self._bundles) > _MOST_BUNDLES:
+                self._bundles.clear()
+            self._bundles[key] = bundle_hash(self.prompts, profile, settings)
+        return self._bundles[key]
+
+
+_MOST_BUNDLES = 1_000
+
+
+def _config(thread_id: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": thread_id}}
+
+
+def build_agent(saver: BaseCheckpointSaver[Any] | None = None) -> Agent:
+    """The agent over the shipped prompts and texts."""
+    return Agent(load_prompts(), load_texts(), saver)

@@ -1,0 +1,154 @@
+"""Run the business function that is ready, or ask a person to approve it, and put its outcome into words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from agent.dialogue import MOST_FAILURES, Dialogue
+from agent.drafts import hand_off, reply
+from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
+from agent.templates import TemplateFailedError, render
+from agent.texts import FixedTexts, choose
+from agent.turn import CallResult, TenantProfile, TurnContext
+from domain.decisions import AskApproval, HandOffReason, Source, ToolCall
+from tools.declaration import BusinessFunction
+
+
+class Act:
+    """Direct execution. An approval's run comes back here once a person has answered."""
+
+    def __init__(self, texts: FixedTexts) -> None:
+        self.texts = texts
+
+    async def __call__(self, state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState:
+        ready, context = state["ready"], runtime.context
+        reading = state.get("reading") or _resumed(ready, context.profile)
+        evidence, approved = evidence_of(state), state.get("approved")
+        function = context.profile.functions.get(ready["function"])
+        if function is None:
+            return hand_off(reading, evidence, HandOffReason.TOOL_FAILURE, "unknown_function", ready["function"])
+        if approved is False:
+            rejected = self.texts.say(context.profile, "approval_rejected", reading.language)
+            return reply(reading, evidence.because("approval_rejected", function.name), rejected)
+        if approved is None and needs_approval(function, context.profile):
+            return ask_approval(self.texts, context.profile, reading, evidence, ready)
+        if approved:
+            evidence = evidence.because("approved_by_a_person", function.name)
+        result = await context.call(function, ready["arguments"], ready["ordinal"])
+        return word_outcome(self.texts, context.profile, reading, evidence, ready=ready, result=result)
+
+
+def needs_approval(function: BusinessFunction, profile: TenantProfile) -> bool:
+    return function.effect == "write" and function.name not in profile.trusted_writes
+
+
+def ask_approval(
+    texts: FixedTexts, profile: TenantProfile, reading: Reading, evidence: Evidence, ready: ReadyCall
+) -> TurnState:
+    """Draft the request for a person's approval, with the exact arguments and what the customer is told meanwhile."""
+    name, arguments = ready["function"], ready["arguments"]
+    try:
+        text = _reply_text(profile, reading, ready, "awaiting_approval", None)
+    except TemplateFailedError as error:
+        evidence, text = evidence.because("template_failed", error.sentence()), ""
+    text = text or texts.say(profile, "awaiting_approval", reading.language)
+    return {
+        "reading": replace(reading, dialogue=Dialogue()),
+        "evidence": evidence.because("write_needs_approval", name).called(
+            ToolCall(name, arguments, "awaiting_approval")
+        ),
+        "ready": ready,
+        "draft": AskApproval(name, arguments, text),
+        "step": "decide",
+    }
+
+
+def word_outcome(
+    texts: FixedTexts,
+    profile: TenantProfile,
+    reading: Reading,
+    evidence: Evidence,
+    *,
+    ready: ReadyCall,
+    result: CallResult,
+) -> TurnState:
+    """The turn after a call of the intent path: a reply from the tenant's template, or a handoff that says why."""
+    if result.outcome == "refused":
+        return {"reading": reading, "evidence": evidence.because("call_refused"), "void": True, "step": "decide"}
+    evidence = record(evidence, ready["function"], ready["arguments"], result)
+    failed = handed_off_outcome(reading, evidence, result)
+    if failed is not None:
+        return failed
+    function = profile.functions[ready["function"]]
+    code = "ok" if result.outcome == "succeeded" else result.error_code or "business_error"
+    try:
+        text = _reply_text(profile, reading, ready, code, result.result) or _default(
+            texts, profile, reading, function, result
+        )
+    except TemplateFailedError as error:
+        return hand_off(reading, evidence, HandOffReason.TOOL_FAILURE, "template_failed", error.sentence())
+    if not text:
+        return hand_off(reading, evidence, HandOffReason.TOOL_FAILURE, "no_reply_text", f"{function.name}: {code}")
+    dialogue = Dialogue()
+    if result.outcome == "business_error":
+        before = replace(reading.dialogue, failures=ready["failures"])
+        dialogue = before.after_business_error(function, result.result)
+        if dialogue.failures >= MOST_FAILURES:
+            return hand_off(reading, evidence, HandOffReason.REPEATED_FAILURE, "same_refusal_again", code)
+    return reply(replace(reading, dialogue=dialogue), evidence, text, Source("function", function.name))
+
+
+def handed_off_outcome(reading: Reading, evidence: Evidence, result: CallResult) -> TurnState | None:
+    """Outcomes that only a person may settle."""
+    if result.outcome == "failed":
+        return hand_off(reading, evidence, HandOffReason.TOOL_FAILURE, "function_failed", result.error_code or "")
+    if result.outcome == "unknown":
+        return hand_off(reading, evidence, HandOffReason.UNKNOWN_OUTCOME, "function_outcome_unknown")
+    return None
+
+
+def record(evidence: Evidence, function: str, arguments: Mapping[str, Any], result: CallResult) -> Evidence:
+    """Add a call that ran to the evidence; a refused one never ran."""
+    if result.outcome == "refused":
+        return evidence
+    detail = f"{function}: {result.outcome}" + (f" ({result.error_code})" if result.error_code else "")
+    call = ToolCall(function, dict(arguments), result.outcome, result.result, result.duration_ms)
+    return evidence.called(call).because("function", detail)
+
+
+def _reply_text(profile: TenantProfile, reading: Reading, ready: ReadyCall, code: str, result: Any) -> str:
+    """The tenant's own wording of this outcome, filled; "" where it has none."""
+    spec = profile.intents.get(ready["intent"] or "") or next(
+        (spec for spec in profile.intents.values() if spec.function == ready["function"]), None
+    )
+    source = choose(spec.replies.get(code, {}), reading.language, profile.default_language) if spec else ""
+    if not source or spec is None:
+        return ""
+    variables = {
+        "result": result,
+        "arguments": ready["arguments"],
+        "contact": ready["contact"],
+        "business": profile.name,
+        "language": reading.language,
+    }
+    return render(f"{spec.name}.replies.{code}", source, variables)
+
+
+def _default(
+    texts: FixedTexts, profile: TenantProfile, reading: Reading, function: BusinessFunction, result: CallResult
+) -> str:
+    if result.outcome == "business_error":
+        return texts.say(profile, "business_error", reading.language)
+    return texts.say(profile, "done", reading.language) if function.effect == "write" else ""
+
+
+def _resumed(ready: ReadyCall, profile: TenantProfile) -> Reading:
+    """What an approval's run knows of the turn that asked for it."""
+    spec = profile.intents.get(ready["intent"] or "")
+    reading = Reading("", ready["language"], profile.reply_mode, Dialogue(), contact=ready["contact"])
+    reading = replace(reading, dialogue=Dialogue(ready["intent"], ready["function"], ready["arguments"]))
+    return reading.served_by(spec, profile) if spec else reading

@@ -1,0 +1,166 @@
+"""The language model answers, with the business's functions as tools. Every failure ends in words or a handoff."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from langgraph.runtime import Runtime
+
+from agent.arguments import parse_arguments
+from agent.chat import HAND_OFF_REASONS, HAND_OFF_TOOL, opening_messages, requested, tool_message
+from agent.dialogue import Dialogue
+from agent.drafts import hand_off, reply
+from agent.language_model import LanguageModel, Message, ModelAnswer, ModelError, RequestedCall
+from agent.nodes.act import ask_approval, handed_off_outcome, needs_approval, record
+from agent.prompts import PromptLibrary
+from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
+from agent.texts import FixedTexts
+from agent.turn import CallResult, Passage, TurnContext
+from domain.decisions import HandOff, HandOffReason, Source
+from domain.errors import InvalidInputError
+
+_ROUNDS: Final = 5
+"""Answers of the model in one turn; the last may not call anything more."""
+_CORRECTIONS: Final = 3
+"""Unusable calls in one turn before the model is given up."""
+_PASSAGES: Final = 4
+_BOLD: Final = re.compile(r"\*\*(.+?)\*\*")
+
+
+class Converse:
+    """One turn of function calling."""
+
+    def __init__(self, prompts: PromptLibrary, texts: FixedTexts) -> None:
+        self.prompt = prompts["converse"]
+        self.texts = texts
+
+    async def __call__(self, state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState:
+        context, reading = runtime.context, state["reading"]
+        if context.model is None:
+            return {"step": "answer"}
+        found = await context.search(reading.text, reading.language, _PASSAGES)
+        passages = [p for p in found if p.score >= context.profile.knowledge_threshold]
+        messages = opening_messages(self.prompt, state["turn"], context, reading, passages)
+        loop = _Loop(self.texts, context, reading, evidence_of(state), passages)
+        return await loop.run(context.model, messages, self.prompt.model)
+
+
+@dataclass(slots=True)
+class _Loop:
+    """The tool loop of one turn and what it has gathered."""
+
+    texts: FixedTexts
+    context: TurnContext
+    reading: Reading
+    evidence: Evidence
+    passages: Sequence[Passage]
+    corrections: int = 0
+
+    async def run(self, model: LanguageModel, messages: list[Message], options: Any) -> TurnState:
+        functions = self.context.profile.functions
+        tools = [*(function.json_schema() for function in functions.values()), HAND_OFF_TOOL]
+        for turn in range(_ROUNDS):
+            last = turn == _ROUNDS - 1
+            try:
+                answer = await model.complete(messages, tools=() if last else tools, **options)
+            except ModelError as error:
+                return self._give_up("model_failed", f"{error} {'; '.join(error.attempts)}")
+            self.evidence = self.evidence.spent(answer.usage, answer.model)
+            for attempt in answer.attempts:
+                self.evidence = self.evidence.because("model_retried", attempt)
+            if not answer.tool_calls or last:
+                return self._said(answer)
+            messages.append(requested(answer))
+            for call in answer.tool_calls:
+                ended = await self._call(call, messages)
+                if ended is not None:
+                    return ended
+            if self.corrections > _CORRECTIONS:
+                return self._give_up("model_calls_unusable", f"{self.corrections} calls could not be carried out")
+        raise AssertionError("the last round always ends the loop")
+
+    async def _call(self, call: RequestedCall, messages: list[Message]) -> TurnState | None:
+        """Carry one call out and append its outcome; a result ends the turn."""
+        if call.name == "hand_off":
+            return self._hand_off(call)
+        function = self.context.profile.functions.get(call.name)
+        if function is None:
+            known = ", ".join([*self.context.profile.functions, "hand_off"])
+            self._correct(call, messages, f"there is no function {call.name!r}; the functions are {known}")
+            return None
+        try:
+            arguments = parse_arguments(function, call.arguments)
+        except InvalidInputError as error:
+            self._correct(call, messages, str(error))
+            return None
+        ready = ReadyCall(
+            function=function.name,
+            arguments=arguments,
+            ordinal=sum(earlier.function == function.name for earlier in self.evidence.calls),
+            intent=None,
+            language=self.reading.language,
+            contact=dict(self.reading.contact or {}),
+            failures=0,
+        )
+        if needs_approval(function, self.context.profile):
+            return ask_approval(self.texts, self.context.profile, self.reading, self.evidence, ready)
+        result = self._already(ready) or await self.context.call(function, arguments, ready["ordinal"])
+        if result.outcome == "refused":
+            return {"evidence": self.evidence.because("call_refused"), "void": True, "step": "decide"}
+        self.evidence = record(self.evidence, function.name, arguments, result)
+        content = {"status": result.outcome, "code": result.error_code, "result": result.result}
+        messages.append(tool_message(call, {key: value for key, value in content.items() if value is not None}))
+        return handed_off_outcome(self.reading, self.evidence, result)
+
+    def _already(self, ready: ReadyCall) -> CallResult | None:
+        """The same call with the same arguments in one turn acts once: models do repeat themselves."""
+        for call in self.evidence.calls:
+            same = (call.function, call.arguments) == (ready["function"], ready["arguments"])
+            if same and call.outcome == "succeeded":
+                return CallResult("succeeded", call.result)
+        return None
+
+    def _hand_off(self, call: RequestedCall) -> TurnState:
+        try:
+            given = json.loads(call.arguments or "{}")
+        except ValueError:
+            given = {}
+        given = given if isinstance(given, dict) else {}
+        named = str(given.get("reason", ""))
+        # Whatever else is wrong with the call, the model wants a person: nobody gains by arguing with it.
+        reason = HandOffReason(named) if named in set(HAND_OFF_REASONS) else HandOffReason.OUTSIDE_POLICY
+        step = hand_off(self.reading, self.evidence, reason, "model_hands_off", named)
+        return {**step, "draft": HandOff(reason, "", str(given.get("summary", ""))[:1_000])}
+
+    def _correct(self, call: RequestedCall, messages: list[Message], problem: str) -> None:
+        self.corrections += 1
+        self.evidence = self.evidence.because("model_call_unusable", f"{call.name}: {problem}")
+        messages.append(tool_message(call, {"status": "error", "problem": problem}))
+
+    def _said(self, answer: ModelAnswer) -> TurnState:
+        if not answer.text:
+            return self._give_up("model_never_answered", "it kept calling functions")
+        if answer.finish_reason in {"length", "content_filter"}:
+            return self._give_up("model_answer_incomplete", answer.finish_reason)
+        succeeded = [call.function for call in self.evidence.calls if call.outcome == "succeeded"]
+        sources = [Source("function", name) for name in dict.fromkeys(succeeded)]
+        sources += [Source("knowledge", p.ref, p.title, p.score) for p in self.passages]
+        reading, evidence = self.reading, self.evidence.because("model_answered", answer.model)
+        if succeeded:
+            reading = replace(reading, dialogue=Dialogue())
+        if not sources:
+            profile = self.context.profile
+            evidence = evidence.because("unsupported", "no function result and no passage stands behind the reply")
+            reading = replace(reading, mode=profile.unmatched_mode or profile.reply_mode)
+        return reply(reading, evidence, _BOLD.sub(r"*\1*", answer.text), *sources)
+
+    def _give_up(self, code: str, detail: str) -> TurnState:
+        """No usable answer. What already ran must not be lost in a passage of knowledge: then a person goes on."""
+        evidence = replace(self.evidence.because(code, detail), model_failed=True)
+        if evidence.calls:
+            return hand_off(self.reading, evidence, HandOffReason.MODEL_FAILURE, "after_calls")
+        return {"evidence": evidence, "step": "answer"}

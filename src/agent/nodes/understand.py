@@ -1,0 +1,112 @@
+"""What does the customer want? Language, a person asked for, the question in progress, the intent; no model needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from langgraph.runtime import Runtime
+
+from agent.collecting import answer_to_question, collect
+from agent.dialogue import Dialogue
+from agent.drafts import hand_off, reply, silent, unmatched
+from agent.language import detect_language
+from agent.matching import matching_intent
+from agent.normalise import visible, words
+from agent.phrases import is_angry, small_talk, wants_person
+from agent.state import Evidence, Reading, TurnState
+from agent.texts import FixedTexts, choose
+from agent.turn import TenantProfile, TurnContext, TurnInput
+from domain.decisions import HandOffReason, ReplyMode, Source
+from domain.messages import MessageKind
+
+_NEEDS_NO_ANSWER: Final = frozenset(
+    {MessageKind.REACTION, MessageKind.STICKER, MessageKind.SYSTEM, MessageKind.POLL_VOTE}
+)
+
+
+class Understand:
+    """The first node of every turn."""
+
+    def __init__(self, texts: FixedTexts) -> None:
+        self.texts = texts
+
+    async def __call__(self, state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState:
+        turn, context = state["turn"], runtime.context
+        reading = _read(turn, context.profile)
+        evidence = Evidence()
+        if not words(reading.text):
+            return self._without_words(turn, context.profile, reading, evidence)
+        if wants_person(reading.text):
+            return hand_off(reading, evidence, HandOffReason.REQUESTED, "person_requested")
+        if is_angry(reading.text):
+            return hand_off(reading, evidence, HandOffReason.ANGER, "angry_words")
+        if reading.dialogue.asked:
+            step = await answer_to_question(self.texts, turn, context, reading, evidence)
+            if step is not None:
+                return step
+            reading = replace(reading, dialogue=Dialogue())
+        return await self._by_intent(turn, context, reading, evidence)
+
+    async def _by_intent(
+        self, turn: TurnInput, context: TurnContext, reading: Reading, evidence: Evidence
+    ) -> TurnState:
+        courtesy = small_talk(reading.text)
+        if courtesy == "acknowledgement" and turn.history:
+            return silent(reading, evidence, "acknowledgement")
+        classification, spec, evidence = await matching_intent(turn, context, reading.text, evidence)
+        reading = replace(reading, classification=classification)
+        if courtesy and (spec is None or spec.function):
+            key = "greeting" if courtesy == "acknowledgement" else courtesy
+            text = self.texts.say(context.profile, key, reading.language)
+            return reply(reading, evidence.because("small_talk", courtesy), text, Source("answer", key))
+        if spec is None:
+            return unmatched(context, reading, evidence)
+        return self._serve(context, reading.served_by(spec, context.profile), evidence)
+
+    def _serve(self, context: TurnContext, reading: Reading, evidence: Evidence) -> TurnState:
+        spec, profile = reading.intent, context.profile
+        if spec is None:
+            raise ValueError("only a matched intent can be served")
+        if spec.restricted or spec.action == "hand_off":
+            default = HandOffReason.RESTRICTED_INTENT if spec.restricted else HandOffReason.REQUESTED
+            announcement = choose(spec.answer, reading.language, profile.default_language)
+            return hand_off(reading, evidence, spec.hand_off_reason or default, "intent_hands_off", text=announcement)
+        if spec.action == "stay_silent":
+            return silent(reading, evidence, "intent_stays_silent")
+        if reading.mode is ReplyMode.OFF:
+            return silent(reading, evidence, "policy_off")
+        if spec.function:
+            return collect(self.texts, context, reading, evidence)
+        answer = choose(spec.answer, reading.language, profile.default_language)
+        if not answer:
+            return unmatched(
+                context, replace(reading, intent=None), evidence.because("intent_without_answer", spec.name)
+            )
+        return reply(
+            replace(reading, dialogue=Dialogue()),
+            evidence.because("fixed_answer", spec.name),
+            answer,
+            Source("answer", spec.name),
+        )
+
+    def _without_words(
+        self, turn: TurnInput, profile: TenantProfile, reading: Reading, evidence: Evidence
+    ) -> TurnState:
+        kinds = {message.kind for message in turn.unanswered}
+        if kinds <= _NEEDS_NO_ANSWER:
+            return silent(reading, evidence, "needs_no_answer", ", ".join(sorted(kinds)))
+        if kinds - _NEEDS_NO_ANSWER - {MessageKind.TEXT}:
+            return hand_off(reading, evidence, HandOffReason.MEDIA, "media_only", ", ".join(sorted(kinds)))
+        if small_talk(reading.text) and turn.history:
+            return silent(reading, evidence, "acknowledgement", "emoji only")
+        key = "greeting" if visible(reading.text).strip() else "clarify"
+        return reply(reading, evidence.because("nothing_to_read"), self.texts.say(profile, key, reading.language))
+
+
+def _read(turn: TurnInput, profile: TenantProfile) -> Reading:
+    text = "\n".join(message.text for message in turn.unanswered if message.text.strip())
+    known = turn.language if turn.language in profile.languages else None
+    language = detect_language(text, known or profile.default_language, profile.languages)
+    contact = {"id": turn.contact_id, "name": turn.contact_name or ""}
+    return Reading(text, language, profile.reply_mode, Dialogue.from_json(turn.dialogue), contact=contact)

@@ -1,0 +1,83 @@
+"""Amounts of money and whole numbers in Portuguese, Spanish and English, in figures or words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from agent.findings import Finding
+from tools.declaration import ParameterKind
+
+_UNITS: Final = {
+    0: "zero cero", 1: "um uma un una one", 2: "dois duas dos two", 3: "tres three", 4: "quatro cuatro four",
+    5: "cinco five", 6: "seis six meia", 7: "sete siete seven", 8: "oito ocho eight", 9: "nove nueve nine",
+    10: "dez diez ten", 11: "onze once eleven", 12: "doze doce twelve", 13: "treze trece thirteen",
+    14: "quatorze catorze catorce fourteen", 15: "quinze quince fifteen", 16: "dezesseis dieciseis sixteen",
+    17: "dezessete diecisiete seventeen", 18: "dezoito dieciocho eighteen", 19: "dezenove diecinueve nineteen",
+    20: "vinte veinte twenty", 30: "trinta treinta thirty", 40: "quarenta cuarenta forty",
+    50: "cinquenta cincuenta fifty", 60: "sessenta sesenta sixty", 70: "setenta seventy", 80: "oitenta ochenta eighty",
+    90: "noventa ninety", 100: "cem cien hundred cento ciento", 200: "duzentos duzentas doscientos",
+    300: "trezentos trezentas trescientos", 400: "quatrocentos cuatrocientos", 500: "quinhentos quinientos",
+}  # fmt: skip
+WORD_VALUES: Final = {word: value for value, words in _UNITS.items() for word in words.split()}
+_NUMBER_WORD: Final = "|".join(sorted(WORD_VALUES, key=len, reverse=True))
+NUMBER_WORDS: Final = rf"(?:{_NUMBER_WORD})(?:(?: e | y | and |-| )(?:{_NUMBER_WORD}))*"
+"""Regular expression of a number in words; read it with :func:`words_to_number`."""
+
+_AMOUNT: Final = r"\d{1,3}(?:[.,]\d{3})+(?:[.,]\d{1,2})?|\d{1,12}(?:[.,]\d{1,2})?"
+_THOUSAND: Final = r"(?:\s*(?P<thousand>mil|k|thousand)\b)?"
+_CURRENCY: Final = r"(?:reais|real|contos?|pilas?|pratas?|pesos?|dolar(?:es)?|dollars?|bucks|euros?|usd|brl)\b"
+_MARKED: Final = re.compile(
+    rf"(?:r\s?\$|us\s?\$|u\$s|\$|€|£)\s*(?P<amount>{_AMOUNT})(?!\d){_THOUSAND}(?:\s*{_CURRENCY})?"
+)
+_NAMED: Final = re.compile(rf"(?<![\w.,])(?P<amount>{_AMOUNT}){_THOUSAND}\s*(?:de )?{_CURRENCY}")
+_SPELLED: Final = re.compile(rf"\b(?P<words>{NUMBER_WORDS}){_THOUSAND} (?:de )?{_CURRENCY}")
+_CENTS: Final = re.compile(r"(?<![\w.,/\-])(?P<amount>\d{1,3}(?:[.,]\d{3})*[.,]\d{2})(?![\w.,/\-]?\d)")
+_BARE: Final = re.compile(rf"(?<![\w.,/\-])(?P<amount>{_AMOUNT})(?![.,/\-]?\d){_THOUSAND}")
+_INTEGER: Final = re.compile(
+    r"(?<![\w#.,/\-])(?<!tamanho )(?<!tam )(?<!talla )(?<!size )(?<!numero )(?<!number )\d{1,9}(?![\w]|[.,/\-]\d)"
+)
+_SPELLED_INTEGER: Final = re.compile(rf"\b{NUMBER_WORDS}\b")
+
+
+def read_amount(figures: str, language: str) -> float:
+    """The number that figures such as "1.234,56", "1,234.56" or "1234.5" mean.
+
+    A lone separator before three digits groups thousands, except for the point in English.
+    """
+    last = max(figures.rfind("."), figures.rfind(","))
+    if last < 0:
+        return float(figures)
+    decimals = len(figures) - last - 1
+    lone_english_point = figures[last] == "." and language == "en" and figures.count(".") == 1 and "," not in figures
+    if decimals == 3 and not lone_english_point:
+        return float(re.sub("[.,]", "", figures))
+    whole = re.sub("[.,]", "", figures[:last])
+    return float(f"{whole or 0}.{figures[last + 1 :]}")
+
+
+def words_to_number(words: str) -> int:
+    """Sum of the number words: "vinte e cinco" → 25."""
+    return sum(WORD_VALUES.get(word, 0) for word in re.split(r"[\s-]+", words))
+
+
+def find_money(text: str, language: str, *, bare: bool = False) -> Iterator[Finding]:
+    """Amounts with a currency, or with cents; ``bare`` numbers too, where an amount was asked for."""
+    for pattern in (_MARKED, _NAMED, _CENTS, *((_BARE,) if bare else ())):
+        for match in pattern.finditer(text):
+            groups = match.groupdict()
+            amount = read_amount(groups["amount"], language) * (1_000 if groups.get("thousand") else 1)
+            yield Finding(ParameterKind.MONEY, match.start(), match.end(), round(amount, 2))
+    for match in _SPELLED.finditer(text):
+        amount = words_to_number(match["words"]) * (1_000 if match["thousand"] else 1)
+        yield Finding(ParameterKind.MONEY, match.start(), match.end(), float(amount))
+
+
+def find_integers(text: str, *, spelled: bool) -> Iterator[Finding]:
+    """Whole numbers in figures, or ``spelled`` ones where a number was asked for ("um" is also an article)."""
+    for match in _INTEGER.finditer(text):
+        yield Finding(ParameterKind.INTEGER, match.start(), match.end(), int(match[0]))
+    if spelled:
+        for match in _SPELLED_INTEGER.finditer(text):
+            yield Finding(ParameterKind.INTEGER, match.start(), match.end(), words_to_number(match[0]))

@@ -1,0 +1,94 @@
+"""What flows through the graph. Only ``ready`` and ``approved`` are ever stored; the rest lives for one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal, TypedDict
+
+from langgraph.channels import UntrackedValue
+
+from agent.classifier import Classification
+from agent.dialogue import Dialogue
+from agent.language_model import Usage
+from agent.turn import IntentSpec, TenantProfile, TurnInput
+from domain.decisions import Decision, Reason, ReplyMode, ToolCall
+
+Step = Literal["act", "converse", "answer", "decide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the turn is about, as far as it is known."""
+
+    text: str
+    """All unanswered texts, one per line."""
+    language: str
+    mode: ReplyMode
+    dialogue: Dialogue
+    """As it will be remembered."""
+    classification: Classification | None = None
+    intent: IntentSpec | None = None
+    """The intent being served; None while nothing matched confidently."""
+    contact: Mapping[str, Any] | None = None
+
+    def served_by(self, spec: IntentSpec, profile: TenantProfile) -> Reading:
+        return replace(self, intent=spec, mode=spec.reply_mode or profile.reply_mode)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What explains the turn so far; nodes hand it on with their part added."""
+
+    reasons: tuple[Reason, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    model: str | None = None
+    model_failed: bool = False
+    stages_ms: Mapping[str, float] | None = None
+
+    def because(self, code: str, detail: str = "") -> Evidence:
+        return replace(self, reasons=(*self.reasons, Reason(code, detail)))
+
+    def called(self, call: ToolCall) -> Evidence:
+        return replace(self, calls=(*self.calls, call))
+
+    def spent(self, usage: Usage, model: str) -> Evidence:
+        return replace(self, usage=self.usage + usage, model=model)
+
+    def took(self, stage: str, milliseconds: float) -> Evidence:
+        return replace(self, stages_ms={**(self.stages_ms or {}), stage: round(milliseconds, 3)})
+
+
+class ReadyCall(TypedDict):
+    """A business function with all it needs: about to run, or waiting for a person. JSON values only."""
+
+    function: str
+    arguments: dict[str, Any]
+    ordinal: int
+    """0 for the first call of this function in the turn, 1 for the second …"""
+    intent: str | None
+    language: str
+    contact: dict[str, Any]
+    """``id`` and ``name``, for the reply's template."""
+    failures: int
+
+
+class TurnState(TypedDict, total=False):
+    """The graph's state. A run starts with ``turn``; an approval's run with ``ready`` alone."""
+
+    ready: ReadyCall
+    approved: bool
+    turn: Annotated[TurnInput, UntrackedValue]
+    reading: Annotated[Reading, UntrackedValue]
+    draft: Annotated[Decision, UntrackedValue]
+    """A decision before the reply policy; a HandOff still without its announcement."""
+    evidence: Annotated[Evidence, UntrackedValue]
+    step: Annotated[Step, UntrackedValue]
+    """The node that goes on."""
+    needs_model: Annotated[bool, UntrackedValue]
+    void: Annotated[bool, UntrackedValue]
+
+
+def evidence_of(state: TurnState) -> Evidence:
+    return state.get("evidence") or Evidence()

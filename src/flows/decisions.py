@@ -1,0 +1,138 @@
+"""Writing what the agent decided: the turn, what the customer gets and what waits for a person, all or nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from datetime import timedelta
+from uuid import UUID
+
+from agent.turn import TurnResult
+from domain.conversation import Event
+from domain.decisions import AskApproval, HandOff, Reply, StaySilent, Suggest
+from domain.text import storable, storable_json
+from store import conversations, events, turns
+from store.database import Connection, Row
+
+APPROVAL_LIFETIME = timedelta(hours=24)
+
+
+async def write(
+    tx: Connection,
+    row: Row,
+    result: TurnResult,
+    *,
+    upto_message_id: int,
+    attempt: int = 1,
+    latency_ms: float = 0.0,
+    approval_id: UUID | None = None,
+    must_be_told: bool = False,
+) -> Row | None:
+    """Write the decision if the conversation is still as ``row`` (store.turns.read) shows it; None if it is not.
+
+    ``must_be_told``: the text reports something that did happen, so that nothing newer may cancel it.
+    """
+    decision = result.decision
+    if decision is None:
+        raise ValueError("a turn without a decision cannot be written")
+    turn_id = uuid.uuid4()
+    trace = result.trace
+    written = await turns.decide(
+        tx,
+        conversation_id=row["id"],
+        fence=row["fence"],
+        turn_id=turn_id,
+        upto_message_id=upto_message_id,
+        answered_before=row["answered_upto_id"],
+        attempt=attempt,
+        language=result.language,
+        text="" if isinstance(decision, Suggest | StaySilent) else storable(decision.text)[0],
+        # The announcement of a handoff is owed whatever comes next; all else gives way to newer messages.
+        text_may_be_cancelled=not (must_be_told or isinstance(decision, HandOff)),
+        decision=storable_json(dataclasses.asdict(decision)),
+        intent=trace.intent,
+        confidence=trace.confidence,
+        prompt_bundle=trace.prompt_bundle,
+        model=trace.model,
+        trace=storable_json(dataclasses.asdict(trace)),
+        dialogue=storable_json(dict(result.dialogue)),
+        cost_micros=trace.cost_micros,
+        latency_ms=latency_ms,
+    )
+    if written is not None:
+        await _carry_out(tx, row, turn_id, result, upto=upto_message_id, approval_id=approval_id)
+    return written
+
+
+async def suggest(tx: Connection, tenant_id: UUID, conversation_id: UUID, text: str, *, turn_id: UUID | None) -> None:
+    """Offer a text to the operators, in place of any that was offered before. The caller holds the lock."""
+    await conversations.withdraw_drafts(tx, conversation_id)
+    suggestion_id = await tx.fetchval(
+        """INSERT INTO suggestion (tenant_id, conversation_id, turn_id, text, fence)
+           SELECT $1, $2, $3, $4, fence FROM conversation WHERE id = $2 RETURNING id""",
+        tenant_id,
+        conversation_id,
+        turn_id,
+        storable(text)[0],
+    )
+    await events.append(
+        tx,
+        tenant_id,
+        "suggestion.created",
+        conversation_id=conversation_id,
+        payload={"suggestion_id": str(suggestion_id)},
+        actor="bot",
+    )
+
+
+async def _carry_out(
+    tx: Connection,
+    row: Row,
+    turn_id: UUID,
+    result: TurnResult,
+    *,
+    upto: int,
+    approval_id: UUID | None,
+) -> None:
+    """The rows that a decision needs beside the turn and its message."""
+    tenant_id, conversation_id = row["tenant_id"], row["id"]
+    match result.decision:
+        case Suggest(text=text):
+            await suggest(tx, tenant_id, conversation_id, text, turn_id=turn_id)
+        case AskApproval(function=function, arguments=arguments):
+            await tx.execute(
+                """INSERT INTO approval (id, tenant_id, conversation_id, turn_id, function, arguments, call,
+                                         upto_message_id, expires_at)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9)""",
+                approval_id,
+                tenant_id,
+                conversation_id,
+                turn_id,
+                function,
+                storable_json(arguments),
+                storable_json(result.approval),
+                upto,
+                APPROVAL_LIFETIME,
+            )
+            await events.append(
+                tx,
+                tenant_id,
+                "approval.created",
+                conversation_id=conversation_id,
+                payload={"approval_id": str(approval_id), "function": function},
+                actor="bot",
+            )
+        case HandOff(reason=reason, text=text, summary=summary):
+            await conversations.apply(tx, conversation_id, Event.HANDED_OFF, actor="bot")
+            await tx.execute(
+                """INSERT INTO handoff (tenant_id, conversation_id, turn_id, reason, summary, announcement)
+                   VALUES ($1, $2, $3, $4, $5, $6)""",
+                tenant_id,
+                conversation_id,
+                turn_id,
+                reason.value,
+                storable(summary)[0],
+                storable(text)[0],
+            )
+        case Reply() | StaySilent() | None:
+            pass

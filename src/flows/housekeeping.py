@@ -1,0 +1,124 @@
+"""What every worker looks after beside its jobs: dead workers' jobs, forgotten conversations, and held events."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import procrastinate
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.jobs import Status as JobStatus
+
+from channels.base import ReceiptChanged
+from domain.messages import Ack
+from flows import receipts
+from flows.inbound import Inbound, own_message_event
+from store import outbox
+from store.database import Connection, Database, Row
+from store.jobs import enqueue_approval, enqueue_turn
+from store.wakeup import EVENTS, Wakeup
+
+log = logging.getLogger(__name__)
+
+STALLED_AFTER_SECONDS = 6
+HEARTBEAT_SECONDS = 2
+_FORGOTTEN_AFTER = timedelta(seconds=60)
+_HELD_FOR = timedelta(seconds=3)
+_HELD_AT_MOST = timedelta(minutes=2)
+_RECEIPTS_KEPT = timedelta(hours=24)
+
+
+async def rescue_stalled_jobs(app: procrastinate.App) -> int:
+    """Give the jobs of dead workers back to the queue; returns how many.
+
+    Where a newer turn of the same conversation waits already, the dead job cannot be queued again (its queueing lock is
+    taken) and must end instead, or it would hold the conversation's lock for ever. The waiting turn reads the same
+    unanswered messages.
+    """
+    rescued = 0
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_SECONDS):
+        try:
+            await app.job_manager.retry_job(job)
+        except UniqueViolation:
+            await app.job_manager.finish_job(job, status=JobStatus.FAILED, delete_job=True)
+        except ConnectorException as error:
+            log.info("stalled job %s was settled by another worker: %s", job.id, error)
+            continue
+        rescued += 1
+        log.warning("rescued job %s (%s) of a dead worker", job.id, job.task_name)
+    return rescued
+
+
+async def enqueue_forgotten(db: Database) -> int:
+    """The last net: conversations that wait for the agent, and decided approvals, without a job for them."""
+    forgotten = await db.gate("forgotten_conversations", _FORGOTTEN_AFTER)
+    for row in forgotten:
+        log.warning("conversation %s had a message waiting without a job", row["conversation_id"])
+        async with db.transaction(row["tenant_id"]) as tx:
+            await enqueue_turn(tx, row["tenant_id"], row["conversation_id"])
+    unsettled = await db.gate("unsettled_approvals", _FORGOTTEN_AFTER)
+    for row in unsettled:
+        async with db.transaction(row["tenant_id"]) as tx:
+            if row["expired"]:
+                await tx.execute(
+                    "UPDATE approval SET status = 'expired', decided_at = now(), settled_at = now() "
+                    "WHERE id = $1 AND status = 'pending'",
+                    row["approval_id"],
+                )
+            else:
+                await enqueue_approval(tx, row["tenant_id"], row["conversation_id"], row["approval_id"])
+    return len(forgotten) + len(unsettled)
+
+
+async def settle_held_events(db: Database, inbound: Inbound, wakeup: Wakeup) -> int:
+    """Apply what could not be applied when it came: own messages of unclear origin, and receipts that came early."""
+    settled = 0
+    for kind, settle in (("own_message", _settle_own_message), ("receipt", _settle_receipt)):
+        for held in await db.gate("held_events", kind, _HELD_FOR, 100):
+            async with db.transaction(held["tenant_id"]) as tx:
+                row = await tx.fetchrow(
+                    "SELECT *, now() - created_at AS age FROM held_event WHERE id = $1 FOR UPDATE", held["id"]
+                )
+                if row is not None and await settle(tx, inbound, row):
+                    await tx.execute("DELETE FROM held_event WHERE id = $1", held["id"])
+                    settled += 1
+    if settled:
+        wakeup.signal(EVENTS)
+    return settled
+
+
+async def _settle_own_message(tx: Connection, inbound: Inbound, held: Row) -> bool:
+    """Ours by its id, ours because an unknown one has this very text, or a person's on the paired phone."""
+    event = own_message_event(held["body"])
+    session_id = held["channel_session_id"]
+    if await receipts.is_ours(tx, session_id, event.provider_id):
+        return True
+    twin = await tx.fetchval(
+        """SELECT o.id FROM contact_address a
+             JOIN conversation c ON c.contact_id = a.contact_id AND c.channel_session_id = $1
+             JOIN outbox_message o ON o.conversation_id = c.id
+             JOIN message m ON m.id = o.message_id
+            WHERE a.kind = $2 AND a.value = $3 AND o.state = 'unknown' AND o.provider_id IS NULL AND m.text = $4
+            ORDER BY o.message_id LIMIT 1""",
+        session_id,
+        event.chat.kind.value,
+        event.chat.value,
+        event.text,
+    )
+    if twin is not None:
+        await outbox.mark_sent(tx, twin, provider_id=event.provider_id, at=event.sent_at)
+        await receipts.apply_held_receipts(tx, held["tenant_id"], session_id, event.provider_id)
+        return True
+    if held["age"] < _HELD_AT_MOST and await receipts.undecided_sends(tx, session_id, event.chat):
+        return False
+    session = await inbound.session(session_id)
+    await inbound.take_over_from_phone(tx, session, event)
+    return True
+
+
+async def _settle_receipt(tx: Connection, _inbound: Inbound, held: Row) -> bool:
+    if await receipts.is_ours(tx, held["channel_session_id"], held["key"]):
+        event = ReceiptChanged((held["key"],), Ack(held["body"]["ack"]), held["created_at"])
+        await receipts.apply_receipt(tx, held["tenant_id"], held["channel_session_id"], event)
+        return True
+    return bool(held["age"] > _RECEIPTS_KEPT)

@@ -1,0 +1,211 @@
+"""One turn: read the conversation, let the agent decide, write the decision if nothing newer happened."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from agent.graph import Agent
+
+from agent.turn import CallFunction, HistoryMessage, TenantProfile, TurnContext, TurnInput, TurnResult
+from domain.conversation import Status
+from domain.decisions import HandOff, HandOffReason, Reason, TurnTrace
+from domain.messages import Author, MessageKind
+from flows import decisions
+from flows.calls import Caller, Calls
+from flows.profiles import Brain, Profiles
+from store import conversations, turns
+from store.database import Connection, Database, Row
+from store.jobs import MODEL_TURNS, TURNS, enqueue_turn
+from store.wakeup import EVENTS, OUTBOX, Wakeup
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5
+_SOON = 0.02
+SHIPPED_FAILURE_TEXT = {
+    "pt": "Tive um problema por aqui e vou te passar para uma pessoa da equipe. Ela responde assim que possível. 🙏",
+    "es": "Tuve un problema por aquí y te paso con una persona del equipo. Te responderá lo antes posible. 🙏",
+    "en": "Something went wrong on my side, so I'm passing you to a person of our team. They'll reply soon. 🙏",
+}
+"""Said when the agent itself failed again and again, so that it cannot say it: a handoff is always announced."""
+
+
+class Turns:
+    """Runs turns. Safe to run twice, concurrently or late: the fence lets one of them write."""
+
+    def __init__(self, db: Database, wakeup: Wakeup, agent: Agent, profiles: Profiles) -> None:
+        self._db = db
+        self._wakeup = wakeup
+        self._agent = agent
+        self._profiles = profiles
+
+    async def run(
+        self, tenant_id: UUID, conversation_id: UUID, *, attempt: int = 1, on_model_queue: bool = False
+    ) -> None:
+        """Run the conversation's turn if a message waits. A failure enqueues its own follow-up and never raises."""
+        try:
+            await self._run(tenant_id, conversation_id, attempt, on_model_queue)
+        except Exception as error:
+            log.exception("turn of conversation %s failed (attempt %d)", conversation_id, attempt)
+            await self._after_failure(tenant_id, conversation_id, attempt, error, on_model_queue)
+
+    async def _run(self, tenant_id: UUID, conversation_id: UUID, attempt: int, on_model_queue: bool) -> None:
+        started = time.monotonic()
+        row = await self._read(tenant_id, conversation_id)
+        if row is None or row["status"] != Status.BOT or not row["unanswered"]:
+            return
+        brain = await self._profiles.get(tenant_id, row["profile_version"])
+        turn_input = as_input(row)
+        read_ms = (time.monotonic() - started) * 1000
+        context = self._context(tenant_id, row, brain, turn_input, may_call_model=on_model_queue)
+        result = await self._agent.run(turn_input, context)
+        if result.void:
+            log.info("turn of conversation %s is void: refused by the fence before it acted", conversation_id)
+            return
+        if result.needs_model or result.decision is None:
+            async with self._db.transaction(tenant_id) as tx:
+                await enqueue_turn(tx, tenant_id, conversation_id, queue=MODEL_TURNS, attempt=attempt)
+            # Not before this job is done: the two share the conversation's lock.
+            asyncio.get_running_loop().call_later(_SOON, self._wakeup.turn_waits, MODEL_TURNS)
+            return
+        trace = dataclasses.replace(result.trace, stages_ms={"read": read_ms, **result.trace.stages_ms})
+        await self._write(tenant_id, row, dataclasses.replace(result, trace=trace), attempt, started)
+
+    async def _read(self, tenant_id: UUID, conversation_id: UUID) -> Row | None:
+        async with self._db.transaction(tenant_id) as tx:
+            row = await turns.read(tx, conversation_id)
+            if row is not None and row["has_stale"]:
+                # An earlier reply was overtaken before it left: take it back first, then answer everything at once.
+                await conversations.lock(tx, conversation_id)
+                await turns.void_stale(tx, conversation_id)
+                row = await turns.read(tx, conversation_id)
+        return row
+
+    def _context(
+        self, tenant_id: UUID, row: Row, brain: Brain, turn_input: TurnInput, *, may_call_model: bool
+    ) -> TurnContext:
+        profile = brain.profile
+        now = datetime.now(UTC)
+        return TurnContext(
+            profile=profile,
+            classify=brain.classify,
+            search=brain.search,
+            call=self._calls(tenant_id, row, profile, turn_input, now),
+            now=now,
+            model=brain.model,
+            may_call_model=may_call_model,
+            queue_position=lambda: self._queue_position(tenant_id),
+        )
+
+    def _calls(
+        self, tenant_id: UUID, row: Row, profile: TenantProfile, turn_input: TurnInput, now: datetime
+    ) -> CallFunction:
+        caller = Caller(
+            tenant_id=tenant_id,
+            conversation_id=row["id"],
+            contact_id=row["contact_id"],
+            addresses=turn_input.contact_addresses,
+            language=turn_input.language or profile.default_language,
+            timezone=profile.timezone,
+            now=now,
+            trigger_message_id=turn_input.unanswered[-1].id,
+            answered_before=row["answered_upto_id"],
+        )
+
+        async def still_current(tx: Connection) -> bool:
+            return (
+                await tx.fetchval(
+                    "SELECT 1 FROM conversation WHERE id = $1 AND fence = $2 AND status = 'bot' FOR UPDATE",
+                    row["id"],
+                    row["fence"],
+                )
+                is not None
+            )
+
+        return Calls(self._db, caller, still_current)
+
+    async def _queue_position(self, tenant_id: UUID) -> int | None:
+        async with self._db.transaction(tenant_id) as tx:
+            waiting: int = await tx.fetchval("SELECT count(*) FROM conversation WHERE status = 'waiting'")
+        return waiting + 1
+
+    async def _write(self, tenant_id: UUID, row: Row, result: TurnResult, attempt: int, started: float) -> None:
+        approval_id: UUID | None = None
+        if result.approval is not None:
+            # The durable graph commits by itself, so it goes first: an approval without its thread could not resume.
+            approval_id = uuid.uuid4()
+            await self._agent.start_approval(str(approval_id), result.approval)
+        async with self._db.transaction(tenant_id) as tx:
+            written = await decisions.write(
+                tx,
+                row,
+                result,
+                upto_message_id=row["unanswered"][-1][0],
+                attempt=attempt,
+                latency_ms=(time.monotonic() - started) * 1000,
+                approval_id=approval_id,
+            )
+        if written is None:
+            log.info("turn of conversation %s is void: something newer happened", row["id"])
+            if approval_id is not None:
+                await self._agent.prune_approval(str(approval_id))
+            return
+        self._wakeup.signal(EVENTS)
+        if written["outbox_id"] is not None:
+            self._wakeup.signal(OUTBOX)
+
+    async def _after_failure(
+        self, tenant_id: UUID, conversation_id: UUID, attempt: int, error: Exception, on_model_queue: bool
+    ) -> None:
+        """Try again later; after the last attempt give the conversation to a person, announced."""
+        if attempt < MAX_ATTEMPTS:
+            async with self._db.transaction(tenant_id) as tx:
+                await enqueue_turn(
+                    tx,
+                    tenant_id,
+                    conversation_id,
+                    queue=MODEL_TURNS if on_model_queue else TURNS,
+                    wait=timedelta(seconds=2.0**attempt),
+                    cap=timedelta(minutes=5),
+                    attempt=attempt + 1,
+                )
+            return
+        row = await self._read(tenant_id, conversation_id)
+        if row is None or row["status"] != Status.BOT or not row["unanswered"]:
+            return
+        language = row["language"] or "pt"
+        decision = HandOff(
+            reason=HandOffReason.TOOL_FAILURE,
+            text=SHIPPED_FAILURE_TEXT.get(language, SHIPPED_FAILURE_TEXT["pt"]),
+            summary=f"The agent failed {attempt} times on this message ({type(error).__name__}); please answer it.",
+            reasons=(Reason("agent_failed", f"{type(error).__name__}: {error}"),),
+        )
+        result = TurnResult(decision, TurnTrace(language=language), language=language)
+        await self._write(tenant_id, row, result, attempt, time.monotonic())
+
+
+def as_input(row: Row) -> TurnInput:
+    """The conversation as read, in the agent's terms."""
+    return TurnInput(
+        conversation_id=str(row["id"]),
+        history=tuple(
+            HistoryMessage(id_, Author(author), text, datetime.fromtimestamp(float(at), UTC), MessageKind(kind))
+            for id_, kind, text, at, author in row["history"]
+        ),
+        unanswered=tuple(
+            HistoryMessage(id_, Author.CONTACT, text, datetime.fromtimestamp(float(at), UTC), MessageKind(kind))
+            for id_, kind, text, at in row["unanswered"]
+        ),
+        contact_id=str(row["contact_id"]),
+        contact_name=row["name"] or row["push_name"],
+        contact_addresses=tuple(row["addresses"] or ()),
+        language=row["language"],
+        dialogue=row["dialogue"][0] if row["dialogue"] else {},
+        is_first_reply=not row["has_replied"],
+    )

@@ -1,0 +1,96 @@
+"""Phrases that need no training: a person asked for, anger, courtesy, dropping what was begun."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.phrases import drops_it, is_angry, small_talk, wants_person
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Quero falar com um ATENDENTE",
+        "humano!",
+        "me transfere pra um atendente por favor",
+        "me passa pra uma pessoa",
+        "tem algum humano aí?",
+        "chama alguém da equipe por favor",
+        "prefiro conversar com uma pessoa de verdade",
+        "vc é um robô? quero falar com gente",
+        "me transfere pra alguém",
+        "preciso de um atendimento humano",
+        "da pra falar com a gerente?",
+        "não quero falar com robô, quero falar com atendente",
+        "quiero hablar con una persona",
+        "pásame con un agente",
+        "necesito un humano",
+        "hay alguien real ahí?",
+        "I want to talk to a real person",
+        "can I speak with someone?",
+        "human please",
+        "could I speak with an agent?",
+        "no momento queria falar com um atendente",
+    ],
+)
+def test_that_asking_for_a_person_is_understood(text: str) -> None:
+    assert wants_person(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "não quero falar com atendente, só saber do pedido",
+        "consegui falar com um atendente ontem, mas cadê o pedido?",
+        "vocês atendem no domingo?",
+        "quantas pessoas trabalham aí?",
+        "oi, tem alguém aí?",
+        "quero uma camiseta para uma pessoa alta",
+        "uma pessoa me passou esse número",
+        "my agent number is 12345",
+    ],
+)
+def test_that_other_talk_of_people_is_no_such_request(text: str) -> None:
+    assert not wants_person(text)
+
+
+def test_that_anger_is_seen_and_ordinary_complaints_are_left_to_the_intents() -> None:
+    for text in ("isso é um ABSURDO!!", "vou no procon", "que merda", "esto es inaceptable", "this is ridiculous"):
+        assert is_angry(text), text
+    for text in ("vou processar o pagamento hoje", "meu pedido atrasou", "não gostei da cor", "is there a problem?"):
+        assert not is_angry(text), text
+
+
+def test_that_dropping_is_only_the_whole_message() -> None:
+    for text in (
+        "deixa pra lá",
+        "Cancela",
+        "ah, esquece",
+        "não precisa mais",
+        "olvídalo",
+        "never mind",
+        "não quero mais",
+    ):
+        assert drops_it(text), text
+    for text in ("quero cancelar meu pedido", "quero", "cancela o pedido 12345", "não", "preciso"):
+        assert not drops_it(text), text
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Oiii, bom dia! Tudo bem?", "greeting"),
+        ("hola buenas tardes", "greeting"),
+        ("obrigada!! 😊", "thanks"),
+        ("valeu, até mais", "thanks"),
+        ("ok obrigado, boa noite", "thanks"),
+        ("tchau", "farewell"),
+        ("beleza", "acknowledgement"),
+        ("👍", "acknowledgement"),
+        ("oi, cadê meu pedido?", None),
+        ("ok, e o prazo?", None),
+        ("", None),
+    ],
+)
+def test_that_small_talk_is_nothing_but_courtesy(text: str, kind: str | None) -> None:
+    assert small_talk(text) == kind
