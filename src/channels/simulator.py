@@ -47,7 +47,7 @@ def parse_door_message(body: object) -> MessageReceived:
     for name in body:
         if name not in _FIELDS:
             raise InvalidInputError(
-                str(name)[:_LONGEST_CONTACT], "is not known here", hint=f"Send {', '.join(_FIELDS)}."
+                str(name)[:_LONGEST_CONTACT] or "body", "is not known here", hint=f"Send {', '.join(_FIELDS)}."
             )
     text, kind, name = body.get("text"), body.get("kind", MessageKind.TEXT.value), body.get("name")
     if not isinstance(text, str):

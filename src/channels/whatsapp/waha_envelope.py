@@ -136,10 +136,7 @@ def _text(*candidates: object) -> str | None:
 
 
 def read_envelope(payload: dict[str, Any], own: Collection[Address], received_at: datetime) -> Envelope | None:
-    """Read a message's payload; None if it has no id or no chat. ``received_at`` stands in for a missing time.
-
-    ``alternates`` stay empty in groups: there ``chat`` is the group, and the person's names are no names of it.
-    """
+    """Read a message's payload; None if it has no id or no chat. ``received_at`` stands in for a missing time."""
     data = payload.get("_data")
     info, engine_key = pick(data, "Info"), read_key(pick(data, "key"))
     key = read_key(payload.get("id")) or read_key(pick(info, "ID")) or engine_key
@@ -155,16 +152,14 @@ def read_envelope(payload: dict[str, Any], own: Collection[Address], received_at
     if chat.server == BROADCAST_SERVER and not chat.is_status and person is not None:
         chat = person  # sent to us through a list of theirs: it is a private message
     is_group = chat.server == GROUP_SERVER
+    push_name = _text(pick(info, "PushName"), pick(data, "pushName"), pick(data, "notifyName"))
     return Envelope(
         id=key.id,
         chat=chat,
         at=read_time(payload.get("timestamp")) or read_time(pick(info, "Timestamp")) or received_at,
         person=person.address() if is_group and person else None,
-        alternates=() if is_group else _alternates(data, chat, from_me, own),
-        push_name=(_text(pick(info, "PushName"), pick(data, "pushName"), pick(data, "notifyName")) or "")[
-            :_LONGEST_NAME
-        ]
-        or None,
+        alternates=_alternates(data, chat, from_me, own),
+        push_name=push_name[:_LONGEST_NAME] if push_name else None,
         from_me=from_me,
     )
 
@@ -192,7 +187,10 @@ def _person(payload: dict[str, Any], key: MessageKey) -> Jid | None:
 
 
 def _alternates(data: object, chat: Jid, from_me: bool, own: Collection[Address]) -> tuple[Address, ...]:
-    """The other name of the chat's person. Only a name of the other kind can be one: a LID's phone, a phone's LID."""
+    """The other name of the chat's person. Only a name of the other kind can be one: a LID's phone, a phone's LID.
+
+    None in groups: there the chat is the group, and the author's names would make one contact of the two.
+    """
     here = chat.address()
     wanted = {AddressKind.PHONE: AddressKind.LID, AddressKind.LID: AddressKind.PHONE}.get(here.kind) if here else None
     named = (
