@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from domain.decisions import Decision, ReplyMode, TurnTrace
+from domain.decisions import Decision, HandOffReason, ReplyMode, TurnTrace
 from domain.messages import Author, MessageKind
 from tools.declaration import BusinessFunction
 
@@ -42,6 +42,8 @@ class IntentSpec:
     reply_mode: ReplyMode | None = None
     restricted: bool = False
     """Restricted intents always go to a person."""
+    hand_off_reason: HandOffReason | None = None
+    """Why ``hand_off`` and restricted intents go to a person; ``answer`` is then the announcement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,10 @@ class TenantProfile:
     default_language: str = "pt"
     reply_mode: ReplyMode = ReplyMode.SUGGEST
     threshold: float = 0.8
+    knowledge_threshold: float = 0.5
+    """Least score of a passage that may answer a question without a language model."""
+    unmatched_mode: ReplyMode | None = None
+    """Policy for a language model's reply that no function result and no passage supports; None: ``reply_mode``."""
     intents: Mapping[str, IntentSpec] = field(default_factory=dict)
     functions: Mapping[str, BusinessFunction] = field(default_factory=dict)
     trusted_writes: frozenset[str] = frozenset()
@@ -157,3 +163,5 @@ class TurnResult:
     needs_model: bool = False
     void: bool = False
     """A call was refused by the fence: drop the turn."""
+    approval: Mapping[str, Any] | None = None
+    """With AskApproval: what ``Agent.start_approval`` needs (JSON values)."""

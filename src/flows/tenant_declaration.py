@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -86,12 +87,12 @@ class DebounceDeclaration(_Declared):
     """How long a turn waits for further messages, in seconds: since the last one, and at most since the first one."""
 
     seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
-    max_seconds: Annotated[float, Field(ge=0, le=300)] = 12.0
+    cap_seconds: Annotated[float, Field(ge=0, le=300)] = 12.0
 
     @model_validator(mode="after")
     def _cap_is_not_smaller(self) -> DebounceDeclaration:
-        if self.max_seconds < self.seconds:
-            raise ValueError("max_seconds must not be smaller than seconds")
+        if self.cap_seconds < self.seconds:
+            raise ValueError("cap_seconds must not be smaller than seconds")
         return self
 
 
@@ -181,9 +182,16 @@ class KnowledgeSection:
     """The text under one heading: what is embedded and found. ``ref`` is ``document#position``, from 0."""
 
     ref: str
-    title: str
+    document_title: str
+    heading: str
+    """Empty for what stands before the first heading."""
     text: str
     language: Language
+
+    @property
+    def title(self) -> str:
+        """The document's title, then the heading."""
+        return f"{self.document_title} · {self.heading}" if self.heading else self.document_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +209,7 @@ class KnowledgeDocument:
 class TenantDeclaration:
     """A whole tenant folder, read and checked. ``version`` is a digest of its content (demo scripts apart)."""
 
+    folder: Path
     settings: TenantSettings
     version: str
     intents: Mapping[str, IntentDeclaration]

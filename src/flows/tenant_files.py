@@ -34,7 +34,7 @@ from flows.tenant_declaration import (
 )
 from tools.declaration import BusinessFunction
 
-TEMPLATE_VARIABLES = frozenset({"result", "arguments", "contact"})
+TEMPLATE_VARIABLES = frozenset({"result", "arguments", "contact", "business", "language"})
 """What a reply template may use."""
 
 _HEADING = re.compile(r"^## +(.+)$", re.MULTILINE)
@@ -46,7 +46,7 @@ def load_tenant(folder: Path) -> TenantDeclaration:
     settings = reader.yaml("tenant.yaml", TenantSettings)
     default = settings.default_language if settings else None
     intents = _intents(reader)
-    functions = _functions(reader, settings.slug if settings else folder.name)
+    functions = _functions(reader)
     knowledge = _knowledge(reader, default or "pt")
     records = _records(reader)
     if settings:
@@ -63,6 +63,7 @@ def load_tenant(folder: Path) -> TenantDeclaration:
     if settings is None:
         raise AssertionError("a missing tenant.yaml was not reported")
     return TenantDeclaration(
+        folder=folder.resolve(),
         settings=settings,
         version=_digest(folder),
         intents={intent.name: intent for _, intent in intents},
@@ -70,6 +71,14 @@ def load_tenant(folder: Path) -> TenantDeclaration:
         knowledge=knowledge,
         records=records,
     )
+
+
+def load_functions(folder: Path) -> dict[str, BusinessFunction]:
+    """The business functions of a tenant folder alone, by name; raise TenantFilesError if its code cannot be run."""
+    reader = FileReader(folder)
+    functions = _functions(reader)
+    reader.raise_problems()
+    return functions
 
 
 def fold_sentence(text: str) -> str:
@@ -133,10 +142,12 @@ def _check_intent(
         reader.problem(file, "", "says nothing about how to serve it.", "Add function, answer, action or restricted.")
     if intent.function and intent.answer:
         reader.problem(file, "answer", "stands beside a function.", "Keep one; texts of a function belong in replies.")
-    if not serves and (intent.function or intent.answer or intent.replies):
+    if not serves and (intent.function or intent.replies):
         reader.problem(
-            file, "", "is never served, so its function, answer and replies are unused.", "Remove them, or the action."
+            file, "", "is never served, so its function and replies are unused.", "Remove them, or the action."
         )
+    if intent.action == "stay_silent" and intent.answer:
+        reader.problem(file, "answer", "is never said by an intent that stays silent.", "Remove it, or the action.")
     if intent.replies and not intent.function:
         reader.problem(file, "replies", "need a function.", "Add it, or write a fixed text under answer.")
     if intent.function and "ok" not in intent.replies:
@@ -151,20 +162,24 @@ def _check_intent(
             _check_template(reader, file, f"replies.{outcome}.{language}", template)
 
 
-def _check_template(reader: FileReader, file: str, key: str, template: str) -> None:
+def _check_template(
+    reader: FileReader, file: str, key: str, template: str, variables: frozenset[str] | None = TEMPLATE_VARIABLES
+) -> None:
     # Replies are plain WhatsApp text; whoever shows them on a page escapes them there.
     environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     try:
         environment.from_string(template)
-        unknown = meta.find_undeclared_variables(environment.parse(template)) - TEMPLATE_VARIABLES
+        used = meta.find_undeclared_variables(environment.parse(template))
     except TemplateSyntaxError as error:
         reader.problem(file, key, f"is no valid template: {error.message} (line {error.lineno}).", "Correct it.")
         return
     except TemplateError as error:
         reader.problem(file, key, f"is no valid template: {error}.", "Correct it.")
         return
-    for name in sorted(unknown):
-        allowed = ", ".join(sorted(TEMPLATE_VARIABLES))
+    if variables is None:
+        return
+    allowed = ", ".join(sorted(variables))
+    for name in sorted(used - variables):
         reader.problem(file, key, f"uses the unknown variable {name}.", f"A template knows: {allowed}.")
 
 
@@ -183,6 +198,9 @@ def _check_settings(reader: FileReader, settings: TenantSettings, functions: Map
     _check_languages(
         reader, file, {f"texts.{name}": texts for name, texts in settings.texts.items()}, settings.default_language
     )
+    for name, texts in settings.texts.items():
+        for language, text in texts.items():
+            _check_template(reader, file, f"texts.{name}.{language}", text, variables=None)
     for name in settings.trusted_writes:
         if name not in functions:
             reader.problem(file, "trusted_writes", f"functions.py has no {name}.", "Correct the name, or remove it.")
@@ -198,7 +216,7 @@ def _check_settings(reader: FileReader, settings: TenantSettings, functions: Map
         reader.problem(file, "users", "name no admin.", "Give one of them the role admin.")
 
 
-def _functions(reader: FileReader, slug: str) -> dict[str, BusinessFunction]:
+def _functions(reader: FileReader) -> dict[str, BusinessFunction]:
     file = "functions.py"
     if not (reader.folder / file).exists():
         return {}
@@ -209,7 +227,7 @@ def _functions(reader: FileReader, slug: str) -> dict[str, BusinessFunction]:
     digest = hashlib.sha256(f"{path}\0{source}".encode()).hexdigest()[:12]
     # Unique per content and place, so that two tenants, or two versions of one, never see each other's module. Run by
     # hand rather than imported: no bytecode is left in a folder that people copy.
-    module = types.ModuleType(f"atende_tenant_{slug.replace('-', '_')}_{digest}")
+    module = types.ModuleType(f"atende_tenant_{digest}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses and pydantic look their module up by name
     try:
@@ -288,12 +306,10 @@ def _knowledge(reader: FileReader, default: str) -> tuple[KnowledgeDocument, ...
 
 def _sections(ref: str, title: str, body: str, language: str) -> Iterable[KnowledgeSection]:
     introduction, *parts = _HEADING.split(body)
-    titled = [
-        (title, introduction),
-        *((f"{title} · {name.strip()}", text) for name, text in zip(parts[::2], parts[1::2], strict=True)),
-    ]
-    for position, (heading, text) in enumerate((heading, text) for heading, text in titled if text.strip()):
-        yield KnowledgeSection(f"{ref}#{position}", heading, text.strip(), language)
+    headed = [("", introduction), *zip(parts[::2], parts[1::2], strict=True)]
+    filled = [(heading.strip(), text.strip()) for heading, text in headed if text.strip()]
+    for position, (heading, text) in enumerate(filled):
+        yield KnowledgeSection(f"{ref}#{position}", title, heading, text, language)
 
 
 def _records(reader: FileReader) -> dict[str, dict[str, dict[str, Any]]]:

@@ -209,19 +209,16 @@ class DataFolder:
             )
         link.symlink_to(target)
 
-    def _open(self, name: str) -> contextlib.AbstractContextManager[int]:
-        @contextlib.contextmanager
-        def opened() -> Iterator[int]:
-            try:
-                file = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-            except PermissionError as error:
-                raise self._foreign() from error
-            try:
-                yield file
-            finally:
-                os.close(file)
-
-        return opened()
+    @contextlib.contextmanager
+    def _open(self, name: str) -> Iterator[int]:
+        try:
+            file = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except PermissionError as error:
+            raise self._foreign() from error
+        try:
+            yield file
+        finally:
+            os.close(file)
 
     def _foreign(self) -> DataFolderError:
         return DataFolderError(

@@ -58,7 +58,7 @@ WITH c AS (
     UPDATE suggestion SET status = 'superseded', decided_at = now()
       FROM c WHERE suggestion.conversation_id = c.id AND suggestion.status = 'pending'
 ), a AS (
-    UPDATE approval SET fence = c.fence
+    UPDATE approval SET upto_message_id = $4
       FROM c WHERE approval.conversation_id = c.id AND approval.status = 'pending'
 ), m AS (
     INSERT INTO message (tenant_id, conversation_id, channel_session_id, contact_id, author, text, turn_id, sent_at)

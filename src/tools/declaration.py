@@ -102,6 +102,10 @@ class BusinessError(AtendeError):
         self.data = data
 
 
+class NoEffectError(AtendeError):
+    """A function that writes failed and certainly did nothing (refused connection, rejected input)."""
+
+
 @dataclass(frozen=True, slots=True)
 class BusinessFunction:
     """A declared function. ``call`` takes the context, then keyword arguments by name; returns JSON values."""
@@ -112,6 +116,8 @@ class BusinessFunction:
     parameters: tuple[Parameter, ...]
     call: Callable[..., Awaitable[Any]]
     timeout_seconds: float = 10.0
+    idempotent: bool = False
+    """It, or what it calls, recognises ``ToolContext.idempotency_key``: a call of unknown outcome may be repeated."""
 
     def json_schema(self) -> dict[str, Any]:
         """The OpenAI ``tools`` entry of this function."""
@@ -131,7 +137,7 @@ class BusinessFunction:
 
 
 def business_function(
-    *, effect: Effect, parameters: Sequence[Parameter] = (), timeout_seconds: float = 10.0
+    *, effect: Effect, parameters: Sequence[Parameter] = (), timeout_seconds: float = 10.0, idempotent: bool = False
 ) -> Callable[[Callable[..., Awaitable[Any]]], BusinessFunction]:
     """Declare an async function as a business function; its docstring is what operators and models read."""
 
@@ -141,6 +147,8 @@ def business_function(
             raise ValueError(
                 f"business function {call.__name__} needs a docstring: it is what models and operators read"
             )
-        return BusinessFunction(call.__name__, description, effect, tuple(parameters), call, timeout_seconds)
+        return BusinessFunction(
+            call.__name__, description, effect, tuple(parameters), call, timeout_seconds, idempotent
+        )
 
     return declare

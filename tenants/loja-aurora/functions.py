@@ -165,6 +165,7 @@ async def opening_hours(ctx: ToolContext) -> dict[str, Any]:
 
 @business_function(
     effect="write",
+    idempotent=True,
     parameters=[
         ORDER_NUMBER,
         Parameter(

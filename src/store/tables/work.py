@@ -83,7 +83,9 @@ class Approval(SQLModel, table=True):
     turn_id: UUID = reference("turn")
     function: str = words()
     arguments: dict[str, Any] = document()
-    fence: int = counter()
+    upto_message_id: int = counter()
+    """The last inbound message the agent had read when it (last) stood by this call; a newer one blocks approving."""
+    language: str = words(default="pt")
     status: str = words(default="pending")
     """pending, approved, rejected, expired, executed or failed."""
     decided_by: UUID | None = reference("user_account", nullable=True, ondelete="SET NULL")

@@ -1,0 +1,188 @@
+"""What the agent knows of a tenant, ready to use: loaded from the database, cached per process by its version."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from agent.classifier import Classification, Example, IntentClassifier, train, vectorise
+from agent.encoder import Encoder
+from agent.language_model import LanguageModel, ModelClients, ModelSettings
+from agent.turn import Passage, TenantProfile
+from domain.decisions import ReplyMode
+from flows.tenant_declaration import HoursDeclaration, IntentDeclaration
+from flows.tenant_files import load_functions
+from flows.tenants import FOLDER_SOURCE
+from store import knowledge
+from store.database import Connection, Database, Row
+from tools.declaration import BusinessFunction
+
+_KEPT_PROFILES = 256
+_MAX_BATCH = 32
+
+
+class Batches:
+    """Classifies messages that come at the same time together, in a thread, so that the loop stays free.
+
+    Nothing waits for a batch to fill: while one runs, the next one gathers.
+    """
+
+    def __init__(self, classifier: IntentClassifier) -> None:
+        self._classifier = classifier
+        self._waiting: list[tuple[str, asyncio.Future[Classification]]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def classify(self, text: str) -> Classification:
+        """The classification of one text."""
+        future: asyncio.Future[Classification] = asyncio.get_running_loop().create_future()
+        self._waiting.append((text, future))
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run(), name="classify")
+        return await future
+
+    async def _run(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
+            try:
+                results = await asyncio.to_thread(self._classifier.classify_many, [text for text, _ in batch])
+            except Exception as error:
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+            else:
+                for (_, future), result in zip(batch, results, strict=True):
+                    if not future.done():
+                        future.set_result(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Brain:
+    """A tenant's profile with what works on it."""
+
+    profile: TenantProfile
+    batches: Batches
+    model: LanguageModel | None
+    _db: Database = field(repr=False)
+    _encoder: Encoder = field(repr=False)
+
+    async def classify(self, text: str) -> Classification:
+        """The message's intent with its calibrated confidence."""
+        return await self.batches.classify(text)
+
+    async def search(self, query: str, language: str, limit: int) -> Sequence[Passage]:
+        """The tenant's passages nearest to the query, best first."""
+        vectors = await asyncio.to_thread(vectorise, [query], self._encoder)
+        async with self._db.transaction(UUID(self.profile.id)) as tx:
+            rows = await knowledge.search(
+                tx, vectors[0], query, language=language, encoder=self._encoder.name, limit=limit
+            )
+        return [Passage(row["ref"], row["title"], row["text"], float(row["score"]), row["language"]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What all tenants of this installation share: where their code may lie, and the default language model."""
+
+    tenant_folders: tuple[Path, ...]
+    encoder: Encoder
+    model_clients: ModelClients
+    default_model: ModelSettings | None = None
+
+
+class Profiles:
+    """Loads and keeps brains. A changed tenant has another version, so a stale one is never asked for."""
+
+    def __init__(self, db: Database, installation: Installation) -> None:
+        self._db = db
+        self._installation = installation
+        self._brains: OrderedDict[tuple[UUID, int], Brain] = OrderedDict()
+        self._loading: dict[tuple[UUID, int], asyncio.Task[Brain]] = {}
+
+    async def get(self, tenant_id: UUID, version: int) -> Brain:
+        """The tenant's brain of this ``profile_version`` (of a newer one if it changed in the meantime)."""
+        key = (tenant_id, version)
+        if key in self._brains:
+            self._brains.move_to_end(key)
+            return self._brains[key]
+        if key not in self._loading:
+            self._loading[key] = asyncio.create_task(self._load(tenant_id))
+            self._loading[key].add_done_callback(lambda _: self._loading.pop(key, None))
+        brain = await asyncio.shield(self._loading[key])
+        self._brains[key] = brain
+        while len(self._brains) > _KEPT_PROFILES:
+            self._brains.popitem(last=False)
+        return brain
+
+    async def _load(self, tenant_id: UUID) -> Brain:
+        async with self._db.transaction(tenant_id) as tx:
+            tenant = await tx.fetchrow("SELECT * FROM tenant WHERE id = $1", tenant_id)
+            intents = await tx.fetch("SELECT declaration FROM intent ORDER BY name")
+            functions = await tx.fetch("SELECT name, source, trusted FROM business_function WHERE enabled")
+            examples = await knowledge.examples(tx)
+        profile = _profile(tenant, intents, functions, self._functions(functions))
+        classifier = await asyncio.to_thread(_train, examples, self._installation.encoder)
+        return Brain(
+            profile, Batches(classifier), self._model(tenant["settings"]), self._db, self._installation.encoder
+        )
+
+    def _functions(self, rows: Sequence[Row]) -> dict[str, BusinessFunction]:
+        found: dict[str, BusinessFunction] = {}
+        for folder in {
+            row["source"].removeprefix(FOLDER_SOURCE) for row in rows if row["source"].startswith(FOLDER_SOURCE)
+        }:
+            path = Path(folder).resolve()
+            # The row is data; only folders that the installation names may hold code.
+            if any(path.is_relative_to(allowed.resolve()) for allowed in self._installation.tenant_folders):
+                found |= load_functions(path)
+        return {row["name"]: found[row["name"]] for row in rows if row["name"] in found}
+
+    def _model(self, settings: Mapping[str, Any]) -> LanguageModel | None:
+        chosen = self._installation.default_model
+        if declared := settings.get("model"):
+            chosen = ModelSettings(**declared)
+        return LanguageModel(chosen, self._installation.model_clients) if chosen else None
+
+
+def _profile(
+    tenant: Row, intents: Sequence[Row], function_rows: Sequence[Row], functions: Mapping[str, BusinessFunction]
+) -> TenantProfile:
+    settings = tenant["settings"]
+    specs = [IntentDeclaration.model_validate({**row["declaration"], "examples": {}}).spec() for row in intents]
+    return TenantProfile(
+        id=str(tenant["id"]),
+        name=tenant["name"],
+        version=str(tenant["profile_version"]),
+        timezone=ZoneInfo(tenant["timezone"]),
+        languages=tuple(settings.get("languages", ("pt", "es", "en"))),
+        default_language=settings.get("default_language", "pt"),
+        reply_mode=ReplyMode(settings.get("reply_mode", "suggest")),
+        threshold=float(settings.get("threshold", 0.8)),
+        intents={spec.name: spec for spec in specs},
+        functions=functions,
+        trusted_writes=frozenset(row["name"] for row in function_rows if row["trusted"]),
+        texts=settings.get("texts", {}),
+        hours=HoursDeclaration.model_validate(settings.get("hours", {})).business_hours(),
+        persona=settings.get("persona", ""),
+    )
+
+
+def _train(rows: Sequence[Row], encoder: Encoder) -> IntentClassifier:
+    examples = [Example(row["text"], row["intent"], row["language"]) for row in rows]
+    vectors = None
+    if rows and all(row["encoder"] == encoder.name and row["embedding"] for row in rows):
+        stored = np.array([np.fromstring(row["embedding"][1:-1], sep=",", dtype=np.float32) for row in rows])
+        vectors = stored[:, : encoder.dim]
+    return train(examples, encoder, vectors)
+
+
+async def bump(tx: Connection, tenant_id: UUID) -> None:
+    """Tell every process that what the agent knows of this tenant changed, in the transaction of the change."""
+    await tx.execute("UPDATE tenant SET profile_version = profile_version + 1 WHERE id = $1", tenant_id)

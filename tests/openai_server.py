@@ -1,0 +1,187 @@
+"""A scripted OpenAI-compatible server: real HTTP on 127.0.0.1, for the real client and for processes of their own.
+
+A script is a list of rules. A rule without ``when`` is used once, in order; one with ``when`` (a regular expression
+searched in the last user message, case-insensitive) serves every request that matches and is looked at first. A rule is
+one step, or holds several under ``steps``: then the round of the tool loop (assistant messages since the last user
+message) selects the step.
+
+A step: ``reply`` (text; ``{tool_result}`` and ``{user}`` are filled in) | ``tool_calls`` ([{name, arguments: object or
+raw text}]) | ``status`` (with ``retry_after``) | ``hold`` (seconds without an answer) | ``reset`` | ``empty_choices`` |
+``body`` (raw text, ``content_type``). ``delay`` (seconds), ``finish_reason`` and ``faults`` (steps served first, once
+each per distinct request) go with any of them.
+
+    python -m tests.openai_server --script script.json --port 8901      # GET /log shows the requests seen
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import json
+import re
+import socket
+import struct
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+Step = Mapping[str, Any]
+
+
+class ScriptedOpenAI:
+    """Start it with ``async with``; ``requests`` is the log of the bodies seen, in order."""
+
+    def __init__(self, script: Sequence[Step] = (), *, port: int = 0) -> None:
+        self.script = list(script)
+        self.requests: list[dict[str, Any]] = []
+        self.port = port
+        self._used: set[int] = set()
+        self._seen: Counter[str] = Counter()
+        self._runner: web.AppRunner | None = None
+        self._stopping = asyncio.Event()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def __aenter__(self) -> ScriptedOpenAI:
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_get("/log", self._log)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        listening = socket.create_server(("127.0.0.1", self.port))
+        self.port = listening.getsockname()[1]
+        await web.SockSite(self._runner, listening).start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stopping.set()
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _log(self, _: web.Request) -> web.Response:
+        return web.json_response(self.requests)
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.requests.append(body)
+        step = self._step(body) or {"status": 418}
+        await asyncio.sleep(step.get("delay", 0))
+        if "hold" in step:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), step["hold"])
+        if step.get("reset"):
+            return _reset(request)
+        if "status" in step:
+            headers = {"Retry-After": str(step["retry_after"])} if "retry_after" in step else {}
+            return web.json_response({"error": {"message": "scripted"}}, status=step["status"], headers=headers)
+        if "body" in step:
+            return web.Response(text=step["body"], content_type=step.get("content_type", "application/json"))
+        completion = _completion(body, _filled(step.get("reply"), body), step)
+        return web.json_response({**completion, "choices": []} if step.get("empty_choices") else completion)
+
+    def _step(self, body: Mapping[str, Any]) -> Step | None:
+        rule = self._rule(_last_user(body))
+        if rule is None:
+            return None
+        steps = rule.get("steps") or [rule]
+        step = steps[min(_round(body), len(steps) - 1)]
+        key = hashlib.sha256(json.dumps(body["messages"], sort_keys=True).encode()).hexdigest()
+        self._seen[key] += 1
+        faults: Sequence[Step] = step.get("faults", ())
+        return faults[self._seen[key] - 1] if self._seen[key] <= len(faults) else step
+
+    def _rule(self, user: str) -> Step | None:
+        for rule in self.script:
+            if "when" in rule and re.search(rule["when"], user, re.IGNORECASE):
+                return rule
+        for index, rule in enumerate(self.script):
+            if "when" not in rule and index not in self._used:
+                self._used.add(index)
+                return rule
+        return None
+
+
+def _last_user(body: Mapping[str, Any]) -> str:
+    return next((str(m["content"]) for m in reversed(body["messages"]) if m["role"] == "user"), "")
+
+
+def _round(body: Mapping[str, Any]) -> int:
+    rounds = 0
+    for message in reversed(body["messages"]):
+        if message["role"] == "user":
+            break
+        rounds += message["role"] == "assistant"
+    return rounds
+
+
+def _filled(text: str | None, body: Mapping[str, Any]) -> str | None:
+    if not text:
+        return text
+    result = next((str(m["content"]) for m in reversed(body["messages"]) if m["role"] == "tool"), "")
+    return text.replace("{tool_result}", result).replace("{user}", _last_user(body))
+
+
+def _reset(request: web.Request) -> web.StreamResponse:
+    """Close with RST, as a broken peer or a killed proxy does."""
+    transport = request.transport
+    if transport is not None:
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    return web.Response()
+
+
+def _completion(body: Mapping[str, Any], text: str | None, step: Step) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    calls = step.get("tool_calls", ())
+    if calls:
+        message["tool_calls"] = [
+            {
+                "id": call.get("id", f"call_{index}"),
+                "type": "function",
+                "function": {
+                    "name": call["name"],
+                    "arguments": call["arguments"]
+                    if isinstance(call["arguments"], str)
+                    else json.dumps(call["arguments"]),
+                },
+            }
+            for index, call in enumerate(calls)
+        ]
+    return {
+        "id": "chatcmpl-scripted",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": body.get("model", "scripted"),
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "finish_reason": step.get("finish_reason") or ("tool_calls" if calls else "stop"),
+                "logprobs": None,
+            }
+        ],
+        "usage": {"prompt_tokens": 120, "completion_tokens": 30, "total_tokens": 150},
+    }
+
+
+async def _serve(script: list[Step], port: int) -> None:
+    async with ScriptedOpenAI(script, port=port) as server:
+        print(server.base_url, flush=True)  # noqa: T201 - read by the parent process
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description="A scripted OpenAI-compatible server")
+    arguments.add_argument("--script", type=Path, required=True)
+    arguments.add_argument("--port", type=int, default=0)
+    parsed = arguments.parse_args()
+    asyncio.run(_serve(json.loads(parsed.script.read_text(encoding="utf-8")), parsed.port))
