@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from store.database import Database
 from store.embedded import EmbeddedPostgres
+from tests.database import Number, make_number, migrated_template, new_database, opened
 from tests.postgres import running_server, sweep_abandoned_servers
 
 
@@ -16,3 +18,30 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     sweep_abandoned_servers()
     with running_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: EmbeddedPostgres) -> EmbeddedPostgres:
+    """The same server with a migrated database to copy."""
+    migrated_template(postgres)
+    return postgres
+
+
+@pytest.fixture
+def owner_dsn(migrated: EmbeddedPostgres) -> Iterator[str]:
+    """A fresh migrated database of this test alone, reached as its owner."""
+    with new_database(migrated) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def db(owner_dsn: str) -> AsyncIterator[Database]:
+    """The application's handle on this test's database."""
+    async with opened(owner_dsn) as handle:
+        yield handle
+
+
+@pytest.fixture
+async def number(owner_dsn: str) -> Number:
+    """A tenant with an operator and one simulated number."""
+    return await make_number(owner_dsn)

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, Template, TemplateError, pass_context
+from jinja2 import StrictUndefined, Template, TemplateError, meta, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -70,6 +70,15 @@ _ENVIRONMENT: Final = _environment()
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> Template:
     return _ENVIRONMENT.from_string(source)
+
+
+def variables_of(name: str, source: str) -> frozenset[str]:
+    """The variables that ``source`` needs; raises TemplateFailedError on bad syntax or an unknown filter."""
+    try:
+        _compiled(source)
+        return frozenset(meta.find_undeclared_variables(_ENVIRONMENT.parse(source)))
+    except TemplateError as error:
+        raise TemplateFailedError(name, f"{error} (line {getattr(error, 'lineno', 1)})") from error
 
 
 def render(name: str, source: str, variables: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from agent.turn import BusinessHours, IntentSpec, TenantProfile
-from domain.decisions import ReplyMode
+from domain.decisions import HandOffReason, ReplyMode
 from tools.declaration import BusinessFunction
 
 LANGUAGES = ("pt", "es", "en")
@@ -125,6 +125,8 @@ class TenantSettings(_Declared):
     persona: str = ""
     reply_mode: ReplyMode = ReplyMode.SUGGEST
     threshold: Probability = 0.8
+    knowledge_threshold: Probability = 0.5
+    unmatched_mode: ReplyMode | None = None
     hours: HoursDeclaration = HoursDeclaration()
     debounce: DebounceDeclaration = DebounceDeclaration()
     texts: dict[str, dict[Language, Sentence]] = {}
@@ -132,7 +134,7 @@ class TenantSettings(_Declared):
     numbers: Annotated[tuple[NumberDeclaration, ...], Field(min_length=1)]
     users: tuple[UserDeclaration, ...] = ()
 
-    @field_validator("reply_mode", mode="before")
+    @field_validator("reply_mode", "unmatched_mode", mode="before")
     @classmethod
     def _off_is_a_word(cls, value: object) -> object:
         return _reply_mode(value)
@@ -151,6 +153,7 @@ class IntentDeclaration(_Declared):
     threshold: Probability | None = None
     reply_mode: ReplyMode | None = None
     restricted: bool = False
+    hand_off_reason: HandOffReason | None = None
 
     @field_validator("reply_mode", mode="before")
     @classmethod
@@ -169,6 +172,7 @@ class IntentDeclaration(_Declared):
             threshold=self.threshold,
             reply_mode=self.reply_mode,
             restricted=self.restricted,
+            hand_off_reason=self.hand_off_reason,
         )
 
 
@@ -254,6 +258,8 @@ def to_profile(declaration: TenantDeclaration, tenant_id: str) -> TenantProfile:
         default_language=settings.default_language,
         reply_mode=settings.reply_mode,
         threshold=settings.threshold,
+        knowledge_threshold=settings.knowledge_threshold,
+        unmatched_mode=settings.unmatched_mode,
         intents={name: intent.spec() for name, intent in declaration.intents.items()},
         functions=declaration.functions,
         trusted_writes=frozenset(settings.trusted_writes),

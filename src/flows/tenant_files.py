@@ -9,6 +9,7 @@ Never load a folder that came from somebody else without reading that file first
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import inspect
 import re
@@ -18,10 +19,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, meta
-from jinja2.exceptions import TemplateSyntaxError
-from jinja2.sandbox import SandboxedEnvironment
-
+from agent.templates import TemplateFailedError, variables_of
+from agent.texts import load_texts
+from domain.decisions import HandOffReason
 from flows.declared_files import FileReader
 from flows.tenant_declaration import (
     LANGUAGES,
@@ -36,6 +36,9 @@ from tools.declaration import BusinessFunction
 
 TEMPLATE_VARIABLES = frozenset({"result", "arguments", "contact", "business", "language"})
 """What a reply template may use."""
+
+DISCLOSURE = "disclosure"
+"""The one fixed text without a wording of Atende's: who is speaking, before the first automatic reply."""
 
 _HEADING = re.compile(r"^## +(.+)$", re.MULTILINE)
 
@@ -146,6 +149,8 @@ def _check_intent(
         reader.problem(
             file, "", "is never served, so its function and replies are unused.", "Remove them, or the action."
         )
+    if intent.hand_off_reason and serves:
+        reader.problem(file, "hand_off_reason", "stands without a handoff.", "Add action: hand_off, or remove it.")
     if intent.action == "stay_silent" and intent.answer:
         reader.problem(file, "answer", "is never said by an intent that stays silent.", "Remove it, or the action.")
     if intent.replies and not intent.function:
@@ -165,16 +170,10 @@ def _check_intent(
 def _check_template(
     reader: FileReader, file: str, key: str, template: str, variables: frozenset[str] | None = TEMPLATE_VARIABLES
 ) -> None:
-    # Replies are plain WhatsApp text; whoever shows them on a page escapes them there.
-    environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     try:
-        environment.from_string(template)
-        used = meta.find_undeclared_variables(environment.parse(template))
-    except TemplateSyntaxError as error:
-        reader.problem(file, key, f"is no valid template: {error.message} (line {error.lineno}).", "Correct it.")
-        return
-    except TemplateError as error:
-        reader.problem(file, key, f"is no valid template: {error}.", "Correct it.")
+        used = variables_of(key, template)
+    except TemplateFailedError as error:
+        reader.problem(file, key, f"is no valid template: {error.problem}.", "Correct it.")
         return
     if variables is None:
         return
@@ -198,7 +197,12 @@ def _check_settings(reader: FileReader, settings: TenantSettings, functions: Map
     _check_languages(
         reader, file, {f"texts.{name}": texts for name, texts in settings.texts.items()}, settings.default_language
     )
+    known = {*load_texts().wording, *(f"hand_off_{reason}" for reason in HandOffReason), DISCLOSURE}
     for name, texts in settings.texts.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            todo = f"Did you mean {close[0]}?" if close else f"Atende has: {', '.join(sorted(known))}."
+            reader.problem(file, f"texts.{name}", "is no text that Atende says.", todo)
         for language, text in texts.items():
             _check_template(reader, file, f"texts.{name}.{language}", text, variables=None)
     for name in settings.trusted_writes:

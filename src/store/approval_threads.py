@@ -10,9 +10,11 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
+from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -21,7 +23,7 @@ from psycopg_pool import AsyncConnectionPool
 async def open_approval_threads(queue_url: str, secret: bytes) -> AsyncIterator[AsyncPostgresSaver]:
     """The saver, its values encrypted (AES-256, EAX) with a key derived from the installation's secret."""
     key = hmac.new(secret, b"approval threads", hashlib.sha256).digest()
-    async with AsyncConnectionPool(
+    pool: AsyncConnectionPool[AsyncConnection[dict[str, Any]]] = AsyncConnectionPool(
         queue_url,
         min_size=0,
         max_size=4,
@@ -32,5 +34,6 @@ async def open_approval_threads(queue_url: str, secret: bytes) -> AsyncIterator[
             "row_factory": dict_row,
             "options": "-c search_path=approvals",
         },
-    ) as pool:
+    )
+    async with pool:
         yield AsyncPostgresSaver(pool, serde=EncryptedSerializer.from_pycryptodome_aes(key=key))

@@ -46,7 +46,7 @@ def migrate(owner_dsn: str, secret: bytes) -> None:
 
 
 def _approval_tables(owner_dsn: str) -> None:
-    """The LangGraph saver's own tables, in a schema that only the queue role may enter. Their contents are encrypted."""
+    """The LangGraph saver's own tables, in a schema that only the queue role may enter. What they hold is encrypted."""
     with psycopg.connect(owner_dsn, autocommit=True, row_factory=dict_row) as db:
         db.execute("CREATE SCHEMA IF NOT EXISTS approvals")
         db.execute("SET search_path = approvals")

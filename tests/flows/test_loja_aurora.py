@@ -8,9 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from jinja2 import StrictUndefined
-from jinja2.sandbox import SandboxedEnvironment
 
+from agent.templates import render
 from flows.tenant_declaration import TenantDeclaration, seed_records
 from flows.tenant_files import load_tenant
 from tools.declaration import BusinessError, ToolContext
@@ -54,8 +53,8 @@ class Shop:
         except BusinessError as error:
             outcome, result = error.code, error.data
         intent = next(intent for intent in self.declaration.intents.values() if intent.function == function)
-        template = SandboxedEnvironment(undefined=StrictUndefined).from_string(intent.replies[outcome][language])
-        return outcome, result, template.render(result=result, arguments=arguments)
+        variables = {"result": result, "arguments": arguments, "language": language}
+        return outcome, result, render(outcome, intent.replies[outcome][language], variables)
 
 
 async def test_every_order_can_be_told_in_every_language(shop: Shop) -> None:

@@ -197,6 +197,12 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "trusted_writes: [bread_left]\nnumbers:",
         "trusted_writes: bread_left only reads.",
     ),
+    "a fixed text that nobody says": (
+        "tenant.yaml",
+        "numbers:",
+        "texts: {hand_of: {pt: Oi}}\nnumbers:",
+        "texts.hand_of: is no text that Atende says. Did you mean hand_off?",
+    ),
     "users without an admin": (
         "tenant.yaml",
         "numbers:",

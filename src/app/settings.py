@@ -1,0 +1,212 @@
+"""What an installation is told from outside: environment variables, read here and nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from domain.errors import AtendeError
+
+if TYPE_CHECKING:
+    from agent.language_model import ModelSettings
+
+MIN_SECRET_CHARACTERS = 16
+_DATABASE_URL = AliasChoices("ATENDE_DATABASE_URL", "DATABASE_URL")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class SettingsError(AtendeError):
+    """An environment variable has a value that cannot be used; all such values are named at once."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        listed = "; ".join(f"{name} {problem}" for name, problem in problems)
+        super().__init__(f"The settings cannot be used: {listed}.", hint="Correct or unset it, then start again.")
+        self.problems = problems
+
+
+class SecretFileError(AtendeError):
+    """The installation's secret can neither be read nor made."""
+
+    exit_code = 2
+
+    def __init__(self, file: Path, reason: str) -> None:
+        super().__init__(
+            f"The secret in {file} cannot be used: {reason}.",
+            hint="Make the folder writable for this account, choose another with ATENDE_DATA_DIR, or set ATENDE_SECRET.",
+        )
+        self.file = file
+        self.reason = reason
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults. Each is ``ATENDE_`` and its name in capitals, unless it says otherwise.
+
+    A value that stands on the command line is handed over as a keyword argument, which wins over the environment.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ATENDE_", extra="ignore", frozen=True, populate_by_name=True)
+
+    data_dir: Path = Field(default_factory=lambda: default_data_dir())
+    """Where the embedded PostgreSQL, the secret and the session stores live."""
+    database_url: str | None = Field(None, validation_alias=_DATABASE_URL, repr=False)
+    """``DATABASE_URL``: a PostgreSQL of yours, as a role that may create roles. None: the embedded one is started."""
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """0: any free one; the address is printed."""
+    public_url: str = ""
+    """How browsers reach the pages, for instance https://atende.example.com, when a proxy stands before it."""
+    workers: Annotated[int, Field(ge=1, le=32)] = 1
+    """Worker processes."""
+    worker_concurrency: Annotated[int, Field(ge=1, le=500)] = 16
+    """Turns that one worker runs at the same time."""
+    secret_text: SecretStr | None = Field(None, validation_alias=AliasChoices("ATENDE_SECRET"))
+    """``ATENDE_SECRET``: signs log-ins and derives the database roles' passwords. None: kept in the data folder."""
+    tenant_folders: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders whose tenants may bring Python code, separated as in PATH. The shipped examples are always allowed."""
+    demo: bool = False
+    """Seed the example tenant, open the simulator and show the demo's logins."""
+    demo_folder: Path = Field(default_factory=lambda: shipped_tenants() / "loja-aurora")
+    """The tenant that the demo seeds."""
+    whatsapp_proxy_url: str | None = None
+    """socks5:// or http:// proxy for WhatsApp connections made by session hosts."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """``debug`` also writes whole tracebacks, which may hold what customers wrote."""
+    model: str | None = None
+    """``ATENDE_MODEL``: the language model of tenants that name none. None: no model is asked, even with a key set."""
+    openai_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("OPENAI_API_KEY"))
+    openai_base_url: str = Field("https://api.openai.com/v1", validation_alias=AliasChoices("OPENAI_BASE_URL"))
+
+    @field_validator("tenant_folders", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("data_dir", "demo_folder")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("database_url", "model", "whatsapp_proxy_url", "secret_text", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("secret_text")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MIN_SECRET_CHARACTERS:
+            raise ValueError(f"must have at least {MIN_SECRET_CHARACTERS} characters")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
+            raise ValueError("must be an address such as https://atende.example.com")
+        return value.rstrip("/")
+
+    @cached_property
+    def secret(self) -> bytes:
+        """The installation's secret, made on first use. Raises SecretFileError."""
+        if self.secret_text is not None:
+            return self.secret_text.get_secret_value().encode()
+        return read_or_make_secret(self.data_dir / "secret")
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers come over HTTPS."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """Host names the pages answer to. A server that only this machine reaches is named only as this machine."""
+        named = urlsplit(self.public_url).hostname
+        if self.host in _LOOPBACK:
+            return tuple(dict.fromkeys([*_LOOPBACK, "[::1]", *([named] if named else [])]))
+        return (named, *_LOOPBACK) if named else ("*",)
+
+    @property
+    def code_folders(self) -> tuple[Path, ...]:
+        """Folders below which a tenant's ``functions.py`` may lie."""
+        return (shipped_tenants(), self.demo_folder, *(folder.expanduser().absolute() for folder in self.tenant_folders))
+
+    def default_model(self) -> ModelSettings | None:
+        """The language model for tenants that name none, or None."""
+        if self.model is None:
+            return None
+        from agent.language_model import ModelSettings  # noqa: PLC0415 - only processes that run turns pay for it
+
+        key = self.openai_api_key.get_secret_value() if self.openai_api_key else ""
+        return ModelSettings(model=self.model, base_url=self.openai_base_url, api_key=key)
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings from the environment; ``given`` values that are not None win. Raises SettingsError."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError([_problem(detail["loc"], detail["msg"]) for detail in error.errors()]) from error
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> tuple[str, str]:
+    """The variable's name and what is wrong; never its value, which may be a password."""
+    key = str(location[0])
+    name = key if key.isupper() else f"ATENDE_{key.upper()}"
+    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    return name, message[:1].lower() + message[1:]
+
+
+def default_data_dir() -> Path:
+    """The platform's place for a program's data."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "atende"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "atende"
+
+
+def shipped_tenants() -> Path:
+    """The example tenants: inside an installed wheel, or beside ``src`` in a checkout."""
+    inside = Path(__file__).parent / "tenants"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "tenants"
+
+
+def read_or_make_secret(file: Path) -> bytes:
+    """The secret in ``file``; made, for this account only, if the file is not there. Raises SecretFileError."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            return _checked(file, file.read_text().strip())
+        # Written apart and linked: two processes that start at once keep one secret, a crash leaves none or a whole one.
+        draft = file.with_name(f".secret-{secrets.token_hex(8)}")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as out:
+            out.write(secrets.token_urlsafe(32) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        with contextlib.suppress(FileExistsError):
+            draft.hardlink_to(file)
+        draft.unlink()
+        return _checked(file, file.read_text().strip())
+    except OSError as error:
+        raise SecretFileError(file, error.strerror or str(error)) from error
+
+
+def _checked(file: Path, text: str) -> bytes:
+    if len(text) < MIN_SECRET_CHARACTERS:
+        raise SecretFileError(file, f"it has fewer than {MIN_SECRET_CHARACTERS} characters")
+    return text.encode()

@@ -1,0 +1,132 @@
+"""A worker process: runs turns and approved calls from the queue, sends what is due, and keeps house."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import procrastinate
+from agent.graph import build_agent
+from channels.simulator import SimulatorSender
+from channels.whatsapp.waha import WahaSender
+from procrastinate import JobContext
+
+from agent.encoder import Encoder, default_encoder
+from agent.language_model import ModelClients, ModelSettings
+from channels.base import Sender
+from flows import housekeeping
+from flows.approvals import ApprovedCalls
+from flows.delivery import Delivery
+from flows.inbound import Inbound
+from flows.profiles import Installation, Profiles
+from flows.simulator import SimulatedPhones
+from flows.turn import Turns
+from store.approval_threads import open_approval_threads
+from store.database import Database
+from store.jobs import MODEL_TURNS, TURNS, queue_app
+from store.wakeup import OUTBOX, Listener, Wakeup, every
+
+log = logging.getLogger(__name__)
+
+MODEL_CONCURRENCY = 100
+"""Turns waiting for a language model at the same time; they cost memory, not CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What a worker process is given; app.settings reads it."""
+
+    owner_dsn: str
+    secret: bytes
+    tenant_folders: tuple[Path, ...]
+    model: ModelSettings | None = None
+    concurrency: int = 20
+
+
+def senders(phones: SimulatedPhones, http: httpx.AsyncClient) -> dict[str, Sender]:
+    """The providers that any process can send through, by name."""
+    return {"simulator": SimulatorSender(phones.deliver), "waha": WahaSender(http)}
+
+
+@asynccontextmanager
+async def running_worker(options: WorkerOptions, encoder: Encoder | None = None) -> AsyncIterator[None]:
+    """A worker that runs until the block ends; running turns then get a few seconds to finish."""
+    async with contextlib.AsyncExitStack() as stack:
+        db = await Database.open(options.owner_dsn, options.secret, max_connections=options.concurrency + 5)
+        stack.push_async_callback(db.close)
+        saver = await stack.enter_async_context(open_approval_threads(db.queue_url, options.secret))
+        http = await stack.enter_async_context(httpx.AsyncClient())
+        wakeup = Wakeup(db)
+        stack.push_async_callback(wakeup.close)
+        agent = build_agent(saver)
+        installation = Installation(
+            options.tenant_folders, encoder or default_encoder(), ModelClients(), default_model=options.model
+        )
+        profiles = Profiles(db, installation)
+        inbound = Inbound(db, wakeup)
+        delivery = Delivery(db, wakeup, senders(SimulatedPhones(db, inbound), http))
+        wakeup.listen_here(OUTBOX, delivery.more.set)
+        app = queue_app(db.queue_url)
+        _register(app, Turns(db, wakeup, agent, profiles), ApprovedCalls(db, wakeup, agent, profiles))
+        await stack.enter_async_context(app.open_async())
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(work)
+                for work in (
+                    _work(app, TURNS, options.concurrency),
+                    _work(app, MODEL_TURNS, MODEL_CONCURRENCY),
+                    Listener(db, {OUTBOX: delivery.more.set}).run(),
+                    every(0.25, delivery.run_due, wake=delivery.more),
+                    every(2, delivery.settle_overdue),
+                    every(1, lambda: housekeeping.rescue_stalled_jobs(app)),
+                    every(15, lambda: housekeeping.enqueue_forgotten(db)),
+                    every(2, lambda: housekeeping.settle_held_events(db, inbound, wakeup)),
+                )
+            ]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+        await delivery.wait_idle()
+
+
+def _register(app: procrastinate.App, turns: Turns, approved: ApprovedCalls) -> None:
+    @app.task(name="turn", pass_context=True)
+    async def turn(context: JobContext, /, tenant_id: str, conversation_id: str, attempt: int = 1, **_: object) -> None:
+        await turns.run(
+            UUID(tenant_id),
+            UUID(conversation_id),
+            attempt=attempt,
+            on_model_queue=context.job.queue == MODEL_TURNS,
+        )
+
+    @app.task(name="approval")
+    async def approval(tenant_id: str, approval_id: str) -> None:
+        await approved.run(UUID(tenant_id), UUID(approval_id))
+
+
+async def _work(app: procrastinate.App, queue: str, concurrency: int) -> None:
+    """procrastinate's worker on one queue, started again should it ever end (a lost database, for one)."""
+    while True:
+        try:
+            await app.run_worker_async(
+                queues=[queue],
+                concurrency=concurrency,
+                delete_jobs="always",
+                fetch_job_polling_interval=0.25,
+                update_heartbeat_interval=housekeeping.HEARTBEAT_SECONDS,
+                stalled_worker_timeout=housekeeping.STALLED_AFTER_SECONDS,
+                shutdown_graceful_timeout=5,
+                install_signal_handlers=False,
+            )
+        except Exception:
+            log.exception("the queue worker of %s stopped; starting it again", queue)
+        await asyncio.sleep(1)

@@ -1,0 +1,46 @@
+"""The simulated phones: what they received is kept in the database, so that any process can send to them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from channels.base import SessionRef
+from domain.messages import Outbound
+from flows.inbound import Inbound
+from store.database import Database, Row
+
+
+class SimulatedPhones:
+    """The far side of the simulator's sender."""
+
+    def __init__(self, db: Database, inbound: Inbound) -> None:
+        self._db = db
+        self._inbound = inbound
+
+    async def deliver(self, session: SessionRef, message: Outbound) -> None:
+        """Put a message on the simulated phone; the same key twice is one message."""
+        info = await self._inbound.session(UUID(session.id))
+        async with self._db.transaction(info.tenant_id) as tx:
+            await tx.execute(
+                "INSERT INTO simulator_delivery (tenant_id, channel_session_id, key, contact, text) "
+                "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (key) DO NOTHING",
+                info.tenant_id,
+                info.id,
+                message.key,
+                message.to.value,
+                message.text,
+            )
+
+    async def received(self, session_id: UUID, *, after: int = 0, limit: int = 500) -> list[Row]:
+        """What the number's simulated phones got, in order: (seq, contact, text, at)."""
+        info = await self._inbound.session(session_id)
+        async with self._db.transaction(info.tenant_id) as tx:
+            return list(
+                await tx.fetch(
+                    "SELECT id AS seq, contact, text, at FROM simulator_delivery "
+                    "WHERE channel_session_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+                    session_id,
+                    after,
+                    limit,
+                )
+            )

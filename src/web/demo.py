@@ -1,0 +1,58 @@
+"""The demo: a simulated phone beside the inbox of the same business."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from store import inbox, phone
+from web.access import CurrentVisitor, Visitor
+from web.inbox import inbox_page
+from web.pages import pages
+from web.services import services
+
+router = APIRouter(prefix="/demo")
+MOST_CUSTOMERS = 12
+
+
+@router.get("")
+async def show_demo(request: Request, visitor: CurrentVisitor, view: inbox.View = "open") -> Response:
+    return await _page(request, visitor, view)
+
+
+@router.get("/phone/{session_id}")
+async def show_phone(
+    request: Request, visitor: CurrentVisitor, session_id: UUID, contact: Annotated[str, Query(max_length=200)]
+) -> Response:
+    """The customer's side: what this contact wrote, and what arrived on the simulated phone."""
+    async with services(request).db.transaction(visitor.tenant_id) as tx:
+        space = await inbox.workspace(tx)
+        bubbles = await phone.chat(tx, session_id, contact)
+    zone = ZoneInfo(space.timezone)
+    return pages(request).render(request, "demo/chat.html", bubbles=bubbles, zone=zone)
+
+
+@router.get("/{conversation_id}")
+async def show_conversation(
+    request: Request, visitor: CurrentVisitor, conversation_id: UUID, view: inbox.View = "open"
+) -> Response:
+    return await _page(request, visitor, view, conversation_id)
+
+
+async def _page(
+    request: Request, visitor: Visitor, view: inbox.View, conversation_id: UUID | None = None
+) -> Response:
+    demo = services(request).demo
+    async with services(request).db.transaction(visitor.tenant_id) as tx:
+        space = await inbox.workspace(tx)
+        seen = [name for session, _ in space.simulators[:1] for name in await phone.contacts(tx, session)]
+    known = demo.contacts if demo else ()
+    customers = [*known, *(name for name in seen if name not in known)][:MOST_CUSTOMERS]
+    return await inbox_page(
+        request, visitor, view, conversation_id, base="/demo", phone=True, demo=demo, customers=customers
+    )

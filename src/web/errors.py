@@ -1,0 +1,134 @@
+"""Errors of the web layer, and the one place where errors become answers: a page, a notice in the page, or JSON."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from domain.errors import AtendeError, ConflictError, InvalidInputError, NotFoundError
+from web.i18n import N_
+from web.pages import pages
+
+log = logging.getLogger(__name__)
+
+
+class LoginRequiredError(AtendeError):
+    """Nobody is signed in, or the sign-in ended."""
+
+    def __init__(self) -> None:
+        super().__init__("You are not signed in.", hint="Sign in and try again.")
+
+
+class ForgedRequestError(AtendeError):
+    """A change arrived without the proof that it comes from a page of ours."""
+
+    def __init__(self) -> None:
+        super().__init__("The request did not come from this page.", hint="Reload the page and try again.")
+
+
+class TooManyAttemptsError(AtendeError):
+    """Sign-in was tried too often. ``seconds`` is when it may be tried again."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("Too many failed sign-ins.", hint=f"Try again in {seconds} seconds.")
+        self.seconds = seconds
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    title: str
+    advice: str
+
+
+_ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
+    (LoginRequiredError, _Answer(401, N_("You are not signed in"), N_("Sign in and try again."))),
+    (
+        ForgedRequestError,
+        _Answer(403, N_("The request was refused"), N_("Reload the page and try again.")),
+    ),
+    (TooManyAttemptsError, _Answer(429, N_("Too many failed sign-ins"), N_("Wait a few minutes and try again."))),
+    (NotFoundError, _Answer(404, N_("This does not exist"), N_("It may have been removed, or the address is wrong."))),
+    (
+        ConflictError,
+        _Answer(
+            409,
+            N_("This changed in the meantime"),
+            N_("Nothing was done. The page now shows the current state; look at it and decide again."),
+        ),
+    ),
+    (InvalidInputError, _Answer(422, N_("This cannot be accepted"), N_("Correct what you entered and try again."))),
+    (RequestValidationError, _Answer(422, N_("This cannot be accepted"), N_("Correct what you entered and try again."))),
+    (AtendeError, _Answer(500, N_("This did not work"), N_("Try again. If it goes on, tell your administrator."))),
+)
+_NOT_FOUND = _Answer(404, N_("This does not exist"), N_("It may have been removed, or the address is wrong."))
+_BROKEN = _Answer(500, N_("Something went wrong on our side"), N_("Try again. If it goes on, tell your administrator."))
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Map every error of the application. Unexpected ones are logged with their trace and answered without it."""
+    app.add_exception_handler(AtendeError, _expected)
+    app.add_exception_handler(RequestValidationError, _expected)
+    app.add_exception_handler(HTTPException, _framework)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _expected(request: Request, error: Exception) -> Response:
+    answer = next(answer for kind, answer in _ANSWERS if isinstance(error, kind))
+    if isinstance(error, RequestValidationError) and any(part.get("loc", ("",))[0] == "path" for part in error.errors()):
+        answer = _NOT_FOUND  # an id that is not even an id: there is nothing under it
+    if isinstance(error, LoginRequiredError) and not _wants_json(request):
+        return _to_login(request)
+    detail = error.sentence() if isinstance(error, AtendeError) else "The request is not in the expected form."
+    if answer.status >= 500:
+        log.error("Request failed: %s", detail, exc_info=error)
+    return _respond(request, answer, detail)
+
+
+async def _framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    if error.status_code == 404:
+        return _respond(request, _NOT_FOUND, "There is nothing at this address.")
+    answer = _Answer(error.status_code, N_("The request was refused"), N_("Reload the page and try again."))
+    return _respond(request, answer, str(error.detail), headers=dict(error.headers or {}))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("Unexpected error", exc_info=error)
+    return _respond(request, _BROKEN, "An unexpected error was logged.")
+
+
+def _respond(request: Request, answer: _Answer, detail: str, headers: dict[str, str] | None = None) -> Response:
+    if _wants_json(request):
+        problem = {"type": "about:blank", "title": answer.title, "status": answer.status, "detail": detail}
+        return JSONResponse(problem, answer.status, headers, media_type="application/problem+json")
+    if request.headers.get("hx-request") == "true":
+        response = pages(request).render(request, "notice.html", answer=answer, status=answer.status)
+        response.headers["HX-Retarget"] = "#notices"
+        response.headers["HX-Reswap"] = "beforeend"
+        response.headers["HX-Trigger"] = "atende:refresh"
+    else:
+        response = pages(request).render(request, "error.html", answer=answer, status=answer.status)
+    response.headers.update(headers or {})
+    return response
+
+
+def _to_login(request: Request) -> Response:
+    back = request.url.path if request.method == "GET" else "/inbox"
+    if request.headers.get("hx-request") == "true":
+        # The fragment's address is no page to come back to; the browser's is.
+        return Response(status_code=401, headers={"HX-Redirect": "/login"})
+    return RedirectResponse(f"/login?next={quote(back)}", status_code=303)
+
+
+def _wants_json(request: Request) -> bool:
+    accept = request.headers.get("accept", "")
+    sends_json = request.headers.get("content-type", "").startswith("application/json")
+    return "text/html" not in accept and request.headers.get("hx-request") != "true" and ("json" in accept or sends_json)

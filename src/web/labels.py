@@ -1,0 +1,148 @@
+"""Words and colours for the values of the domain. Templates translate the words with ``_``."""
+
+from __future__ import annotations
+
+import zlib
+
+from web.i18n import N_
+
+STATUS = {
+    "bot": (N_("Assistant"), "azure", "robot"),
+    "waiting": (N_("Waiting"), "orange", "hand-stop"),
+    "human": (N_("With a person"), "green", "headset"),
+    "closed": (N_("Closed"), "secondary", "circle-check"),
+}
+"""Conversation status → words, colour, icon."""
+
+HANDOFF_REASONS = {
+    "requested": N_("The customer asked for a person"),
+    "anger": N_("The customer is upset"),
+    "repeated_failure": N_("The assistant failed more than once"),
+    "low_confidence": N_("The assistant is not sure what the customer wants"),
+    "restricted_intent": N_("A matter that only people may handle"),
+    "vip": N_("A customer who is always served by people"),
+    "cost_cap": N_("The budget for the language model is used up"),
+    "tool_failure": N_("A system that the assistant needs did not answer"),
+    "model_failure": N_("The language model did not answer"),
+    "outside_policy": N_("Outside what the assistant may do"),
+    "media": N_("The customer sent a file that the assistant cannot read"),
+    "unknown_outcome": N_("It is not certain whether an action took effect"),
+    "old_message": N_("The message had been waiting for too long"),
+}
+
+DECISIONS = {
+    "reply": (N_("Replied by itself"), "azure", "send"),
+    "suggest": (N_("Suggested a reply"), "purple", "sparkles"),
+    "ask_approval": (N_("Asked for approval"), "yellow", "shield-check"),
+    "hand_off": (N_("Handed off to a person"), "orange", "hand-stop"),
+    "stay_silent": (N_("Stayed silent"), "secondary", "dots"),
+    "none": (N_("No decision"), "secondary", "dots"),
+}
+
+REASONS: dict[str, str] = {}
+"""Reason codes of decisions → words."""
+
+OUTCOMES = {
+    "succeeded": (N_("worked"), "green"),
+    "business_error": (N_("declined"), "yellow"),
+    "failed": (N_("failed"), "red"),
+    "unknown": (N_("outcome unknown"), "orange"),
+    "awaiting_approval": (N_("awaits approval"), "yellow"),
+    "started": (N_("running"), "azure"),
+}
+
+AUTHORS = {
+    "contact": N_("Customer"),
+    "bot": N_("Assistant"),
+    "operator": N_("Operator"),
+    "phone": N_("Typed on the phone"),
+}
+
+KINDS = {
+    "image": (N_("Photo"), "photo"),
+    "audio": (N_("Audio"), "microphone"),
+    "voice": (N_("Voice message"), "microphone"),
+    "video": (N_("Video"), "video"),
+    "document": (N_("Document"), "file-text"),
+    "sticker": (N_("Sticker"), "mood-smile"),
+    "location": (N_("Location"), "map-pin"),
+    "contact": (N_("Contact card"), "address-book"),
+    "reaction": (N_("Reaction"), "mood-smile"),
+    "poll": (N_("Poll"), "message-2"),
+    "poll_vote": (N_("Vote in a poll"), "message-2"),
+    "button_answer": (N_("Chosen button"), "check"),
+    "list_answer": (N_("Chosen entry"), "check"),
+    "call": (N_("Call"), "phone"),
+    "system": (N_("Notice"), "info-circle"),
+    "unknown": (N_("Message of a kind that cannot be shown"), "question-mark"),
+}
+"""Message kinds other than text → words, icon."""
+
+DELIVERY = {
+    "queued": (N_("Waiting to be sent"), "clock", ""),
+    "sending": (N_("Being sent"), "clock", ""),
+    "sent": (N_("Sent"), "check", ""),
+    "device": (N_("Delivered"), "checks", ""),
+    "read": (N_("Read"), "checks", "tick-read"),
+    "played": (N_("Played"), "checks", "tick-read"),
+    "unknown": (N_("It is not certain whether this arrived"), "alert-triangle", "text-orange"),
+    "failed": (N_("Not sent"), "circle-x", "text-red"),
+    "cancelled": (N_("Withdrawn before it was sent"), "ban", ""),
+}
+"""Delivery state → words, icon, colour class."""
+
+SYSTEM_LINES = {
+    "conversation.handed_off": (N_("The assistant handed the conversation off"), "hand-stop"),
+    "conversation.claimed": (N_("%(who)s took the conversation"), "user-check"),
+    "conversation.taken_over": (N_("%(who)s took the conversation over"), "user-check"),
+    "conversation.returned": (N_("%(who)s returned the conversation to the assistant"), "robot"),
+    "conversation.closed": (N_("%(who)s closed the conversation"), "circle-check"),
+    "conversation.reopened": (N_("A new message reopened the conversation"), "refresh"),
+}
+"""Event kind → sentence in the thread, icon."""
+
+REJECT_REASONS = {
+    "wrong": N_("The information is wrong"),
+    "tone": N_("The tone does not fit"),
+    "not_asked": N_("It does not answer the question"),
+    "other": N_("Another reason"),
+}
+
+ROLES = {
+    "admin": N_("Administrator"),
+    "manager": N_("Manager"),
+    "operator": N_("Operator"),
+}
+
+ADDRESS_KINDS = {
+    "phone": (N_("Phone"), "phone"),
+    "lid": (N_("WhatsApp id"), "address-book"),
+    "group": (N_("Group"), "users"),
+    "simulator": (N_("Simulated phone"), "device-mobile"),
+}
+
+SESSION_STATUS = {
+    "unknown": (N_("State unknown"), "secondary"),
+    "awaiting_qr": (N_("Waiting for the QR code"), "yellow"),
+    "qr_expired": (N_("QR code expired"), "orange"),
+    "connecting": (N_("Connecting"), "azure"),
+    "connected": (N_("Connected"), "green"),
+    "disconnected": (N_("Disconnected"), "red"),
+    "restricted": (N_("Restricted by WhatsApp"), "orange"),
+    "error": (N_("Error"), "red"),
+}
+
+_TINTS = ("blue", "azure", "indigo", "purple", "pink", "orange", "lime", "green", "teal", "cyan")
+
+
+def initials(name: str) -> str:
+    """Up to two letters that stand for a name: first and last word."""
+    words = [word for word in name.split() if word[:1].isalnum()]
+    if not words:
+        return "?"
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
+def tint(name: str) -> str:
+    """A colour for a name: the same one everywhere and always."""
+    return _TINTS[zlib.crc32(name.encode()) % len(_TINTS)]
