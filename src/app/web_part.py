@@ -14,9 +14,13 @@ from app.prepared import Prepared
 from app.settings import Settings
 from flows.approvals import Approvals
 from flows.desk import Desk
+from flows.inbound import Inbound
+from flows.simulator import SimulatedPhones
+from flows.webhooks import Webhooks
 from store.database import Database
 from store.wakeup import Wakeup
 from web.application import create_app
+from web.doors import simulator_router, webhook_router
 from web.services import Access, Demo, DemoLogin, Services
 
 _GRACE_SECONDS = 3
@@ -40,9 +44,12 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
     wakeup = Wakeup(db)
     try:
         access = Access(settings.secret, secure=settings.is_secure, allowed_hosts=settings.allowed_hosts)
-        app = create_app(
-            Services(db=db, desk=Desk(db, wakeup, Approvals(db, wakeup)), access=access, demo=_demo(settings))
-        )
+        inbound = Inbound(db, wakeup)
+        routers = [webhook_router(Webhooks(inbound))]
+        if settings.demo:
+            routers.append(simulator_router(inbound, SimulatedPhones(db, inbound)))
+        desk = Desk(db, wakeup, Approvals(db, wakeup))
+        app = create_app(Services(db=db, desk=desk, access=access, demo=_demo(settings), routers=tuple(routers)))
         server = _Server(
             uvicorn.Config(
                 app,
