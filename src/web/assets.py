@@ -78,9 +78,13 @@ class Assets:
         if encoding:
             headers["Content-Encoding"] = encoding
         media_type = mimetypes.guess_type(asset.name)[0] or "application/octet-stream"
-        return Response(body, media_type=media_type.replace("application/javascript", "text/javascript"), headers=headers)
+        return Response(
+            body, media_type=media_type.replace("application/javascript", "text/javascript"), headers=headers
+        )
 
 
 def _load(folder: Path, path: Path) -> Asset:
     brotli = path.with_name(path.name + ".br")
-    return Asset(path.relative_to(folder).as_posix(), path.read_bytes(), brotli.read_bytes() if brotli.exists() else None)
+    return Asset(
+        path.relative_to(folder).as_posix(), path.read_bytes(), brotli.read_bytes() if brotli.exists() else None
+    )

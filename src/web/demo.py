@@ -17,7 +17,7 @@ from web.pages import pages
 from web.services import services
 
 router = APIRouter(prefix="/demo")
-MOST_CUSTOMERS = 12
+MOST_CUSTOMERS = 9
 
 
 @router.get("")
@@ -44,9 +44,7 @@ async def show_conversation(
     return await _page(request, visitor, view, conversation_id)
 
 
-async def _page(
-    request: Request, visitor: Visitor, view: inbox.View, conversation_id: UUID | None = None
-) -> Response:
+async def _page(request: Request, visitor: Visitor, view: inbox.View, conversation_id: UUID | None = None) -> Response:
     demo = services(request).demo
     async with services(request).db.transaction(visitor.tenant_id) as tx:
         space = await inbox.workspace(tx)

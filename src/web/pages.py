@@ -127,7 +127,11 @@ class Moments:
         local = at.astimezone(zone)
         same_year = local.year == datetime.now(zone).year
         if same_year:
-            return format_date(local, {"pt_BR": "EEEE, d 'de' MMMM", "es": "EEEE, d 'de' MMMM"}.get(self._locale, "EEEE, MMMM d"), self._locale)
+            return format_date(
+                local,
+                {"pt_BR": "EEEE, d 'de' MMMM", "es": "EEEE, d 'de' MMMM"}.get(self._locale, "EEEE, MMMM d"),
+                self._locale,
+            )
         return format_date(local, "long", self._locale)
 
     def brief(self, at: datetime, zone: ZoneInfo) -> str:

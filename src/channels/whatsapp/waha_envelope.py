@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.messages import Address, AddressKind
+from domain.text import storable
 
-from .envelope import Envelope, clean, jid_from, pick, time_from
+from .envelope import Envelope, jid_from, pick, time_from
 from .ids import BROADCAST_SERVER, GROUP_SERVER, Jid
 
 _LONGEST_ID = 200
@@ -43,7 +44,7 @@ def tidy(value: Any, depth: int = _DEEPEST) -> Any:
     """JSON that may be walked and stored: not too deep, no NUL characters, no numbers that a database refuses."""
     match value:
         case str():
-            return clean(value) if _UNSTORABLE.search(value) else value
+            return storable(value)[0] if _UNSTORABLE.search(value) else value
         case dict():
             kept = value.items() if depth else ()
             return {tidy(str(key)): tidy(item, depth - 1) for key, item in kept if key != _SECOND_COPY}
