@@ -279,6 +279,10 @@ def test_that_mentions_of_us_are_seen_in_groups() -> None:
     assert not message(mentionedIds=["5511990002222@c.us"]).mentions_me
 
 
+def test_that_a_text_too_long_for_us_arrives_whole_so_that_its_cutting_is_noted_with_it() -> None:
+    assert message(body="x" * 70_000).text == "x" * 70_000
+
+
 def test_that_a_quoted_message_is_named_by_its_bare_id() -> None:
     assert message(replyTo={"id": "true_5511990001111@c.us_3EB0Q"}).quoted_provider_id == "3EB0Q"
     assert message(replyTo={"id": "3EB0Q", "body": "x"}).quoted_provider_id == "3EB0Q"
