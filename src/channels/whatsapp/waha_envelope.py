@@ -22,6 +22,11 @@ _DEEPEST = 32
 _MILLISECONDS_FROM = 1e11
 """As seconds this is the year 5138; as milliseconds it is 1973. WAHA sends both units, under the same name."""
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+_SECOND_COPY = "RawMessage"
+"""GOWS sends the content twice: unwrapped as Message, and so."""
+
 _MESSAGE_ID = re.compile(r"(?P<mine>true|false)_(?P<chat>[^_]*@[^_]*)_(?P<rest>.+)", re.DOTALL)
 
 
@@ -39,9 +44,10 @@ def tidy(value: Any, depth: int = _DEEPEST) -> Any:
     """JSON that may be walked and stored: not too deep, no NUL characters, no numbers that a database refuses."""
     match value:
         case str():
-            return storable(value)[0]
+            return storable(value)[0] if _UNSTORABLE.search(value) else value
         case dict():
-            return {storable(str(key))[0]: tidy(item, depth - 1) for key, item in value.items()} if depth else {}
+            kept = value.items() if depth else ()
+            return {tidy(str(key)): tidy(item, depth - 1) for key, item in kept if key != _SECOND_COPY}
         case list():
             return [tidy(item, depth - 1) for item in value] if depth else []
         case float() if not math.isfinite(value):

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from channels.base import (
     ChannelEvent,
@@ -281,6 +279,10 @@ def test_that_mentions_of_us_are_seen_in_groups() -> None:
     assert not message(mentionedIds=["5511990002222@c.us"]).mentions_me
 
 
+def test_that_a_text_too_long_for_us_arrives_whole_so_that_its_cutting_is_noted_with_it() -> None:
+    assert message(body="x" * 70_000).text == "x" * 70_000
+
+
 def test_that_a_quoted_message_is_named_by_its_bare_id() -> None:
     assert message(replyTo={"id": "true_5511990001111@c.us_3EB0Q"}).quoted_provider_id == "3EB0Q"
     assert message(replyTo={"id": "3EB0Q", "body": "x"}).quoted_provider_id == "3EB0Q"
@@ -364,68 +366,3 @@ def test_that_an_endless_depth_and_an_endless_id_harm_nobody() -> None:
     assert isinstance(one("message", {"id": "false_5511990001111@c.us_3EB0A1", "_data": deep}), MessageReceived)
     assert isinstance(one("message", {"id": "false_5511990001111@c.us_" + "A" * 5000, "body": "x"}), Unrecognised)
     assert message(id="false_5511990001111@c.us_3E\x00B0").provider_id == "3E\ufffdB0"
-
-
-NAMES_TEXT = """
-event payload me id lid jid from to fromMe participant timestamp body hasMedia media url mimetype filename s3
-error ack ackName replyTo location vCards reaction text messageId editedMessageId revokedMessageId after
-before status statuses data _data Info Message message key remoteJid remoteJidAlt SenderAlt RecipientAlt Chat
-Sender PushName type _serialized extendedTextMessage imageMessage conversation contextInfo protocolMessage
-editedMessage mentionedJID reactionMessage pollCreationMessage ephemeralMessage stanzaID externalAdReply
-fileLength options low
-"""
-VALUES_TEXT = """
-message message.any message.reaction message.edited message.revoked message.ack session.status WORKING chat
-false_5511990001111@c.us_3EB0A1 3EB0A1 5511990001111@c.us 149000011210072@lid 120363000000000001@g.us
-status@broadcast READ ptt vcard 1772625590 true_1@broadcast_A_5511990001111@c.us @ _
-"""
-NAMES, VALUES = NAMES_TEXT.split(), VALUES_TEXT.split()
-leaves = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=10)
-    | st.sampled_from(VALUES)
-    | st.sampled_from([0, 1, -1, 14, SECONDS])
-)
-any_json = st.recursive(
-    leaves,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=6),
-    max_leaves=30,
-)
-webhooks = st.fixed_dictionaries(
-    {"event": st.sampled_from(VALUES[:7]), "payload": st.dictionaries(st.sampled_from(NAMES), any_json, max_size=12)},
-    optional={"me": any_json, "timestamp": any_json},
-)
-with_content = st.builds(
-    lambda body, content: {
-        **body,
-        "payload": {**body["payload"], "id": "false_5511990001111@c.us_3EB0A1", "_data": {"Message": content}},
-    },
-    webhooks,
-    st.dictionaries(st.sampled_from(NAMES), any_json, max_size=4),
-)
-
-
-@given(st.one_of(any_json, webhooks, with_content))
-def test_that_no_json_raises_and_every_event_is_well_formed(body: Any) -> None:
-    for event in parse(body):
-        match event:
-            case MessageReceived() | MessageEdited() | MessageRevoked():
-                assert isinstance(event.provider_id, str)
-                assert event.provider_id
-                assert isinstance(event.chat, Address)
-            case ReceiptChanged() | SendFailed():
-                assert all(isinstance(name, str) for name in event.provider_ids)
-        match event:
-            case MessageReceived():
-                assert event.sent_at.tzinfo is UTC
-                assert isinstance(event.text, str)
-                assert event.quoted_provider_id is None or isinstance(event.quoted_provider_id, str)
-                json.dumps(event.raw, allow_nan=False)
-                assert event.media is None or json.dumps(event.media.extra, allow_nan=False)
-            case MessageEdited():
-                assert isinstance(event.text, str)
-            case Unrecognised():
-                json.dumps(event.raw, allow_nan=False)
