@@ -105,7 +105,7 @@ async def test_that_a_killed_host_resumes_without_a_code_and_gets_what_was_sent_
     assert "awaiting_qr" not in statuses
 
 
-async def test_that_a_number_goes_offline_while_its_events_cannot_be_kept_and_loses_none(hosts: Hosts) -> None:
+async def test_that_what_cannot_be_kept_for_a_while_is_not_lost_not_even_by_a_kill(hosts: Hosts) -> None:
     host = await hosts.paired()
     customer = await hosts.world.customer(CUSTOMER)
     host.tell("break_store", failing=True)
@@ -119,6 +119,14 @@ async def test_that_a_number_goes_offline_while_its_events_cannot_be_kept_and_lo
     host.tell("break_store", failing=False)
     kept = [(await host.expect("MessageReceived"))["provider_id"] for _ in sent]
     assert kept == sent
+
+    await host.expect("SessionChanged", status="connected")
+    host.tell("break_store", failing=True)
+    acknowledged = await customer.send(SHOP, "mensagem 5")
+    await customer.expect("receipt", ids=[acknowledged])  # WhatsApp believes that we have it, and forgets it
+    await host.kill()
+    host = await hosts.start()
+    await host.expect("MessageReceived", provider_id=acknowledged)
 
 
 async def test_that_a_code_nobody_scans_expires_and_a_new_wish_shows_a_new_one(hosts: Hosts) -> None:
