@@ -17,7 +17,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-
 from app.children import Child, Plan
 from app.instance import Instance, listen, local_url
 from app.postgres import running_postgres

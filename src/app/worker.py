@@ -22,7 +22,7 @@ from agent.graph import build_agent
 from agent.language_model import ModelClients, ModelSettings
 from channels.base import Sender
 from flows import housekeeping
-from flows.approvals import ApprovedCalls
+from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
 from flows.inbound import Inbound
 from flows.profiles import Installation, Profiles
