@@ -17,7 +17,7 @@ from web.pages import pages
 from web.services import services
 
 router = APIRouter(prefix="/demo")
-MOST_CUSTOMERS = 12
+MOST_CUSTOMERS = 9
 
 
 @router.get("")
