@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.messages import Address, AddressKind
+from domain.text import storable
 
-from .envelope import Envelope, clean, jid_from, pick, time_from
+from .envelope import Envelope, jid_from, pick, time_from
 from .ids import BROADCAST_SERVER, GROUP_SERVER, Jid
 
 _LONGEST_ID = 200
@@ -38,9 +39,9 @@ def tidy(value: Any, depth: int = _DEEPEST) -> Any:
     """JSON that may be walked and stored: not too deep, no NUL characters, no numbers that a database refuses."""
     match value:
         case str():
-            return clean(value)
+            return storable(value)[0]
         case dict():
-            return {clean(str(key)): tidy(item, depth - 1) for key, item in value.items()} if depth else {}
+            return {storable(str(key))[0]: tidy(item, depth - 1) for key, item in value.items()} if depth else {}
         case list():
             return [tidy(item, depth - 1) for item in value] if depth else []
         case float() if not math.isfinite(value):
