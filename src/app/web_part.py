@@ -10,10 +10,13 @@ from types import FrameType
 
 import uvicorn
 
+from app.doors import simulator_door, waha_door
 from app.prepared import Prepared
 from app.settings import Settings
 from flows.approvals import Approvals
 from flows.desk import Desk
+from flows.inbound import Inbound
+from flows.simulator import SimulatedPhones
 from store.database import Database
 from store.wakeup import Wakeup
 from web.application import create_app
@@ -40,9 +43,12 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
     wakeup = Wakeup(db)
     try:
         access = Access(settings.secret, secure=settings.is_secure, allowed_hosts=settings.allowed_hosts)
-        app = create_app(
-            Services(db=db, desk=Desk(db, wakeup, Approvals(db, wakeup)), access=access, demo=_demo(settings))
-        )
+        inbound = Inbound(db, wakeup)
+        doors = [waha_door(inbound)]
+        if settings.demo:
+            doors.append(simulator_door(inbound, SimulatedPhones(db, inbound)))
+        desk = Desk(db, wakeup, Approvals(db, wakeup))
+        app = create_app(Services(db=db, desk=desk, access=access, demo=_demo(settings), routers=tuple(doors)))
         server = _Server(
             uvicorn.Config(
                 app,
