@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from pathlib import Path
 
 import psycopg
@@ -14,16 +12,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from sqlalchemy import create_engine, pool
 
+from store.roles import APP_ROLE, GATE_ROLE, QUEUE_ROLE, role_password
+
 MIGRATIONS = Path(__file__).parent / "migrations"
-APP_ROLE = "atende_app"
-QUEUE_ROLE = "atende_queue"
-GATE_ROLE = "atende_gate"
 _MIGRATION_LOCK = 0x4174656E6465  # "Atende": two processes that start at once must not migrate at once
-
-
-def role_password(secret: bytes, role: str) -> str:
-    """The password of a database role, derived from the installation's secret so that it is stored nowhere."""
-    return hmac.new(secret, f"database role {role}".encode(), hashlib.sha256).hexdigest()
 
 
 def migrate(owner_dsn: str, secret: bytes) -> None:
