@@ -65,7 +65,7 @@ def build_graph(prompts: PromptLibrary, texts: FixedTexts) -> Builder:
     graph.add_node("answer", _timed("answer", Answer(texts)))
     graph.add_node("decide", _timed("decide", Decide(texts)))
     graph.add_node("approve", approve)
-    graph.add_conditional_edges(START, lambda state: "approve" if "ready" in state else "understand")
+    graph.add_conditional_edges(START, _first, ["understand", "approve"])
     graph.add_conditional_edges("understand", _next, ["act", "converse", "answer", "decide"])
     graph.add_conditional_edges("converse", _next, ["answer", "decide"])
     graph.add_edge("approve", "act")
@@ -75,7 +75,12 @@ def build_graph(prompts: PromptLibrary, texts: FixedTexts) -> Builder:
     return graph
 
 
-def _next(state: TurnState) -> str:
+# Routers are coroutines: LangGraph hands plain functions to a thread, which costs more than the node before them.
+async def _first(state: TurnState) -> str:
+    return "approve" if "ready" in state else "understand"
+
+
+async def _next(state: TurnState) -> str:
     return state["step"]
 
 

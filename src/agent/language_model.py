@@ -152,7 +152,8 @@ class LanguageModel:
 
     def __init__(self, settings: ModelSettings, clients: ModelClients, *, seed: int | None = None) -> None:
         self.settings = settings
-        self._clients = clients
+        # Here and not in a turn: the first one imports the client library, which takes longer than a turn may.
+        self._client = clients.get(settings)
         self._random = random.Random(seed)  # noqa: S311 - jitter
 
     async def complete(
@@ -190,10 +191,9 @@ class LanguageModel:
         raise ModelUnavailableError(attempts)
 
     async def _attempt(self, model: str, request: Mapping[str, Any], seconds: float) -> ModelAnswer | _Failure:
-        client = self._clients.get(self.settings)
         try:
             async with asyncio.timeout(seconds):
-                completion = await client.chat.completions.create(model=model, timeout=seconds, **request)
+                completion = await self._client.chat.completions.create(model=model, timeout=seconds, **request)
         except Exception as error:
             failure = _failure(error, seconds)
             if failure is None:

@@ -67,7 +67,7 @@ class TenantProfile:
     reply_mode: ReplyMode = ReplyMode.SUGGEST
     threshold: float = 0.8
     knowledge_threshold: float = 0.5
-    """Least score of a passage that may answer a question without a language model."""
+    """Least score (agent.relevance) of a passage that may answer without a language model, or be shown to one."""
     unmatched_mode: ReplyMode | None = None
     """Policy for a language model's reply that no function result and no passage supports; None: ``reply_mode``."""
     intents: Mapping[str, IntentSpec] = field(default_factory=dict)

@@ -80,7 +80,7 @@ class Inbound:
             account=row["account"],
             config=row["config"],
             debounce=timedelta(seconds=seconds) if seconds > 0 else None,
-            debounce_cap=timedelta(seconds=float(debounce.get("max_seconds", 10.0))),
+            debounce_cap=timedelta(seconds=float(debounce.get("cap_seconds", 10.0))),
         )
         self._sessions[session_id] = (time.monotonic() + _SESSION_CACHE_SECONDS, info)
         return info

@@ -12,7 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from domain.errors import AtendeError, ConflictError, InvalidInputError, NotFoundError
+from domain.errors import (
+    AtendeError,
+    ConflictError,
+    InvalidInputError,
+    NotAuthenticError,
+    NotFoundError,
+    TooLargeError,
+)
 from web.i18n import N_
 from web.pages import pages
 
@@ -64,6 +71,8 @@ _ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
             N_("Nothing was done. The page now shows the current state; look at it and decide again."),
         ),
     ),
+    (NotAuthenticError, _Answer(401, N_("The request was refused"), N_("Reload the page and try again."))),
+    (TooLargeError, _Answer(413, N_("The request was refused"), N_("Reload the page and try again."))),
     (InvalidInputError, _Answer(422, N_("This cannot be accepted"), N_("Correct what you entered and try again."))),
     (
         RequestValidationError,

@@ -51,7 +51,7 @@ class Talk:
         self, script: Sequence[dict[str, Any]], turn: TurnInput | None = None, **settings: Any
     ) -> TurnResult:
         async with ScriptedOpenAI(script) as server:
-            settings = {"max_attempts": 2, "timeout_seconds": 0.4, "deadline_seconds": 3.0, **settings}
+            settings = {"max_attempts": 2, "timeout_seconds": 1.5, "deadline_seconds": 12.0, **settings}
             model = ModelSettings("main", server.base_url, "secret-key", **settings)
             self.world.model = LanguageModel(model, self.clients, seed=1)
             result = await self.agent.run(turn or said(QUESTION), self.world.context())

@@ -94,9 +94,9 @@ async def test_that_a_function_in_progress_can_be_dropped(agent: Agent, world: W
 
 
 async def test_that_the_customer_may_change_the_subject(agent: Agent, world: World) -> None:
-    _, changed = await _talk(agent, world, "cadê meu pedido?", "aliás, qual o horário de vocês?")
+    _, changed, back = await _talk(agent, world, "cadê meu pedido?", "aliás, qual o horário?", "legal! é o 12345")
     assert _text(changed) == "Das 9h às 18h."
-    assert changed.dialogue == {}
+    assert _text(back) == "Pedido 12345: a caminho."
 
 
 async def test_that_an_answer_is_not_taken_for_a_new_subject(agent: Agent, world: World) -> None:

