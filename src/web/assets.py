@@ -67,6 +67,10 @@ class Assets:
         """The address of a file; raises KeyError for one that does not exist, so that a template's typo shows."""
         return f"/assets/{self._assets[name].digest}/{name}"
 
+    def text(self, name: str) -> str:
+        """A text file's content."""
+        return self._assets[name].body.decode()
+
     def serve(self, request: Request) -> Response:
         """Answer ``/assets/{digest}/{name}``. Another digest is an older page's: served, but not kept for ever."""
         asset = self._assets.get(request.path_params["name"])

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain.errors import NotFoundError
 from store import inbox, phone
 from web.access import CurrentVisitor, Visitor
 from web.inbox import inbox_page
@@ -32,6 +33,8 @@ async def show_phone(
     """The customer's side: what this contact wrote, and what arrived on the simulated phone."""
     async with services(request).db.transaction(visitor.tenant_id) as tx:
         space = await inbox.workspace(tx)
+        if all(session_id != known for known, _ in space.simulators):
+            raise NotFoundError("simulated phone", session_id)
         bubbles = await phone.chat(tx, session_id, contact)
     zone = ZoneInfo(space.timezone)
     return pages(request).render(request, "demo/chat.html", bubbles=bubbles, zone=zone)
