@@ -99,6 +99,12 @@ async def test_that_the_customer_may_change_the_subject(agent: Agent, world: Wor
     assert _text(back) == "Pedido 12345: a caminho."
 
 
+async def test_that_a_new_wish_with_the_asked_value_in_it_is_the_new_wish(agent: Agent, world: World) -> None:
+    _, changed = await _talk(agent, world, "cadê meu pedido?", "quero trocar o 12345")
+    assert "uma das opções" in _text(changed)
+    assert world.calls == []
+
+
 async def test_that_an_answer_is_not_taken_for_a_new_subject(agent: Agent, world: World) -> None:
     results = await _talk(agent, world, "tenho um problema", "o horário da entrega passou e nada")
     assert "o que aconteceu" in _text(results[0])
