@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from agent.blas import use_one_thread
 from agent.calibration import Calibration, calibrate
 from agent.encoder import Encoder, Vectors
 from agent.logistic import Matrix, fit
@@ -135,6 +136,7 @@ def train(examples: Sequence[Example], encoder: Encoder, vectors: Vectors | None
     ``vectors`` are the examples' rows of :func:`vectorise` where they are stored already. Examples with nothing to
     read are skipped. Works from one example on; below three per intent the confidence leans on usual values.
     """
+    use_one_thread()
     texts = [normalise(example.text) for example in examples]
     kept = [place for place, text in enumerate(texts) if text]
     if vectors is not None and len(vectors) != len(examples):

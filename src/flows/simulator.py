@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from channels.base import SessionRef
+from channels.base import MessageReceived, SessionRef
+from channels.simulator import parse_door_message
+from domain.errors import NotFoundError
 from domain.messages import Outbound
-from flows.inbound import Inbound
+from flows.inbound import Inbound, SessionInfo
 from store.database import Database, Row
 
 
@@ -44,3 +46,10 @@ class SimulatedPhones:
                     limit,
                 )
             )
+
+
+def read_door_message(session: SessionInfo, body: object) -> MessageReceived:
+    """A message for the simulator's HTTP door. Raises InvalidInputError; NotFoundError if it is no such number."""
+    if session.provider != "simulator":
+        raise NotFoundError("simulated number", session.id)
+    return parse_door_message(body)

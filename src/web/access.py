@@ -106,7 +106,9 @@ async def visitor(request: Request) -> Visitor:
     request.state.visitor = known
     if request.method not in _SAFE_METHODS:
         token = request.headers.get("x-csrf-token") or str((await request.form()).get("csrf_token", ""))
-        if not comes_from_here(request.headers) or not csrf_token_is_valid(known.access.secret, known.token_hash, token):
+        if not comes_from_here(request.headers) or not csrf_token_is_valid(
+            known.access.secret, known.token_hash, token
+        ):
             raise ForgedRequestError
     return known
 

@@ -67,6 +67,10 @@ class Assets:
         """The address of a file; raises KeyError for one that does not exist, so that a template's typo shows."""
         return f"/assets/{self._assets[name].digest}/{name}"
 
+    def text(self, name: str) -> str:
+        """A text file's content."""
+        return self._assets[name].body.decode()
+
     def serve(self, request: Request) -> Response:
         """Answer ``/assets/{digest}/{name}``. Another digest is an older page's: served, but not kept for ever."""
         asset = self._assets.get(request.path_params["name"])
@@ -78,9 +82,13 @@ class Assets:
         if encoding:
             headers["Content-Encoding"] = encoding
         media_type = mimetypes.guess_type(asset.name)[0] or "application/octet-stream"
-        return Response(body, media_type=media_type.replace("application/javascript", "text/javascript"), headers=headers)
+        return Response(
+            body, media_type=media_type.replace("application/javascript", "text/javascript"), headers=headers
+        )
 
 
 def _load(folder: Path, path: Path) -> Asset:
     brotli = path.with_name(path.name + ".br")
-    return Asset(path.relative_to(folder).as_posix(), path.read_bytes(), brotli.read_bytes() if brotli.exists() else None)
+    return Asset(
+        path.relative_to(folder).as_posix(), path.read_bytes(), brotli.read_bytes() if brotli.exists() else None
+    )

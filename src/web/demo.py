@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain.errors import NotFoundError
 from store import inbox, phone
 from web.access import CurrentVisitor, Visitor
 from web.inbox import inbox_page
@@ -17,7 +18,7 @@ from web.pages import pages
 from web.services import services
 
 router = APIRouter(prefix="/demo")
-MOST_CUSTOMERS = 12
+MOST_CUSTOMERS = 9
 
 
 @router.get("")
@@ -32,6 +33,8 @@ async def show_phone(
     """The customer's side: what this contact wrote, and what arrived on the simulated phone."""
     async with services(request).db.transaction(visitor.tenant_id) as tx:
         space = await inbox.workspace(tx)
+        if all(session_id != known for known, _ in space.simulators):
+            raise NotFoundError("simulated phone", session_id)
         bubbles = await phone.chat(tx, session_id, contact)
     zone = ZoneInfo(space.timezone)
     return pages(request).render(request, "demo/chat.html", bubbles=bubbles, zone=zone)
@@ -44,9 +47,7 @@ async def show_conversation(
     return await _page(request, visitor, view, conversation_id)
 
 
-async def _page(
-    request: Request, visitor: Visitor, view: inbox.View, conversation_id: UUID | None = None
-) -> Response:
+async def _page(request: Request, visitor: Visitor, view: inbox.View, conversation_id: UUID | None = None) -> Response:
     demo = services(request).demo
     async with services(request).db.transaction(visitor.tenant_id) as tx:
         space = await inbox.workspace(tx)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from store import thread
 from web.access import CurrentVisitor, Visitor
 from web.inbox import live_fragment
 from web.services import services
@@ -46,6 +47,8 @@ async def close(request: Request, visitor: CurrentVisitor, conversation_id: UUID
 
 @router.post("/read")
 async def mark_read(request: Request, visitor: CurrentVisitor, conversation_id: UUID) -> Response:
+    async with services(request).db.transaction(visitor.tenant_id) as tx:
+        await thread.head(tx, conversation_id)  # another tenant's must look like none
     await services(request).desk.mark_read(visitor.actor, conversation_id)
     return Response(status_code=204, headers={"HX-Trigger": "atende:list"})
 

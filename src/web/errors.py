@@ -12,7 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from domain.errors import AtendeError, ConflictError, InvalidInputError, NotFoundError
+from domain.errors import (
+    AtendeError,
+    ConflictError,
+    InvalidInputError,
+    NotAuthenticError,
+    NotFoundError,
+    TooLargeError,
+)
 from web.i18n import N_
 from web.pages import pages
 
@@ -64,8 +71,13 @@ _ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
             N_("Nothing was done. The page now shows the current state; look at it and decide again."),
         ),
     ),
+    (NotAuthenticError, _Answer(401, N_("The request was refused"), N_("Reload the page and try again."))),
+    (TooLargeError, _Answer(413, N_("The request was refused"), N_("Reload the page and try again."))),
     (InvalidInputError, _Answer(422, N_("This cannot be accepted"), N_("Correct what you entered and try again."))),
-    (RequestValidationError, _Answer(422, N_("This cannot be accepted"), N_("Correct what you entered and try again."))),
+    (
+        RequestValidationError,
+        _Answer(422, N_("This cannot be accepted"), N_("Correct what you entered and try again.")),
+    ),
     (AtendeError, _Answer(500, N_("This did not work"), N_("Try again. If it goes on, tell your administrator."))),
 )
 _NOT_FOUND = _Answer(404, N_("This does not exist"), N_("It may have been removed, or the address is wrong."))
@@ -82,7 +94,9 @@ def install_error_handlers(app: FastAPI) -> None:
 
 async def _expected(request: Request, error: Exception) -> Response:
     answer = next(answer for kind, answer in _ANSWERS if isinstance(error, kind))
-    if isinstance(error, RequestValidationError) and any(part.get("loc", ("",))[0] == "path" for part in error.errors()):
+    if isinstance(error, RequestValidationError) and any(
+        part.get("loc", ("",))[0] == "path" for part in error.errors()
+    ):
         answer = _NOT_FOUND  # an id that is not even an id: there is nothing under it
     if isinstance(error, LoginRequiredError) and not _wants_json(request):
         return _to_login(request)
@@ -131,4 +145,6 @@ def _to_login(request: Request) -> Response:
 def _wants_json(request: Request) -> bool:
     accept = request.headers.get("accept", "")
     sends_json = request.headers.get("content-type", "").startswith("application/json")
-    return "text/html" not in accept and request.headers.get("hx-request") != "true" and ("json" in accept or sends_json)
+    return (
+        "text/html" not in accept and request.headers.get("hx-request") != "true" and ("json" in accept or sends_json)
+    )

@@ -1,12 +1,18 @@
 """Languages of the pages: gettext catalogues, and which of them a visitor gets.
 
 English is the source language. The catalogues are compiled in memory when the server starts: a checkout needs no
-build step, and a stale ``.mo`` cannot exist.
+build step, and a stale ``.mo`` cannot exist. After changing words run, from the repository's root::
+
+    pybabel extract -F src/web/locale/babel.cfg -k N_ --no-location -o messages.pot src/web
+    pybabel update -i messages.pot -d src/web/locale -D atende --no-fuzzy-matching
+
+and translate what is empty; ``tests/web/test_translations.py`` says what is missing.
 """
 
 from __future__ import annotations
 
 import io
+from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
@@ -26,6 +32,7 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's customary name, which the
     return message
 
 
+@cache
 def load_catalogue(language: str) -> NullTranslations:
     """The translations of ``language``; English falls through to the source strings."""
     source = LOCALE / BABEL_LOCALES[language] / "LC_MESSAGES" / "atende.po"

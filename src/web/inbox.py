@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,22 +31,24 @@ async def show_inbox(request: Request, visitor: CurrentVisitor, view: inbox.View
     return await inbox_page(request, visitor, view)
 
 
+class ListQuery(BaseModel):
+    """Which lines of the list are wanted; ``before`` and ``before_id`` name the last one already shown."""
+
+    view: inbox.View = "open"
+    base: Literal["/inbox", "/demo"] = "/inbox"
+    selected: UUID | None = None
+    before: datetime | None = None
+    before_id: UUID | None = None
+
+
 @router.get("/list")
-async def show_list(
-    request: Request,
-    visitor: CurrentVisitor,
-    view: inbox.View = "open",
-    base: Annotated[str, Query(pattern="^/(inbox|demo)$")] = "/inbox",
-    selected: UUID | None = None,
-    before: Annotated[datetime | None, Query()] = None,
-    before_id: UUID | None = None,
-) -> Response:
-    """The list's lines; with ``before`` and ``before_id`` those that follow."""
-    page = (before, before_id) if before and before_id else None
+async def show_list(request: Request, visitor: CurrentVisitor, wanted: Annotated[ListQuery, Query()]) -> Response:
+    """The list's lines, as a whole or the ones that follow."""
+    page = (wanted.before, wanted.before_id) if wanted.before and wanted.before_id else None
     async with services(request).db.transaction(visitor.tenant_id) as tx:
-        context = await _list_context(tx, visitor, view, before=page)
+        context = await _list_context(tx, visitor, wanted.view, before=page)
     template = "inbox/rows.html" if page else "inbox/list.html"
-    return pages(request).render(request, template, base=base, selected=selected, **context)
+    return pages(request).render(request, template, base=wanted.base, selected=wanted.selected, **context)
 
 
 @router.get("/{conversation_id}")

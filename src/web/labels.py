@@ -39,7 +39,39 @@ DECISIONS = {
     "none": (N_("No decision"), "secondary", "dots"),
 }
 
-REASONS: dict[str, str] = {}
+REASONS = {
+    "agent_failed": N_("The assistant met an error"),
+    "approval_rejected": N_("A person refused it"),
+    "approved_by_a_person": N_("A person approved it"),
+    "asks": N_("Something is missing, so it asked"),
+    "asks_to_explain": N_("It asked the customer to explain"),
+    "call_refused": N_("Something newer came first"),
+    "classified": N_("Recognised from the examples"),
+    "dropped_by_customer": N_("The customer gave up on it"),
+    "fixed_answer": N_("There is a fixed answer for this"),
+    "function": N_("A business function answered"),
+    "intent": N_("The intent is certain enough"),
+    "intent_without_answer": N_("This intent has no answer of its own"),
+    "invalid_value": N_("A value was not valid, so it asked again"),
+    "knowledge": N_("Found in the knowledge base"),
+    "model_answered": N_("The language model answered"),
+    "model_call_unusable": N_("The language model asked for something impossible"),
+    "model_retried": N_("The language model was asked again"),
+    "no_confident_intent": N_("No intent is certain enough"),
+    "no_examples": N_("There are no examples to learn from yet"),
+    "no_knowledge": N_("Nothing fitting in the knowledge base"),
+    "not_an_answer": N_("The customer did not answer the question"),
+    "nothing_to_read": N_("There was nothing to read"),
+    "one_message_matched": N_("One of several messages was clear"),
+    "parameters_found": N_("Found in the messages"),
+    "reply_mode": N_("Reply policy"),
+    "same_as_example": N_("Exactly like an example"),
+    "several_intents": N_("Several matters at once"),
+    "small_talk": N_("A courtesy, nothing to look up"),
+    "template_failed": N_("The reply's template could not be filled in"),
+    "unsupported": N_("Nothing supports what the reply would claim"),
+    "write_needs_approval": N_("This action needs a person's approval"),
+}
 """Reason codes of decisions → words."""
 
 OUTCOMES = {

@@ -45,7 +45,9 @@ class LoginThrottles:
 async def show_login(request: Request, next: str = "/inbox") -> Response:  # noqa: A002 - the parameter's name in the URL
     if await recognise(request):
         return RedirectResponse(_local(next), status_code=303)
-    return pages(request).render(request, "login.html", next=_local(next), demo=services(request).demo, problem="", email="")
+    return pages(request).render(
+        request, "login.html", next=_local(next), demo=services(request).demo, problem="", email=""
+    )
 
 
 @router.post("/login")
@@ -113,7 +115,9 @@ async def switch_tenant(request: Request, visitor: CurrentVisitor, tenant_id: An
 
 @router.post("/language")
 async def choose(
-    request: Request, language: Annotated[str, Form()], next: Annotated[str, Form()] = "/inbox"  # noqa: A002
+    request: Request,
+    language: Annotated[str, Form()],
+    next: Annotated[str, Form()] = "/inbox",  # noqa: A002
 ) -> Response:
     """Remember the language in this browser. Needs no sign-in and changes nothing but a preference."""
     if not comes_from_here(request.headers):
@@ -142,5 +146,3 @@ def _local(target: str) -> str:
     """Only a path of this very site, or the inbox: a link must not send people elsewhere after signing in."""
     safe = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
     return target if safe else "/inbox"
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from gettext import NullTranslations
@@ -30,7 +31,8 @@ class Pages:
 
     def __init__(self, assets: Assets) -> None:
         self._assets = assets
-        self._environments = {language: self._environment(language) for language in LANGUAGES}
+        self._environments: dict[str, Environment] = {}
+        self._icons = frozenset(re.findall(r'<symbol id="([^"]+)"', assets.text("vendor/icons.svg")))
 
     def render(self, request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """A page or fragment. Reads language and theme from the request, and the visitor if one was recognised."""
@@ -42,7 +44,7 @@ class Pages:
         language = self.language(request)
         theme = request.cookies.get(THEME_COOKIE, "auto")
         return (
-            self._environments[language]
+            self._in(language)
             .get_template(template)
             .render(
                 visitor=visitor,
@@ -66,6 +68,12 @@ class Pages:
             fallback=visitor.tenant_locale if visitor else None,
         )
 
+    def _in(self, language: str) -> Environment:
+        # Made when first asked for: reading a catalogue takes longer than the rest of the start.
+        if language not in self._environments:
+            self._environments[language] = self._environment(language)
+        return self._environments[language]
+
     def _environment(self, language: str) -> Environment:
         catalogue = load_catalogue(language)
         environment = Environment(
@@ -86,6 +94,8 @@ class Pages:
         return environment
 
     def _icon(self, name: str, extra: str = "") -> Markup:
+        if name not in self._icons:
+            raise KeyError(f"there is no icon {name!r} in vendor/icons.svg")
         return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
             extra, self._assets.url("vendor/icons.svg"), name
         )
@@ -127,7 +137,11 @@ class Moments:
         local = at.astimezone(zone)
         same_year = local.year == datetime.now(zone).year
         if same_year:
-            return format_date(local, {"pt_BR": "EEEE, d 'de' MMMM", "es": "EEEE, d 'de' MMMM"}.get(self._locale, "EEEE, MMMM d"), self._locale)
+            return format_date(
+                local,
+                {"pt_BR": "EEEE, d 'de' MMMM", "es": "EEEE, d 'de' MMMM"}.get(self._locale, "EEEE, MMMM d"),
+                self._locale,
+            )
         return format_date(local, "long", self._locale)
 
     def brief(self, at: datetime, zone: ZoneInfo) -> str:

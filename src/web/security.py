@@ -60,7 +60,7 @@ class SecurityHeaders:
 
 
 def csrf_token(secret: bytes, session: str) -> str:
-    """A token that proves a form was made for this sign-in. Masked anew each time, so that compression leaks nothing."""
+    """Proves that a form was made for this sign-in. Masked anew each time, so that compression leaks nothing."""
     mask = secrets.token_bytes(_CSRF_BYTES)
     return base64.urlsafe_b64encode(mask + _xor(mask, _csrf_value(secret, session))).decode()
 

@@ -76,13 +76,11 @@ def test_that_messages_unlike_the_examples_are_understood_with_confidence(shop, 
     assert found.reasons
 
 
-@pytest.mark.parametrize(
-    "text", ["quem ganhou o jogo ontem?", "receita de bolo de cenoura", "qual a capital da frança"]
-)
+@pytest.mark.parametrize("text", ["quem ganhou o jogo ontem?", "receita de bolo de cenoura", "qual o valor do frete"])
 def test_that_messages_about_something_else_get_little_confidence(shop, text):
     found = shop.classify(text)
     assert found.confidence < 0.5
-    assert found.out_of_scope > 0.25
+    assert found.out_of_scope > 0.5
 
 
 def test_that_an_example_itself_is_certain_whatever_its_case_and_accents(shop):
@@ -152,10 +150,10 @@ def test_that_training_a_shop_is_quick():
     taught = [Example(f"{text} {extra}", f"{intent}_{extra}") for extra in "xyz" for intent, texts in SHOP.items()
               for text in texts + [f"{text} por favor me diga" for text in texts[:4]]]  # fmt: skip
     vectors = vectorise([example.text for example in taught], encoder)
-    began = time.perf_counter()
+    began = time.thread_time()
     train(taught, encoder, vectors)
     assert len(taught) == 144
-    assert time.perf_counter() - began < 1.0
+    assert time.thread_time() - began < 0.5
 
 
 def test_that_the_regression_reaches_its_optimum():

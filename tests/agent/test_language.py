@@ -10,8 +10,8 @@ from agent.language import detect_language
     [
         ("pt", "oi|bom dia|não|meu pedido|cadê|quero cancelar|me ajuda|boleto|troca|onde está o pedido 1234|"
                "tudo bem?|quando chega|meu email é joao@gmail.com|vcs entregam em manaus|camiseta azul tamanho M"),
-        ("es", "hola|buenos días|gracias|mi pedido|quiero cancelar|ayuda|¿cuánto cuesta el envío?|donde esta mi paquete|"
-               "¿cuándo llega?|todo bien?"),
+        ("es", "hola|buenos días|gracias|mi pedido|quiero cancelar|ayuda|¿cuánto cuesta el envío?|"
+               "donde esta mi paquete|¿cuándo llega?|todo bien?"),
         ("en", "hi|good morning|thanks|my order|help|ok thanks|where is it|I want to cancel"),
     ],
 )  # fmt: skip

@@ -89,7 +89,7 @@ HUGE = 65_536
 )
 def test_that_a_64_kib_message_costs_milliseconds(piece):
     text = (piece * HUGE)[:HUGE]
-    began = time.perf_counter()
+    began = time.thread_time()
     normalise(text)
     fold(text)
-    assert time.perf_counter() - began < 0.5
+    assert time.thread_time() - began < 0.5

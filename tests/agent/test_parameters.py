@@ -314,6 +314,6 @@ def test_that_any_text_is_read_without_failing_into_json_values(text, asked, lan
     "piece", ["1", "1 ", "nono", "pedido n", "1.", "a", "vinte e ", "@", "a@a.", "(", "dia 5 ", "R$ "]
 )
 def test_that_a_huge_message_is_read_quickly(piece):
-    began = time.perf_counter()
+    began = time.thread_time()
     read(f"pedido {piece * 30_000}", *ALL, asked="cpf")
-    assert time.perf_counter() - began < 0.5
+    assert time.thread_time() - began < 0.5

@@ -140,7 +140,7 @@ class _Decoder:
         value = self._attribute()
         return "" if value is None else str(value)
 
-    def _attribute(self) -> Attribute:  # noqa: PLR0911  # one return per kind of value
+    def _attribute(self) -> Attribute:  # one return per kind of value
         kind = self._number(1)
         if kind == EMPTY:
             return None

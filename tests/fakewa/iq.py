@@ -27,8 +27,8 @@ class Requests:
     def __init__(self, directory: Directory, pairing: Pairing) -> None:
         self._directory, self._pairing = directory, pairing
         self.unanswered: Counter[str] = Counter()
-        self.claimed_prekeys = 0
-        """More than 0 makes a client upload 50 prekeys at its first login instead of 812."""
+        self.claimed_prekeys = 50
+        """Claimed at a first login, so that clients upload 50 prekeys instead of 812, which takes seconds."""
         self._answers: dict[str, Callable[[Connection, Node], Answer]] = {
             "w:p": lambda _client, _node: Answer(),
             "passive": self._passive,

@@ -76,12 +76,11 @@ class FakeWhatsApp:
         """What the phone's owner does under "Linked devices → Log out"."""
         device = self.directory.device(jid)
         del self.directory.account(jid.user).devices[jid.device]
-        if device.connection:
-            device.connection.send(
-                Node("stream:error", {"code": "401"}, [Node("conflict", {"type": "device_removed"})])
-            )
+        if connection := device.connection:
+            reason = [Node("conflict", {"type": "device_removed"})]
+            connection.send(Node("stream:error", {"code": "401"}, reason))
             await asyncio.sleep(0.05)  # WhatsApp lets the client read the reason before it closes
-            device.connection.socket.close()
+            connection.socket.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -74,7 +74,7 @@ async def test_every_order_can_be_told_in_every_language(shop: Shop) -> None:
 async def test_a_shipped_order_tells_its_day_and_a_late_one_apologises(shop: Shop) -> None:
     _, _, text = await shop.ask("order_status", order_number="10231")
     assert text == (
-        "O pedido 10231 já foi enviado e está em transporte pela Correios 🚚\n"
+        "O pedido 10231 já foi enviado e está em transporte (Correios) 🚚\n"
         "Previsão de entrega: sexta, 20/11.\nCódigo de rastreio: AU123450001BR"
     )
     _, result, text = await shop.ask("order_status", order_number="10258")

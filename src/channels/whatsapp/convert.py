@@ -16,7 +16,7 @@ from channels.base import ChannelEvent, MessageEdited, MessageReceived, MessageR
 from domain.messages import Ack, Address, MediaReference, MessageKind
 
 from .contents import COMPANIONS, IGNORED, PROTOCOL, RULES, VIEW_ONCE, WRAPPERS, Rule
-from .envelope import Envelope, Json, clean, jid_from, pick, read_envelope, time_from
+from .envelope import Envelope, Json, jid_from, pick, read_envelope, time_from
 from .ids import NEWSLETTER_SERVER
 
 
@@ -62,7 +62,6 @@ def convert_message(event: Json, *, received_at: datetime, own: Collection[Addre
     ``own`` are the paired number's addresses, by which mentions of it are seen. ``received_at`` (aware UTC) is used
     where the event carries no time.
     """
-    event = clean(event)
     envelope = read_envelope(pick(event, "Info") or {}, received_at)
     if envelope is None:
         return Unrecognised("message_without_chat_or_id", _short(event))
@@ -79,13 +78,13 @@ def convert_message(event: Json, *, received_at: datetime, own: Collection[Addre
 def convert_receipt(event: Json, *, received_at: datetime) -> Converted:
     """Convert neonize's receipt event (its time is in seconds) as a dictionary."""
     source, kind = pick(event, "MessageSource") or {}, pick(event, "Type")
-    ids = tuple(clean(str(message_id)) for message_id in pick(event, "MessageIDs") or ())
+    ids = tuple(str(message_id) for message_id in pick(event, "MessageIDs") or ())
     if kind in _IGNORED_RECEIPTS:
         return Ignored(f"a receipt of the kind {kind}")
     if pick(source, "IsFromMe"):
         return Ignored("a receipt of our own other device")
     if kind not in _ACKS or not ids:
-        return Unrecognised("receipt", _short(clean(event)))
+        return Unrecognised("receipt", _short(event))
     chat = jid_from(pick(source, "Chat"))
     at = time_from(int(pick(event, "Timestamp") or 0) * 1000) or received_at
     return ReceiptChanged(ids, _ACKS[kind], at, chat.address() if chat else None)
@@ -135,9 +134,11 @@ class _Conversion:
 
     def _convert(self, content: Json, *, view_once: bool) -> Converted:
         content, wrapped_once = unwrap(content)
-        key = next((name for name in content if name not in COMPANIONS), None)
+        key = next((name for name, body in content.items() if body is not None and name not in COMPANIONS), None)
         if key is None:
-            return Ignored("keys only") if content else self._received(MessageKind.UNKNOWN, raw={"content": {}})
+            if content and set(content) <= COMPANIONS:
+                return Ignored("keys only")
+            return self._received(MessageKind.UNKNOWN, raw={"content": _short(content)})
         if key in IGNORED:
             return Ignored(IGNORED[key])
         if key == PROTOCOL:

@@ -33,19 +33,6 @@ def pick(data: object, *path: str) -> Any:
     return data
 
 
-def clean(value: Any) -> Any:
-    """The same JSON without what PostgreSQL cannot store: NUL characters and halves of surrogate pairs."""
-    if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
-            value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
-        return value
-    if isinstance(value, Mapping):
-        return {clean(key): clean(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [clean(item) for item in value]
-    return value
-
-
 def jid_from(value: object) -> Jid | None:
     """A JID as text or as neonize's object; None for an empty or a malformed one."""
     if isinstance(value, Mapping):

@@ -1,0 +1,155 @@
+"""The ``atende`` command. Each command loads only what it needs: starting is not the time to wait."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from domain.errors import AtendeError
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+EXIT_UNUSABLE = 2
+
+cli = typer.Typer(
+    help="AI agent orchestration for automated attendance on WhatsApp.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+tenant = typer.Typer(help="Businesses, declared in folders of plain files.", no_args_is_help=True)
+cli.add_typer(tenant, name="tenant")
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data are kept (ATENDE_DATA_DIR).")]
+Port = Annotated[int | None, typer.Option("--port", help="Port of the pages; 0: any free one (ATENDE_PORT).")]
+
+
+def main() -> None:
+    """The console script. Expected failures are one sentence and exit code 2, others a traceback and 1."""
+    try:
+        cli()
+    except AtendeError as error:
+        print(error.sentence(), file=sys.stderr)
+        sys.exit(EXIT_UNUSABLE)
+
+
+@cli.command()
+def serve(
+    demo: Annotated[bool, typer.Option("--demo", help="Seed the example shop and open the simulated phone.")] = False,
+    data_dir: DataDir = None,
+    port: Port = None,
+) -> None:
+    """Start everything: PostgreSQL, pages, workers and the WhatsApp session host."""
+    _serve(demo=demo or None, data_dir=data_dir, port=port)
+
+
+@cli.command()
+def demo(
+    check: Annotated[bool, typer.Option("--check", help="Play the scripted conversations and compare.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --check: print one JSON document.")] = False,
+    tenant_folder: Annotated[
+        Path | None, typer.Option("--tenant", help="With --check: another tenant folder with a demo/ of its own.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="With --check: just this script (repeatable).")
+    ] = None,
+) -> None:
+    """Start the demo, or check that the product decides in its scripted conversations as it should."""
+    if not check:
+        _serve(demo=True)
+        return
+    from app.demo_check import check_demo  # noqa: PLC0415
+
+    folder = tenant_folder.absolute() if tenant_folder else None
+    raise typer.Exit(asyncio.run(check_demo(folder, only=tuple(only or ()), as_json=as_json)))
+
+
+@cli.command()
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database to this version. ``serve`` does so by itself."""
+    from app.administration import migrate_database  # noqa: PLC0415
+
+    settings = _settings(data_dir=data_dir)
+    asyncio.run(migrate_database(settings))
+    print("The database is up to date.")
+
+
+@tenant.command("import")
+def import_folder(
+    folder: Annotated[Path, typer.Argument(help="The tenant's folder, with tenant.yaml in it.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Create or update a tenant from its folder. New users get a password, which is printed once."""
+    from app.administration import import_folder  # noqa: PLC0415
+
+    settings = _settings(data_dir=data_dir)
+    for line in asyncio.run(import_folder(settings, folder.absolute())):
+        print(line)
+
+
+@cli.command()
+def trace(
+    turn_id: Annotated[UUID, typer.Argument(help="The turn's id, as the inbox shows it.")], data_dir: DataDir = None
+) -> None:
+    """Explain a turn: what was understood, what was called, what was decided and why."""
+    from app.administration import explain_turn  # noqa: PLC0415
+
+    settings = _settings(data_dir=data_dir)
+    for line in asyncio.run(explain_turn(settings, turn_id)):
+        print(line)
+
+
+@cli.command()
+def web() -> None:
+    """Only the pages, for deployments with DATABASE_URL."""
+    _part("web")
+
+
+@cli.command()
+def worker() -> None:
+    """Only a worker, for deployments with DATABASE_URL."""
+    _part("worker")
+
+
+@cli.command()
+def sessions() -> None:
+    """Only a WhatsApp session host, for deployments with DATABASE_URL."""
+    _part("sessions")
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed  # noqa: PLC0415
+
+    print(f"atende {installed('atende')}")
+
+
+def _settings(**given: Any) -> Settings:
+    from app.logs import configure_logging  # noqa: PLC0415
+    from app.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(**given)
+    configure_logging("atende", settings.log_level)
+    return settings
+
+
+def _serve(**given: Any) -> None:
+    from app.supervisor import serve as run  # noqa: PLC0415
+
+    asyncio.run(run(_settings(**given), lambda line: print(line, flush=True)))
+
+
+def _part(name: str) -> None:
+    from app.process import part, run_part  # noqa: PLC0415
+
+    settings = _settings()
+    settings.need_database_url()
+    raise typer.Exit(run_part(name, part(name), settings))

@@ -1,0 +1,66 @@
+"""Preparing a database: migrations, and the example tenant where the demo is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import psycopg
+
+from agent.encoder import default_encoder
+from app.prepared import Login, Prepared, fingerprint
+from app.settings import Settings
+from flows.tenant_files import load_tenant
+from flows.tenants import ImportedTenant, demo_passwords, import_tenant
+from store.database import Database
+from store.migrate import migrate
+
+log = logging.getLogger(__name__)
+
+
+async def run(settings: Settings, _listening: socket.socket | None = None) -> None:
+    """Migrate, seed the demo if wanted, and note what was done. Safe to run again at any time."""
+    url = settings.need_database_url()
+    wanted = fingerprint(settings)
+    await asyncio.to_thread(migrate, url, settings.secret)
+    prepared = Prepared(wanted, revision=await asyncio.to_thread(_revision, url))
+    if settings.demo:
+        prepared = await _demo(settings, url, prepared)
+    prepared.write(settings.data_dir)
+
+
+async def _demo(settings: Settings, url: str, prepared: Prepared) -> Prepared:
+    declaration = await asyncio.to_thread(load_tenant, settings.demo_folder)
+    print(f"  teaching the assistant of {declaration.settings.name} …", flush=True)
+    db = await Database.open(url, settings.secret, max_connections=2)
+    try:
+        imported: ImportedTenant = await import_tenant(
+            url,
+            db,
+            declaration,
+            default_encoder(),
+            today=datetime.now(ZoneInfo(declaration.settings.timezone)).date(),
+            passwords=demo_passwords(declaration),
+        )
+    finally:
+        await db.close()
+    return Prepared(
+        prepared.fingerprint,
+        revision=prepared.revision,
+        tenant=declaration.settings.slug,
+        logins=tuple(
+            Login(user.email, user.demo_password, user.name, user.role)
+            for user in declaration.settings.users
+            if user.demo_password
+        ),
+        numbers={key: str(number) for key, number in imported.numbers.items()},
+    )
+
+
+def _revision(url: str) -> str:
+    with psycopg.connect(url, autocommit=True) as db:
+        row = db.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(row[0]) if row else ""

@@ -1,0 +1,117 @@
+"""One process of an installation: ``python -m app.process web|worker|sessions|prepare``, as the supervisor starts it.
+
+It imports what it needs first, then waits on standard input for one line of JSON (see ``Orders``): so processes load
+while PostgreSQL starts. The supervisor never writes again; the end of that stream means that it is gone, however it
+died, and the process ends too. A process started by hand (``atende worker``) has no such line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from app.logs import configure_logging
+from app.settings import Settings, load_settings
+from domain.errors import AtendeError
+
+log = logging.getLogger(__name__)
+
+PARTS = {
+    "web": "app.web_part",
+    "worker": "app.worker_part",
+    "sessions": "app.sessions_part",
+    "prepare": "app.prepare_part",
+}
+"""Modules with ``async def run(settings, listening) -> None``: runs until it is done or cancelled."""
+
+EXIT_UNUSABLE = 2
+_ORPHAN_SECONDS = 10.0
+
+Run = Callable[[Settings, "socket.socket | None"], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a supervised process is told: all settings (secrets included, which is why it is no environment variable),
+    and for the web process the descriptor of the listening socket."""
+
+    settings: dict[str, Any]
+    listen_fd: int | None = None
+
+    def line(self) -> bytes:
+        """One line of JSON."""
+        return json.dumps({"settings": self.settings, "listen_fd": self.listen_fd}).encode() + b"\n"
+
+    @classmethod
+    def parse(cls, line: bytes) -> Orders:
+        """The inverse of ``line``."""
+        return cls(**json.loads(line))
+
+
+def main(arguments: list[str]) -> int:
+    """Run one part under a supervisor; returns the exit code."""
+    name = arguments[0]
+    configure_logging(name, os.environ.get("ATENDE_LOG_LEVEL", "info"))
+    run = part(name)
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return 0  # the supervisor went before it said anything
+    orders = Orders.parse(line)
+    settings = load_settings(**orders.settings)
+    listening = socket.socket(fileno=orders.listen_fd) if orders.listen_fd is not None else None
+    threading.Thread(target=_end_with_supervisor, name="supervisor-watch", daemon=True).start()
+    return run_part(name, run, settings, listening)
+
+
+def part(name: str) -> Run:
+    """The function that runs a part; importing it is the slow step."""
+    run: Run = importlib.import_module(PARTS[name]).run
+    return run
+
+
+def run_part(name: str, run: Run, settings: Settings, listening: socket.socket | None = None) -> int:
+    """Run a part until it is done, or until SIGTERM or SIGINT asks it to end; returns the exit code."""
+    configure_logging(name, settings.log_level)
+    try:
+        asyncio.run(_until_asked(run(settings, listening)))
+    except AtendeError as error:
+        print(f"{name}: {error.sentence()}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    except Exception:
+        log.exception("%s ended unexpectedly", name)
+        return 1
+    return 0
+
+
+async def _until_asked(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for ask in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(ask, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _end_with_supervisor() -> None:
+    """End when standard input ends. The stream is read from the descriptor: a lock held at exit would block exit."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_ORPHAN_SECONDS)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,22 @@
+"""The worker process: see ``app.worker``."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from app.settings import Settings
+from app.worker import WorkerOptions, running_worker
+
+
+async def run(settings: Settings, _listening: socket.socket | None = None) -> None:
+    """Work until cancelled; running turns then get a few seconds to finish."""
+    options = WorkerOptions(
+        owner_dsn=settings.need_database_url(),
+        secret=settings.secret,
+        tenant_folders=settings.code_folders,
+        model=settings.default_model(),
+        concurrency=settings.worker_concurrency,
+    )
+    async with running_worker(options):
+        await asyncio.Event().wait()

@@ -1,0 +1,88 @@
+"""Doors for machines: webhooks of gateways, and the simulated phones of a demo. No cookie counts here."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from domain.errors import InvalidInputError, TooLargeError
+from flows.inbound import Inbound
+from flows.simulator import SimulatedPhones, read_door_message
+from flows.webhooks import Webhooks
+
+log = logging.getLogger(__name__)
+
+WEBHOOK_LIMIT = 24 * 1024 * 1024
+"""Bytes: 16 MB of media in base64, with room for the rest."""
+SIMULATOR_LIMIT = 1024 * 1024
+_UNREACHABLE = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError)
+
+
+def webhook_router(webhooks: Webhooks) -> APIRouter:
+    """``POST /webhooks/{provider}/{channel session}``: 2xx only once everything delivered is durable."""
+    router = APIRouter()
+
+    @router.post("/webhooks/{provider}/{session_id}")
+    async def deliver(request: Request, provider: str, session_id: UUID) -> Response:
+        body = await _body(request, WEBHOOK_LIMIT)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        try:
+            outcomes = await webhooks.receive(provider, session_id, body, headers)
+        except _UNREACHABLE:
+            # Not stored: the gateway keeps it and tries again.
+            log.exception("a delivery could not be stored")
+            return JSONResponse({"status": 503, "title": "The database is not reachable."}, 503, {"Retry-After": "5"})
+        return JSONResponse({"stored": outcomes})
+
+    return router
+
+
+def simulator_router(inbound: Inbound, phones: SimulatedPhones) -> APIRouter:
+    """The simulated phones' door, for demos and development only: it asks for no credential."""
+    router = APIRouter(prefix="/simulator/{session_id}")
+
+    @router.post("/messages")
+    async def write(request: Request, session_id: UUID) -> Response:
+        session = await inbound.session(session_id)
+        event = read_door_message(session, _json(await _body(request, SIMULATOR_LIMIT)))
+        return JSONResponse({"outcome": await inbound.receive(session, event)}, 202)
+
+    @router.get("/received")
+    async def received(session_id: UUID, after: int = 0) -> Response:
+        rows = await phones.received(session_id, after=max(after, 0))
+        return JSONResponse(
+            [
+                {"seq": row["seq"], "contact": row["contact"], "text": row["text"], "at": row["at"].isoformat()}
+                for row in rows
+            ]
+        )
+
+    return router
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """The whole body, or TooLargeError as soon as it is known to be more than ``limit`` bytes."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise TooLargeError(limit)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise TooLargeError(limit)
+    return bytes(body)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        problem = f"is not JSON in UTF-8 ({error})"
+        raise InvalidInputError("body", problem, hint="Send an object with contact, id and text.") from None

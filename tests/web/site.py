@@ -1,0 +1,143 @@
+"""A running web server for tests: real database, real flows, real HTTP and websockets on the loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import uvicorn
+from argon2 import PasswordHasher
+
+from channels.base import MessageReceived
+from domain.conversation import Event
+from domain.messages import Address, AddressKind
+from flows import decisions
+from flows.approvals import Approvals
+from flows.desk import Desk
+from flows.inbound import Inbound
+from store import conversations
+from store.database import Database
+from store.wakeup import EVENTS, Wakeup
+from tests.database import Number, make_number
+from web.application import create_app
+from web.services import Access, Demo, DemoLogin, Services
+
+PASSWORD = "correct horse"
+_CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""As strong as a test needs it; the parameters are part of the hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The running application and the flows behind it."""
+
+    url: str
+    app: Any
+    db: Database
+    wakeup: Wakeup
+    owner_dsn: str
+    inbound: Inbound = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inbound", Inbound(self.db, self.wakeup))
+
+    def client(self, **headers: str) -> httpx.AsyncClient:
+        """A browser without a history."""
+        return httpx.AsyncClient(base_url=self.url, headers={"Accept": "text/html", **headers})
+
+    async def sign_in(self, client: httpx.AsyncClient, slug: str = "shop", password: str = PASSWORD) -> httpx.Response:
+        return await client.post("/login", data={"email": f"ana@{slug}.example", "password": password})
+
+    async def number(self, slug: str = "shop") -> Number:
+        """A tenant whose operator ``ana@<slug>.example`` can sign in."""
+        number = await make_number(self.owner_dsn, slug)
+        owner = await asyncpg.connect(self.owner_dsn)
+        try:
+            await owner.execute(
+                "UPDATE user_account SET password_hash = $2 WHERE id = $1", number.user_id, _CHEAP.hash(PASSWORD)
+            )
+        finally:
+            await owner.close()
+        return number
+
+    async def message(self, number: Number, text: str = "Oi!", contact: str = "Bruno Lima") -> UUID:
+        """A message of a contact, through the inbound flow. Returns its conversation."""
+        event = MessageReceived(
+            provider_id=uuid.uuid4().hex,
+            chat=Address(AddressKind.SIMULATOR, contact),
+            sent_at=datetime.now(UTC),
+            text=text,
+            push_name=contact,
+        )
+        await self.inbound.receive(await self.inbound.session(number.session_id), event)
+        async with self.db.transaction(number.tenant_id) as tx:
+            found: UUID = await tx.fetchval(
+                "SELECT id FROM conversation WHERE address = $1", f"{AddressKind.SIMULATOR}:{contact}"
+            )
+        return found
+
+    async def suggestion(self, number: Number, conversation_id: UUID, text: str = "Em que posso ajudar?") -> UUID:
+        """A reply offered to the operators."""
+        async with self.db.transaction(number.tenant_id) as tx:
+            await decisions.suggest(tx, number.tenant_id, conversation_id, text, turn_id=None)
+            found: UUID = await tx.fetchval(
+                "SELECT id FROM suggestion WHERE conversation_id = $1 AND status = 'pending'", conversation_id
+            )
+        self.wakeup.signal(EVENTS)
+        return found
+
+    async def hand_off(self, number: Number, conversation_id: UUID, summary: str) -> None:
+        """The conversation waits for a person."""
+        async with self.db.transaction(number.tenant_id) as tx:
+            await conversations.apply(tx, conversation_id, Event.HANDED_OFF, actor="bot")
+            await tx.execute(
+                "INSERT INTO handoff (tenant_id, conversation_id, reason, summary) VALUES ($1, $2, 'requested', $3)",
+                number.tenant_id,
+                conversation_id,
+                summary,
+            )
+        self.wakeup.signal(EVENTS)
+
+
+@asynccontextmanager
+async def running_site(db: Database, owner_dsn: str) -> AsyncIterator[Site]:
+    """Serve the application on a free port of the loopback."""
+    wakeup = Wakeup(db)
+    services = Services(
+        db=db,
+        desk=Desk(db, wakeup, Approvals(db, wakeup)),
+        access=Access(secret=b"a secret for tests only"),
+        demo=Demo(logins=(DemoLogin("ana@shop.example", PASSWORD, "Ana", "operator"),)),
+    )
+    app = create_app(services)
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", ws="websockets-sansio"))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:
+            if serving.done():
+                serving.result()
+            await asyncio.sleep(0.01)
+        yield Site(f"http://127.0.0.1:{listener.getsockname()[1]}", app, db, wakeup, owner_dsn)
+    finally:
+        server.should_exit = True
+        await serving
+        await wakeup.close()
+
+
+def csrf_token(page: str) -> str:
+    """The token that a page's forms carry."""
+    found = re.search(r'X-CSRF-Token": "([^"]+)"', page)
+    assert found, "the page has no form token"
+    return found[1]

@@ -1,0 +1,132 @@
+"""What an operator sees and does in the inbox."""
+
+from __future__ import annotations
+
+import httpx
+
+from tests.database import Number
+from tests.web.site import Site
+
+
+async def test_that_a_message_appears_unread_in_the_list_and_read_once_opened(
+    site: Site, operator: httpx.AsyncClient, shop: Number
+) -> None:
+    conversation = await site.message(shop, "Cadê meu pedido?")
+    listed = (await operator.get("/inbox/list")).text
+    assert "Cadê meu pedido?" in listed
+    assert "is-unread" in listed
+    opened = await operator.get(f"/inbox/{conversation}", headers={"HX-Target": "pane"})
+    assert "Cadê meu pedido?" in opened.text
+    assert "<html" not in opened.text
+    assert (await operator.post(f"/inbox/{conversation}/read")).status_code == 204
+    assert "is-unread" not in (await operator.get("/inbox/list")).text
+
+
+async def test_that_what_a_customer_writes_is_shown_and_never_run(
+    site: Site, operator: httpx.AsyncClient, shop: Number
+) -> None:
+    conversation = await site.message(shop, "<script>alert(1)</script> {{ 7 * 7 }} %(who)s 100%", "<b>Eva</b>")
+    del operator.headers["HX-Request"]
+    page = (await operator.get(f"/inbox/{conversation}")).text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; {{ 7 * 7 }} %(who)s 100%" in page
+    assert "<b>Eva" not in page
+
+
+async def test_that_an_accepted_suggestion_waits_to_be_sent(
+    site: Site, operator: httpx.AsyncClient, shop: Number
+) -> None:
+    conversation = await site.message(shop)
+    suggestion = await site.suggestion(shop, conversation, "Olá, Bruno!")
+    assert "Olá, Bruno!" in (await operator.get(f"/inbox/{conversation}")).text
+    answer = await operator.post(f"/inbox/{conversation}/suggestions/{suggestion}/approve")
+    assert 'data-delivery="queued"' in answer.text
+    assert str(suggestion) not in answer.text
+
+
+async def test_that_an_edited_suggestion_is_sent_as_the_operator_wrote_it(
+    site: Site, operator: httpx.AsyncClient, shop: Number
+) -> None:
+    conversation = await site.message(shop)
+    suggestion = await site.suggestion(shop, conversation)
+    path = f"/inbox/{conversation}/suggestions/{suggestion}/approve"
+    answer = await operator.post(path, data={"text": "Outra\r\nresposta"})
+    assert "Outra\nresposta" in answer.text
+    async with site.db.transaction(shop.tenant_id) as tx:
+        assert await tx.fetchval("SELECT status FROM suggestion WHERE id = $1", suggestion) == "edited"
+
+
+async def test_that_a_rejection_keeps_its_reason(site: Site, operator: httpx.AsyncClient, shop: Number) -> None:
+    conversation = await site.message(shop)
+    suggestion = await site.suggestion(shop, conversation)
+    await operator.post(f"/inbox/{conversation}/suggestions/{suggestion}/reject", data={"reason": "tone"})
+    async with site.db.transaction(shop.tenant_id) as tx:
+        row = await tx.fetchrow("SELECT status, reject_reason FROM suggestion WHERE id = $1", suggestion)
+    assert tuple(row) == ("rejected", "tone")
+
+
+async def test_that_a_suggestion_overtaken_by_a_newer_message_is_not_sent_and_the_operator_learns_why(
+    site: Site, operator: httpx.AsyncClient, shop: Number
+) -> None:
+    conversation = await site.message(shop)
+    suggestion = await site.suggestion(shop, conversation)
+    await site.message(shop, "Deixa pra lá")
+    answer = await operator.post(f"/inbox/{conversation}/suggestions/{suggestion}/approve")
+    assert answer.status_code == 409
+    assert answer.headers["hx-retarget"] == "#notices"
+    assert "Isto mudou nesse meio-tempo" in answer.text
+
+
+async def test_that_a_handoff_shows_its_summary_until_somebody_claims_and_closes_it(
+    site: Site, operator: httpx.AsyncClient, shop: Number
+) -> None:
+    conversation = await site.message(shop)
+    await site.hand_off(shop, conversation, "Quer trocar o tênis.")
+    page = (await operator.get(f"/inbox/{conversation}", headers={"HX-Target": "pane"})).text
+    assert "Quer trocar o tênis." in page
+    assert "O cliente pediu para falar com uma pessoa" in page
+    assert "Assumir e enviar" in page
+    assert str(conversation) in (await operator.get("/inbox/list?view=attention")).text
+    claimed = (await operator.post(f"/inbox/{conversation}/claim")).text
+    assert "Ana assumiu a conversa" in claimed
+    assert "Assumir e enviar" not in claimed
+    assert str(conversation) in (await operator.get("/inbox/list?view=mine")).text
+    assert "Ana encerrou a conversa" in (await operator.post(f"/inbox/{conversation}/close")).text
+    assert str(conversation) not in (await operator.get("/inbox/list")).text
+    assert str(conversation) in (await operator.get("/inbox/list?view=closed")).text
+
+
+async def test_that_an_empty_reply_is_refused_in_words(site: Site, operator: httpx.AsyncClient, shop: Number) -> None:
+    conversation = await site.message(shop)
+    answer = await operator.post(f"/inbox/{conversation}/reply", data={"text": "  "})
+    assert answer.status_code == 422
+    assert "Corrija o que você digitou" in answer.text
+
+
+async def test_that_a_reply_of_unknown_outcome_asks_and_can_be_settled(
+    site: Site, operator: httpx.AsyncClient, shop: Number
+) -> None:
+    conversation = await site.message(shop)
+    await operator.post(f"/inbox/{conversation}/reply", data={"text": "Já enviei!"})
+    async with site.db.transaction(shop.tenant_id) as tx:
+        outbox = await tx.fetchval("UPDATE outbox_message SET state = 'unknown' RETURNING id")
+    assert "Enviar de novo" in (await operator.get(f"/inbox/{conversation}/live")).text
+    settled = await operator.post(f"/inbox/{conversation}/outbox/{outbox}", data={"outcome": "arrived"})
+    assert "Enviar de novo" not in settled.text
+    assert 'data-delivery="sent"' in settled.text
+
+
+async def test_that_a_long_conversation_opens_at_its_end_and_loads_upwards_without_gaps(
+    site: Site, operator: httpx.AsyncClient, shop: Number
+) -> None:
+    for n in range(70):
+        conversation = await site.message(shop, f"mensagem-{n:02}")
+    opened = await operator.get(f"/inbox/{conversation}", headers={"HX-Target": "pane"})
+    assert "mensagem-09" not in opened.text
+    assert "mensagem-10" in opened.text
+    earlier = next(line for line in opened.text.splitlines() if "messages?before=" in line).split('hx-get="')[1]
+    older = (await operator.get(earlier.split('"')[0])).text
+    assert all(f"mensagem-{n:02}" in older for n in range(10))
+    first = opened.text.split('id="message-')[1].split('"')[0]
+    await site.message(shop, "mensagem-70")
+    live = await operator.get(f"/inbox/{conversation}/live", headers={"X-First-Message": first})
+    assert all(f"mensagem-{n:02}" in live.text for n in range(10, 71))
