@@ -61,7 +61,7 @@ def opening_messages(
     )
     messages: list[Message] = [{"role": "system", "content": system}]
     messages += [_message(message) for message in turn.history[-_HISTORY_MESSAGES:]]
-    messages += [_message(message) for message in turn.unanswered]
+    messages += [_message(message) for message in turn.unanswered[-_HISTORY_MESSAGES:]]
     return messages
 
 

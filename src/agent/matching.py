@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from agent.classifier import Classification
-from agent.normalise import words
+from agent.normalise import MAX_READ, words
 from agent.state import Evidence
 from agent.turn import IntentSpec, TenantProfile, TurnContext, TurnInput
 from domain.decisions import Reason
@@ -21,9 +21,10 @@ async def matching_intent(
     """The intent that all unanswered messages together, or else exactly one of them, match confidently."""
     whole = await context.classify(text)
     spec = confident(whole, context.profile)
-    texts = [message.text for message in turn.unanswered if words(message.text)]
-    if spec is None and len(texts) > 1:
-        parts = [await context.classify(part) for part in texts[-_MOST_READ_ALONE:]]
+    texts = [message.text[:MAX_READ] for message in turn.unanswered[-_MOST_READ_ALONE:]]
+    texts = [part for part in texts if words(part)]
+    if spec is None and len(turn.unanswered) > 1:
+        parts = [await context.classify(part) for part in texts]
         matches = {part.intent: part for part in parts if confident(part, context.profile)}
         if len(matches) == 1:
             whole = next(iter(matches.values()))

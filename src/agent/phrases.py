@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
-from agent.normalise import visible, words
+from agent.normalise import MAX_READ, visible, words
 
 SmallTalk = Literal["greeting", "thanks", "farewell", "acknowledgement"]
 
@@ -46,6 +46,9 @@ _NEGATED: Final = re.compile(
     r"\b(?:(?:nao|nunca|sem|not|don't|dont)(?: \w+){0,3}|no (?:quiero|necesito|need|hace falta)(?: \w+){0,2}|"
     r"(?:consegui|pude)(?: \w+)?) ?$"
 )
+
+_BEFORE: Final = 60
+"""Characters before a request in which a negation of it may stand."""
 
 _ANGRY: Final = re.compile(
     r"\b(?:procon|reclame ?aqui|vou processar (?:voces|vcs|essa|esta|a (?:loja|empresa))|meu advogado|acao judicial|"
@@ -109,28 +112,35 @@ _NEW_SUBJECT: Final = re.compile(
 )
 
 
+def _said(text: str) -> str:
+    return " ".join(words(text[:MAX_READ]))
+
+
 def wants_person(text: str) -> bool:
     """The customer asks for a human being, and not by saying that they do not want one."""
-    said = " ".join(words(text))
+    said = _said(text)
     if _ONLY_PERSON.fullmatch(said):
         return True
-    return any(not _NEGATED.search(said[: found.start()]) for found in _WANTS_PERSON.finditer(said))
+    return any(
+        not _NEGATED.search(said, max(0, found.start() - _BEFORE), found.start())
+        for found in _WANTS_PERSON.finditer(said)
+    )
 
 
 def is_angry(text: str) -> bool:
     """Insults, threats of a complaint or a lawsuit, or anger put into words."""
-    return bool(_ANGRY.search(" ".join(words(text))))
+    return bool(_ANGRY.search(_said(text)))
 
 
 def drops_it(text: str) -> bool:
     """The whole message says to leave what was begun ("deixa pra lá"): only meaningful while something is."""
-    said = " ".join(words(text))
+    said = _said(text)
     return bool(_DROP.fullmatch(said)) and not _NEEDS_NEGATION.match(said)
 
 
 def small_talk(text: str) -> SmallTalk | None:
     """The kind of a message that is nothing but courtesy; None if it says anything else. Emoji alone acknowledge."""
-    tokens = words(text)
+    tokens = words(text[:MAX_READ])
     if not tokens:
         return "acknowledgement" if visible(text).strip() else None
     said = " ".join(tokens)
@@ -141,4 +151,4 @@ def small_talk(text: str) -> SmallTalk | None:
 
 def opens_a_subject(text: str) -> bool:
     """A question or a wish, rather than an answer to what was asked."""
-    return "?" in text or bool(_NEW_SUBJECT.match(" ".join([*words(text), ""])))
+    return "?" in text or bool(_NEW_SUBJECT.match(_said(text) + " "))

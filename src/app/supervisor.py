@@ -23,6 +23,7 @@ from app.postgres import running_postgres
 from app.prepared import Prepared, still_holds
 from app.process import EXIT_UNUSABLE, Orders
 from app.settings import Settings
+from channels.whatsapp.host_environment import HOST_ENVIRONMENT
 from domain.errors import AtendeError
 
 log = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ class Supervisor:
                 Child(Plan(f"worker-{n + 1}" if workers > 1 else "worker", "worker", descriptors=(lock,)))
                 for n in range(workers)
             ),
-            Child(Plan("sessions", "sessions", descriptors=(lock,))),
+            Child(Plan("sessions", "sessions", HOST_ENVIRONMENT, (lock,))),
         )
 
     @asynccontextmanager

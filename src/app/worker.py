@@ -22,7 +22,7 @@ from channels.base import Sender
 from channels.simulator import SimulatorSender
 from channels.whatsapp.waha import WahaSender
 from flows import housekeeping
-from flows.approvals import ApprovedCalls
+from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
 from flows.inbound import Inbound
 from flows.profiles import Installation, Profiles

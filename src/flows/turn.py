@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from agent.graph import Agent
-
 from agent.turn import CallFunction, HistoryMessage, TenantProfile, TurnContext, TurnInput, TurnResult
 from domain.conversation import Status
 from domain.decisions import HandOff, HandOffReason, Reason, TurnTrace

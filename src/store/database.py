@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from store.migrate import APP_ROLE, QUEUE_ROLE, role_password
+from store.roles import APP_ROLE, QUEUE_ROLE, role_password
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlmodel.ext.asyncio.session import AsyncSession
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy"
 """A connection inside a transaction; what queries take as ``tx``."""
@@ -38,9 +39,10 @@ class Database:
     may be asked without one.
     """
 
-    def __init__(self, pool: asyncpg.Pool, engine: AsyncEngine, queue_url: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, url: str, queue_url: str) -> None:
         self._pool = pool
-        self._engine = engine
+        self._url = url
+        self._engine: AsyncEngine | None = None
         self.queue_url = queue_url
 
     @classmethod
@@ -48,14 +50,12 @@ class Database:
         """Connect. The database must have been migrated with the same ``secret``."""
         url = role_url(owner_dsn, APP_ROLE, role_password(secret, APP_ROLE))
         pool = await asyncpg.create_pool(url, min_size=1, max_size=max_connections, init=_prepare, reset=_reset)
-        engine = create_async_engine(
-            "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), pool_size=2, max_overflow=8
-        )
-        return cls(pool, engine, role_url(owner_dsn, QUEUE_ROLE, role_password(secret, QUEUE_ROLE)))
+        return cls(pool, url, role_url(owner_dsn, QUEUE_ROLE, role_password(secret, QUEUE_ROLE)))
 
     async def close(self) -> None:
         """Close all connections; waits for running transactions."""
-        await self._engine.dispose()
+        if self._engine is not None:
+            await self._engine.dispose()
         await self._pool.close()
 
     @asynccontextmanager
@@ -74,6 +74,15 @@ class Database:
     @asynccontextmanager
     async def session(self, tenant_id: UUID) -> AsyncIterator[AsyncSession]:
         """One SQLModel session in one transaction of one tenant. Commits at the end, rolls back on any exception."""
+        # SQLAlchemy takes longer to load than the rest of a process together: only where a session is used.
+        from sqlalchemy import text  # noqa: PLC0415
+        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+        from sqlmodel.ext.asyncio.session import AsyncSession  # noqa: PLC0415
+
+        if self._engine is None:
+            self._engine = create_async_engine(
+                "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(self._url), pool_size=2, max_overflow=8
+            )
         async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
             await session.execute(
                 text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": str(UUID(str(tenant_id)))}

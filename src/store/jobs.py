@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from procrastinate import App, PsycopgConnector
-
 from store.database import Connection
+
+if TYPE_CHECKING:
+    from procrastinate import App
 
 TURNS = "turns"
 """Turns that need no language model."""
@@ -17,6 +19,8 @@ MODEL_TURNS = "model_turns"
 
 def queue_app(queue_url: str, *, connections: int = 4) -> App:
     """procrastinate's App over the queue role. Open it with ``async with app.open_async()``."""
+    from procrastinate import App, PsycopgConnector  # noqa: PLC0415 - only workers pay for loading it
+
     return App(
         connector=PsycopgConnector(
             conninfo=queue_url, kwargs={"options": "-c search_path=queue"}, min_size=1, max_size=connections

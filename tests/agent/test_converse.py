@@ -72,7 +72,7 @@ async def test_that_the_model_calls_a_function_and_its_reply_carries_the_evidenc
     script = [{"tool_calls": [STATUS]}, {"reply": "Está **a caminho**! {tool_result}"}]
     result = await talk(script, input_price_micros_per_1k=1000, output_price_micros_per_1k=1000)
     assert isinstance(result.decision, Reply)
-    assert result.decision.text.startswith("Está *a caminho*! <function_result>")
+    assert result.decision.text.startswith('Está *a caminho*! \n{"status": "succeeded"')
     assert [(s.kind, s.ref) for s in result.decision.sources] == [("function", "order_status")]
     trace = result.trace
     assert (trace.model, trace.input_tokens, trace.output_tokens, trace.cost_micros) == ("main", 240, 60, 300)

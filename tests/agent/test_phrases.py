@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
-from agent.phrases import drops_it, is_angry, small_talk, wants_person
+from agent.phrases import drops_it, is_angry, opens_a_subject, small_talk, wants_person
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,15 @@ def test_that_asking_for_a_person_is_understood(text: str) -> None:
 )
 def test_that_other_talk_of_people_is_no_such_request(text: str) -> None:
     assert not wants_person(text)
+
+
+@pytest.mark.parametrize("unit", ["nao quero falar com pessoa ", "oi ", "deixa pra la ", "não ", "a" * 90 + " "])
+def test_that_a_message_of_64_kib_is_read_quickly(unit: str) -> None:
+    text = (unit * 65_536)[:65_536]
+    started = process_time()
+    for read in (wants_person, is_angry, drops_it, small_talk, opens_a_subject):
+        read(text)
+    assert process_time() - started < 0.5
 
 
 def test_that_anger_is_seen_and_ordinary_complaints_are_left_to_the_intents() -> None:

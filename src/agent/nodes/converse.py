@@ -30,6 +30,8 @@ _CORRECTIONS: Final = 3
 """Unusable calls in one turn before the model is given up."""
 _PASSAGES: Final = 4
 _BOLD: Final = re.compile(r"\*\*(.+?)\*\*")
+_MARKS: Final = re.compile(r"</?(?:customer_message|customer_name|passage|progress|function_result)\b[^>]{0,200}>")
+"""Our own delimiters; a model that repeats them must not show them to a customer."""
 
 
 class Converse:
@@ -143,7 +145,8 @@ class _Loop:
         messages.append(tool_message(call, {"status": "error", "problem": problem}))
 
     def _said(self, answer: ModelAnswer) -> TurnState:
-        if not answer.text:
+        text = _MARKS.sub("", _BOLD.sub(r"*\1*", answer.text)).strip()
+        if not text:
             return self._give_up("model_never_answered", "it kept calling functions")
         if answer.finish_reason in {"length", "content_filter"}:
             return self._give_up("model_answer_incomplete", answer.finish_reason)
@@ -157,7 +160,7 @@ class _Loop:
             profile = self.context.profile
             evidence = evidence.because("unsupported", "no function result and no passage stands behind the reply")
             reading = replace(reading, mode=profile.unmatched_mode or profile.reply_mode)
-        return reply(reading, evidence, _BOLD.sub(r"*\1*", answer.text), *sources)
+        return reply(reading, evidence, text, *sources)
 
     def _give_up(self, code: str, detail: str) -> TurnState:
         """No usable answer. What already ran must not be lost in a passage of knowledge: then a person goes on."""

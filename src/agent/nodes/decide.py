@@ -25,13 +25,12 @@ class Decide:
         draft = state.get("draft")
         if draft is None or state.get("needs_model") or state.get("void"):
             return {}
-        # An approval's run has no reading of its own when its function is gone or refused.
         reading = state["reading"]
         evidence = evidence_of(state)
         if isinstance(draft, HandOff):
             decision: Decision = await self._announced(draft, reading, evidence, state.get("turn"), runtime.context)
         else:
-            evidence = evidence.because("reply_mode", reading.mode)
+            evidence = evidence.because("reply_mode", reading.mode.value)
             decision = _under_policy(draft, reading.mode, evidence)
             if isinstance(decision, Reply):
                 decision = self._disclosed(decision, reading, state.get("turn"), runtime.context)

@@ -12,7 +12,7 @@ from agent.dialogue import Dialogue
 from agent.drafts import hand_off, reply, silent, unmatched
 from agent.language import detect_language
 from agent.matching import matching_intent
-from agent.normalise import visible, words
+from agent.normalise import MAX_READ, visible, words
 from agent.phrases import is_angry, small_talk, wants_person
 from agent.state import Evidence, Reading, TurnState
 from agent.texts import FixedTexts, choose
@@ -23,6 +23,8 @@ from domain.messages import MessageKind
 _NEEDS_NO_ANSWER: Final = frozenset(
     {MessageKind.REACTION, MessageKind.STICKER, MessageKind.SYSTEM, MessageKind.POLL_VOTE}
 )
+_MOST_READ: Final = 4 * MAX_READ
+"""Characters of all unanswered messages together that are looked at."""
 
 
 class Understand:
@@ -114,7 +116,7 @@ class Understand:
 
 
 def _read(turn: TurnInput, profile: TenantProfile) -> Reading:
-    text = "\n".join(message.text for message in turn.unanswered if message.text.strip())
+    text = "\n".join(message.text[:MAX_READ] for message in turn.unanswered if message.text.strip())[:_MOST_READ]
     known = turn.language if turn.language in profile.languages else None
     language = detect_language(text, known or profile.default_language, profile.languages)
     contact = {"id": turn.contact_id, "name": turn.contact_name or ""}

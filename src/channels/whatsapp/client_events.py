@@ -87,9 +87,10 @@ class Outdated:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message, as the library's dictionary (see ``convert``)."""
+    """A message, as the library's dictionary (see ``convert``). ``ticket`` is the spool's; 0 for none."""
 
     message: dict[str, Any]
+    ticket: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class Receipted:
     """A receipt, as the library's dictionary."""
 
     receipt: dict[str, Any]
+    ticket: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class Unreadable:
 
     name: str
     raw: dict[str, Any]
+    ticket: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +132,6 @@ ConnectionEvent = (
     | Outdated
     | Ended
 )
-ClientEvent = ConnectionEvent | Received | Receipted | Unreadable
+Content = Received | Receipted | Unreadable
+"""What somebody sent; acknowledged already, so it must not be lost."""
+ClientEvent = ConnectionEvent | Content

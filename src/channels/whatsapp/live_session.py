@@ -2,7 +2,7 @@
 
 A supervisor task opens one client after the other; a delivery task hands events over one by one, so that their order
 is kept and the next is offered only when the last is durable. The library acknowledges a message to WhatsApp before
-anybody could keep it, so nothing stands between its arrival here and ``on_event`` but this queue.
+anybody could keep it; what is not durable yet stands in the host's spool.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -27,6 +28,7 @@ from .devices import DeviceStore
 from .ids import Jid, parse_jid
 from .neonize_client import NeonizeClient, SendFailedError
 from .reading import UnreadMessages
+from .spool import Spool, Spooled
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ NEVER: Final = None
 _FIRST_SIGN_SECONDS = 30.0
 _GRACE_SECONDS = 5.0
 """A connection that is back by then was never reported as lost: WhatsApp closes one after every pairing."""
+_LAST_SENDS_SECONDS = 10.0
 _LAST_EVENTS_SECONDS = 10.0
 _LONGEST_WAIT = 60.0
 _LOST_PINGS = 2
@@ -64,6 +67,7 @@ class Opening:
     lock: asyncio.Lock
     proxy_url: str | None
     limits: PairingLimits
+    spool: Spool
     opened: int = 0
 
 
@@ -77,18 +81,21 @@ class LiveSession:
         self._client: NeonizeClient | None = None
         self._online = False
         self._told: SessionStatus | None = None
-        self._events: asyncio.Queue[ChannelEvent] = asyncio.Queue()
+        self._events: asyncio.Queue[tuple[ChannelEvent, int]] = asyncio.Queue()
         self._unread = UnreadMessages()
         self._sign = asyncio.Event()
         self._over: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
         self._timer: asyncio.TimerHandle | None = None
-        self._attempts = self._number = 0
+        self._attempts = self._number = self._sends = 0
+        self._no_send = asyncio.Event()
+        self._no_send.set()
+        self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def ready(self) -> bool:
         """Whether it is online."""
-        return self._online and self._client is not None
+        return self._online and self._client is not None and not self._stopping
 
     @property
     def pairing(self) -> bool:
@@ -115,13 +122,19 @@ class LiveSession:
 
     async def stop(self) -> None:
         deliver, supervise = self._tasks
+        self._stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_SENDS_SECONDS):
+                await self._no_send.wait()  # cut off, its outcome would stay unknown
         await _cancelled(supervise)
         await self._close()
         try:
             async with asyncio.timeout(_LAST_EVENTS_SECONDS):
                 await self._events.join()
         except TimeoutError:
-            log.exception("%d events of %s could not be kept and are lost", self._events.qsize() + 1, self._session.id)
+            log.exception(
+                "%d events of %s could not be kept and wait on disk", self._events.qsize() + 1, self._session.id
+            )
         await _cancelled(deliver)
 
     async def unlink(self) -> None:
@@ -130,6 +143,17 @@ class LiveSession:
                 await self.client.log_out()
         self.tell(SessionStatus.DISCONNECTED, "The number was unlinked.")
         await self.stop()
+
+    async def send_text(self, to: Jid, text: str, *, quoted_id: str | None) -> tuple[str, int]:
+        """As NeonizeClient.send_text; a stop waits for it."""
+        self._sends += 1
+        self._no_send.clear()
+        try:
+            return await self.client.send_text(to, text, quoted_id=quoted_id)
+        finally:
+            self._sends -= 1
+            if not self._sends:
+                self._no_send.set()
 
     async def attend(self, chat: Jid, typing_seconds: float) -> None:
         """Mark what waits in the chat as read and show "typing…". Fails silently: the message matters more."""
@@ -147,7 +171,8 @@ class LiveSession:
     def tell(self, status: SessionStatus, detail: str = "", *, qr: str | None = None) -> None:
         """Queue the status behind what came before it."""
         self._told = status
-        self._events.put_nowait(SessionChanged(status, datetime.now(UTC), detail, qr, self._account))
+        change = SessionChanged(status, datetime.now(UTC), detail, qr, self._account)
+        self._events.put_nowait((change, 0))
 
     # One client after the other ----------------------------------------------------------------------------------
 
@@ -176,6 +201,7 @@ class LiveSession:
                     f"{self._session.id}/{number}",
                     parse_jid(self._account) if self._account else None,
                     partial(self._on, number),
+                    self._note,
                 )
                 proxy_url = self._session.config.get("proxy_url") or self._opening.proxy_url
                 await self._client.connect(proxy_url)
@@ -238,22 +264,25 @@ class LiveSession:
     # What the client says ----------------------------------------------------------------------------------------
 
     def _on(self, number: int, event: says.ClientEvent) -> None:
-        if isinstance(event, says.Received | says.Receipted | says.Unreadable):
+        if isinstance(event, says.Content):
             self._on_content(event)  # also what a client that is being closed still hands over
         elif number == self._number and self._client is not None:
             self._sign.set()
             self._on_connection(event)
 
-    def _on_content(self, event: says.Received | says.Receipted | says.Unreadable) -> None:
-        now = datetime.now(UTC)
-        match event:
-            case says.Received(message):
-                self._keep(convert_message(message, received_at=now, own=self._own))
-                self._unread.add(message)
-            case says.Receipted(receipt):
-                self._keep(convert_receipt(receipt, received_at=now))
-            case says.Unreadable(name, raw):
-                self._keep(Unrecognised(name, raw))
+    def _note(self, code: int, payload: bytes) -> int:
+        """In the library's thread."""
+        return self._opening.spool.add(Spooled(self._session.id, code, payload))
+
+    def _on_content(self, content: says.Content) -> None:
+        event = convert_content(content, own=self._own)
+        if isinstance(event, Ignored):
+            log.debug("ignored: %s", event.reason)
+            self._opening.spool.done(content.ticket)
+        else:
+            self._events.put_nowait((event, content.ticket))
+        if isinstance(content, says.Received):
+            self._unread.add(content.message)
 
     def _on_connection(self, event: says.ConnectionEvent) -> None:  # noqa: PLR0912  # one switch names every event
         match event:
@@ -307,22 +336,17 @@ class LiveSession:
         if self._told is SessionStatus.CONNECTED:
             self._set_timer(_GRACE_SECONDS)
 
-    def _keep(self, event: Converted) -> None:
-        if isinstance(event, Ignored):
-            log.debug("ignored: %s", event.reason)
-        else:
-            self._events.put_nowait(event)
-
     # Handing over ------------------------------------------------------------------------------------------------
 
     async def _deliver(self) -> None:
         while True:
-            event = await self._events.get()
+            event, ticket = await self._events.get()
             failures = 0
             while not await self._delivered(event):
                 self._finish(1.0)  # offline, so that WhatsApp keeps what comes meanwhile
                 failures += 1
                 await asyncio.sleep(min(0.25 * 2**failures, 10.0))
+            self._opening.spool.done(ticket)
             self._events.task_done()
 
     async def _delivered(self, event: ChannelEvent) -> bool:
@@ -332,6 +356,18 @@ class LiveSession:
             log.exception("an event of %s could not be kept; trying again", self._session.id)
             return False
         return True
+
+
+def convert_content(content: says.Content, own: Collection[Address] = ()) -> Converted:
+    """What somebody sent as a channel event."""
+    now = datetime.now(UTC)
+    match content:
+        case says.Received(message):
+            return convert_message(message, received_at=now, own=own)
+        case says.Receipted(receipt):
+            return convert_receipt(receipt, received_at=now)
+        case says.Unreadable(name, raw):
+            return Unrecognised(name, raw)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -6,9 +6,12 @@ One NeonizeChannel per process, one LiveSession per number. Only session hosts m
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from channels.base import (
+    ChannelEvent,
     EventHandler,
     SendRejectedError,
     SendRetryableError,
@@ -17,17 +20,21 @@ from channels.base import (
 from domain.errors import InvalidInputError
 from domain.messages import Outbound, Sent, SessionStatus
 
+from .convert import Ignored
 from .devices import DeviceStore
 from .ids import jid_of
-from .live_session import LiveSession, Opening, PairingLimits
-from .neonize_client import SendFailedError, prepare_process
+from .live_session import LiveSession, Opening, PairingLimits, convert_content
+from .neonize_client import SendFailedError, prepare_process, read_content
 from .send_errors import REACH_OUT_LIMIT, send_error, server_error
+from .spool import Spool, abandoned, read
 
 
 class NeonizeChannel:
     """Fulfils ``channels.base.Channel``. Make it in the event loop that will use it and await ``prepare`` first.
 
-    ``proxy_url`` (http, https or socks5) carries all connections, unless a session's config has its own ``proxy_url``.
+    ``spool`` is a folder of this machine's session hosts that outlives them: what was acknowledged and not yet kept is
+    noted there, and ``recover`` finds what a killed host left. ``proxy_url`` (http, https or socks5) carries all
+    connections, unless a session's config has its own ``proxy_url``.
     """
 
     idempotent = False
@@ -35,16 +42,31 @@ class NeonizeChannel:
     """The library itself gives up after 75 s without an acknowledgement."""
 
     def __init__(
-        self, devices: DeviceStore, *, proxy_url: str | None = None, limits: PairingLimits | None = None
+        self, devices: DeviceStore, spool: Path, *, proxy_url: str | None = None, limits: PairingLimits | None = None
     ) -> None:
-        self._devices = devices
-        self._opening = Opening(devices, asyncio.Lock(), proxy_url, limits or PairingLimits())
+        self._devices, self._spool_folder = devices, spool
+        self._opening = Opening(devices, asyncio.Lock(), proxy_url, limits or PairingLimits(), Spool(spool))
         self._live: dict[str, LiveSession] = {}
 
     async def prepare(self) -> None:
         """Set up this process and the device tables. Raises what asyncpg raises when the database cannot be used."""
         await self._devices.prepare()
         prepare_process(self._devices.library_url)
+
+    async def recover(self, keep: Callable[[str, ChannelEvent], Awaitable[None]]) -> int:
+        """Hand over what killed hosts left, as (session id, event); await it before the first start. Returns how many.
+
+        Some of it may have been kept already. A spool is removed when all of it is kept; raises what ``keep`` raises.
+        """
+        count = 0
+        for path in abandoned(self._spool_folder):
+            for spooled in read(path):
+                event = convert_content(read_content(spooled.code, spooled.payload))
+                if not isinstance(event, Ignored):
+                    await keep(spooled.session_id, event)
+                    count += 1
+            path.unlink(missing_ok=True)
+        return count
 
     @property
     def opened(self) -> int:
@@ -106,7 +128,7 @@ class NeonizeChannel:
         await live.attend(to, message.typing_seconds)
         live = self._need_ready(session.id)
         try:
-            provider_id, seconds = await live.client.send_text(to, message.text, quoted_id=message.quoted_provider_id)
+            provider_id, seconds = await live.send_text(to, message.text, quoted_id=message.quoted_provider_id)
         except SendFailedError as error:
             if server_error(str(error)) == REACH_OUT_LIMIT:
                 live.tell(SessionStatus.RESTRICTED, "WhatsApp limits how many new chats this number may start.")

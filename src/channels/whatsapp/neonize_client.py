@@ -43,7 +43,7 @@ try:
     from neonize._binder import ProxySettings
     from neonize.aioze import client as library
     from neonize.aioze import events as library_events
-    from neonize.events import UndecryptableMessageEv
+    from neonize.events import EVENT_TO_INT, INT_TO_EVENT, UndecryptableMessageEv
     from neonize.exc import NeonizeError
     from neonize.proto import Neonize_pb2 as proto
     from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
@@ -56,6 +56,7 @@ except (ImportError, OSError, RuntimeError) as error:
     ) from error
 
 Report = Callable[[says.ClientEvent], None]
+Keep = Callable[[int, bytes], int]
 
 _THREADS: Final = 4096
 """Upper bound; threads start as they are needed, one per connection and one per call under way."""
@@ -91,10 +92,58 @@ def _jid(value: Any) -> Jid:
     return Jid(value.User, value.Server, value.Device, value.RawAgent)
 
 
+def _message(event: Any, ticket: int) -> says.Content:
+    return says.Received(MessageToDict(event), ticket)
+
+
+def _receipt(event: Any, ticket: int) -> says.Content:
+    return says.Receipted(MessageToDict(event), ticket)
+
+
+def _undecryptable(event: Any, ticket: int) -> says.Content:
+    return says.Unreadable("undecryptable_message", MessageToDict(event), ticket)
+
+
+_CONTENT: dict[int, Callable[[Any, int], says.Content]] = {
+    EVENT_TO_INT[library_events.MessageEv]: _message,
+    EVENT_TO_INT[library_events.ReceiptEv]: _receipt,
+    EVENT_TO_INT[UndecryptableMessageEv]: _undecryptable,
+}
+
+
+def read_content(code: int, payload: bytes, ticket: int = 0) -> says.Content:
+    """Decode what the library handed over, or what is in a spool; never raises."""
+    try:
+        return _CONTENT[code](INT_TO_EVENT[code].FromString(payload), ticket)
+    except Exception as error:
+        log.exception("cannot read an event with the code %d", code)
+        raw = {"base64": base64.b64encode(payload).decode(), "error": str(error)}
+        return says.Unreadable(f"undecodable_event_{code}", raw, ticket)
+
+
 class _ReportingClient(library.NewAClient):  # type: ignore[misc]  # the library has no types
-    """The library's client, with the end of pairing made audible: it has a callback for it that does nothing."""
+    """The library's client, with two of its ears opened.
+
+    It has a callback for the end of pairing that does nothing; and what arrives is given to ``take_content`` in the
+    library's thread, before anything else, since it has been acknowledged already.
+    """
 
     report_login_status: Callable[[str], None]
+    take_content: Callable[[int, bytes], None]
+
+    def listen(self) -> None:
+        """Before connecting."""
+        others = self.event.execute
+
+        def execute(uuid: int, binary: int, size: int, code: int) -> None:
+            if code in _CONTENT:
+                self.take_content(code, ctypes.string_at(binary, size))
+            else:
+                others(uuid, binary, size, code)
+
+        self.event.execute = execute
+        for code in _CONTENT:
+            self.event.list_func[code] = None  # the library sends only what has an entry here
 
     def _NewAClient__onLoginStatus(self, _uuid: int, status: int) -> None:  # noqa: N802  # the library's private name
         outcome = ctypes.string_at(status).decode(errors="replace")
@@ -105,16 +154,19 @@ class NeonizeClient:
     """One client for one connection; after ``stop`` make a new one. ``report`` is called in the event loop, in order.
 
     ``device`` resumes a paired device, which must be in the store; without it a new device is paired and QR codes come.
+    ``keep`` is called from the library's threads with whatever somebody sent, and returns a ticket to pass on.
     """
 
-    def __init__(self, device_url: str, name: str, device: Jid | None, report: Report) -> None:
+    def __init__(self, device_url: str, name: str, device: Jid | None, report: Report, keep: Keep) -> None:
         props = DeviceProps(os="Atende", platformType=DeviceProps.CHROME)
         resumed = _proto_jid(device) if device else None
         self._client = _ReportingClient(device_url, resumed, props, uuid=name, new_device=device is None)
-        self._report = report
+        self._report, self._keep, self._loop = report, keep, asyncio.get_running_loop()
         self._last_event = 0.0
         self._client.report_login_status = lambda outcome: report(says.PairingEnded(outcome))
         self._client.event.qr(self._on_qr)
+        self._client.take_content = self._take_content
+        self._client.listen()
         for kind, handler in self._handlers().items():
             self._client.event(kind)(self._guarded(kind, handler))
 
@@ -182,7 +234,7 @@ class NeonizeClient:
 
     async def _drained(self) -> None:
         """Wait until nothing has arrived for a moment."""
-        now = asyncio.get_running_loop().time
+        now = self._loop.time
         self._last_event, give_up = now(), now() + _LONGEST_DRAIN_SECONDS
         while now() < min(self._last_event + _QUIET_SECONDS, give_up):  # noqa: ASYNC110  # silence is no event
             await asyncio.sleep(_QUIET_SECONDS / 4)
@@ -201,28 +253,31 @@ class NeonizeClient:
             events.ConnectFailureEv: lambda event: says.Refused(_enum_name(event, "Reason")),
             events.ClientOutdatedEv: lambda _: says.Outdated(),
             events.StreamErrorEv: lambda event: says.Unreadable("stream_error", {"code": event.Code}),
-            events.MessageEv: lambda event: says.Received(MessageToDict(event)),
-            events.ReceiptEv: lambda event: says.Receipted(MessageToDict(event)),
-            UndecryptableMessageEv: lambda event: says.Unreadable("undecryptable_message", MessageToDict(event)),
         }
 
     def _guarded(self, kind: Any, handler: Callable[[Any], says.ClientEvent]) -> Any:
         """No await in here: the library runs handlers as tasks, and only so they keep their order."""
 
         async def run(_client: Any, event: Protobuf) -> None:
-            self._last_event = asyncio.get_running_loop().time()
             try:
-                said = handler(event)
-            except Exception as error:
-                log.exception("cannot read a %s", kind.__name__)
-                raw = base64.b64encode(event.SerializeToString()).decode()
-                said = says.Unreadable(f"undecodable_{kind.__name__}", {"base64": raw, "error": str(error)})
-            try:
-                self._report(said)
+                self._report(handler(event))
             except Exception:
                 log.exception("the handler of %s failed", kind.__name__)
 
         return run
+
+    def _take_content(self, code: int, payload: bytes) -> None:
+        """In the library's thread."""
+        try:
+            ticket = self._keep(code, payload)
+        except OSError:
+            log.exception("an event could not be noted on disk; it has only the memory now")
+            ticket = 0
+        self._loop.call_soon_threadsafe(self._report_content, code, payload, ticket)
+
+    def _report_content(self, code: int, payload: bytes, ticket: int) -> None:
+        self._last_event = self._loop.time()
+        self._report(read_content(code, payload, ticket))
 
     async def _on_qr(self, _client: Any, code: bytes) -> None:
         self._report(says.QrShown(code.decode()))
@@ -241,6 +296,8 @@ class NeonizeClient:
 
 
 def _enum_name(event: Any, field: str) -> str:
+    if not event.HasField(field):
+        return "no reason given"
     value: int = getattr(event, field)
     names = event.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number
     return names[value].name.lower() if value in names else str(value)

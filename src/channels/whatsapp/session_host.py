@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -34,9 +34,13 @@ class HostStore(Protocol):
         """
         ...
 
-    async def keep(self, session: SessionRef, event: ChannelEvent) -> None:
-        """Make the event durable before returning. Called for one event of a number after the other, in their order;
-        the same message may come twice."""
+    async def keep(self, session_id: str, event: ChannelEvent) -> None:
+        """Make the event durable before returning. Called for one event of a number after the other, in their order.
+
+        The same message may come twice, and after a crash also for a number that this host has not leased. Raise only
+        for what a later try may mend: the number stays offline until it succeeds. What can never be stored, or belongs
+        to a number that was deleted, must be set aside there.
+        """
         ...
 
     async def release(self) -> None:
@@ -46,6 +50,10 @@ class HostStore(Protocol):
 
 class HostedChannel(Channel, Protocol):
     """A channel with connections to hold (``NeonizeChannel``)."""
+
+    async def recover(self, keep: Callable[[str, ChannelEvent], Awaitable[None]]) -> int:
+        """Hand over what hosts that were killed had not kept yet."""
+        ...
 
     @property
     def ready(self) -> frozenset[str]:
@@ -93,6 +101,7 @@ class SessionHost:
 
     async def run(self) -> None:
         """Returns after ``stop``, or when worn out, with all numbers offline and their leases given up."""
+        await self._recover()
         renewed = asyncio.get_running_loop().time()
         try:
             while not self._stopping.is_set():
@@ -117,6 +126,17 @@ class SessionHost:
             with contextlib.suppress(Exception):  # they run out by themselves
                 await self._store.release()
 
+    async def _recover(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                count = await self._channel.recover(self._store.keep)
+            except Exception:
+                log.exception("what the last host left could not be kept; trying again")
+                await asyncio.sleep(self._limits.lease_seconds / 5)
+            else:
+                log.info("kept %d events of hosts that were killed", count)
+                return
+
     async def _follow(self, wanted: Sequence[SessionRef]) -> None:
         """Run exactly these."""
         by_id = {session.id: session for session in wanted}
@@ -129,14 +149,14 @@ class SessionHost:
             known = self._running.get(session.id)
             if known is None or (session.id in ended and session != known):
                 self._running[session.id] = session
-                await self._channel.start(session, partial(self._keep, session))
+                await self._channel.start(session, partial(self._keep, session.id))
 
-    async def _keep(self, session: SessionRef, event: ChannelEvent) -> None:
-        await self._store.keep(session, event)
+    async def _keep(self, session_id: str, event: ChannelEvent) -> None:
+        await self._store.keep(session_id, event)
         if isinstance(event, SessionChanged):
-            running = self._running.get(session.id)
+            running = self._running.get(session_id)
             if running is not None and event.account is not None:
-                self._running[session.id] = replace(running, account=event.account)  # as the store has it now
+                self._running[session_id] = replace(running, account=event.account)  # as the store has it now
             if event.status is SessionStatus.CONNECTED:
                 self.ready_changed.set()
 

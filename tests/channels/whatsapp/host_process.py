@@ -47,14 +47,14 @@ class FileStore:
             self._line.emit("leased", sessions=self._leased)
         return [SessionRef(session_id, "neonize", account) for session_id, account in self.accounts.items()][:capacity]
 
-    async def keep(self, session: SessionRef, event: ChannelEvent) -> None:
+    async def keep(self, session_id: str, event: ChannelEvent) -> None:
         if self.failing:
             raise ConnectionError("the store is broken, as the test asked")
         if isinstance(event, SessionChanged) and event.account:
-            self.accounts[session.id] = event.account
+            self.accounts[session_id] = event.account
             self.save()
         fields = dataclasses.asdict(event)
-        self._line.emit(type(event).__name__, session=session.id, **json.loads(json.dumps(fields, default=str)))
+        self._line.emit(type(event).__name__, session=session_id, **json.loads(json.dumps(fields, default=str)))
 
     async def release(self) -> None:
         self._line.emit("released")
@@ -109,7 +109,8 @@ class Process:
 async def main(database_url: str, proxy_url: str, folder: str, qr_seconds: str) -> None:
     line = Line()
     limits = PairingLimits(codes=1, first_seconds=float(qr_seconds))
-    channel = NeonizeChannel(DeviceStore(database_url), proxy_url=proxy_url, limits=limits)
+    spool = Path(folder) / "spool"
+    channel = NeonizeChannel(DeviceStore(database_url), spool, proxy_url=proxy_url, limits=limits)
     await channel.prepare()
     process = Process(line, channel, FileStore(Path(folder) / "sessions.json", line))
     running: set[asyncio.Task[None]] = set()

@@ -12,6 +12,7 @@ import pytest
 from channels.whatsapp.host_environment import HOST_ENVIRONMENT
 from store.embedded import EmbeddedPostgres
 from tests.fakewa.harness import Child, Loopback, linux_only, loopback
+from tests.fakewa.login import BANNED
 from tests.fakewa.nodes import JID
 
 pytestmark = [pytest.mark.neonize, linux_only]
@@ -105,7 +106,7 @@ async def test_that_a_killed_host_resumes_without_a_code_and_gets_what_was_sent_
     assert "awaiting_qr" not in statuses
 
 
-async def test_that_a_number_goes_offline_while_its_events_cannot_be_kept_and_loses_none(hosts: Hosts) -> None:
+async def test_that_what_cannot_be_kept_for_a_while_is_not_lost_not_even_by_a_kill(hosts: Hosts) -> None:
     host = await hosts.paired()
     customer = await hosts.world.customer(CUSTOMER)
     host.tell("break_store", failing=True)
@@ -119,6 +120,14 @@ async def test_that_a_number_goes_offline_while_its_events_cannot_be_kept_and_lo
     host.tell("break_store", failing=False)
     kept = [(await host.expect("MessageReceived"))["provider_id"] for _ in sent]
     assert kept == sent
+
+    await host.expect("SessionChanged", status="connected")
+    host.tell("break_store", failing=True)
+    acknowledged = await customer.send(SHOP, "mensagem 5")
+    await customer.expect("receipt", ids=[acknowledged])  # WhatsApp believes that we have it, and forgets it
+    await host.kill()
+    host = await hosts.start()
+    await host.expect("MessageReceived", provider_id=acknowledged)
 
 
 async def test_that_a_code_nobody_scans_expires_and_a_new_wish_shows_a_new_one(hosts: Hosts) -> None:
@@ -184,6 +193,32 @@ async def test_that_a_host_without_its_environment_says_so_in_one_sentence(hosts
     host = await hosts.start(environment={})
     with pytest.raises(AssertionError, match="NEONIZE_BOT_TAG=off in their environment before their process starts"):
         await host.expect("leased")
+
+
+async def test_that_a_banned_number_says_so_and_is_not_paired_anew(hosts: Hosts) -> None:
+    host = await hosts.paired()
+    await host.kill()
+    hosts.world.server.login_failure = BANNED
+    host = await hosts.start()
+    told = await host.expect("SessionChanged", status="restricted")
+    assert "2.0 hours (send_to_too_many_people)" in told["detail"]
+    assert not [event for event in host.seen("SessionChanged") if event["status"] == "awaiting_qr"]
+
+
+async def test_that_a_stopping_host_waits_for_the_message_on_its_way(hosts: Hosts) -> None:
+    host = await hosts.paired()
+    await hosts.world.customer(CUSTOMER)
+    relay = hosts.world.server.relay
+    relay.hold_acks = True
+    host.tell("send", session=hosts.session, to=f"phone:{CUSTOMER}", text="um momento")
+    async with asyncio.timeout(20):
+        while not relay.held:  # noqa: ASYNC110  # the server plays no events of its own
+            await asyncio.sleep(0.05)
+    host.tell("stop")
+    await asyncio.sleep(0.5)
+    relay.release_acks()
+    await host.expect("sent")
+    await host.expect("stopped")
 
 
 async def test_that_a_stopped_host_gives_up_its_leases_and_goes_offline(hosts: Hosts) -> None:
