@@ -25,6 +25,7 @@ from web.services import Access, Demo, DemoLogin, Services
 
 _GRACE_SECONDS = 3
 MAX_CONNECTIONS = 20
+_IDEAS = ("Cadê meu pedido 10234?", "Quero trocar meu vestido", "Vocês abrem sábado?", "Quero falar com uma pessoa")
 
 
 class _Server(uvicorn.Server):
@@ -55,6 +56,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
                 app,
                 host=settings.host,
                 port=settings.port,
+                ws="websockets-sansio",
                 log_config=None,
                 access_log=False,  # addresses of pages hold names and numbers of customers
                 timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -82,4 +84,7 @@ def _demo(settings: Settings) -> Demo | None:
         return None
     prepared = Prepared.read(settings.data_dir)
     logins = prepared.logins if prepared else ()
-    return Demo(logins=tuple(DemoLogin(login.email, login.password, login.name, login.role) for login in logins))
+    return Demo(
+        ideas=_IDEAS,
+        logins=tuple(DemoLogin(login.email, login.password, login.name, login.role) for login in logins),
+    )
