@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import socket
@@ -10,12 +11,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from app.settings import Settings
+from app.settings import Settings, make_data_dir
 from channels.base import ChannelEvent, SessionRef
+from domain.errors import NotFoundError
 from flows.delivery import Delivery
 from flows.inbound import Inbound
 from store.database import Database
 from store.wakeup import OUTBOX, Listener, Wakeup, every
+
+log = logging.getLogger(__name__)
 
 PROVIDER = "neonize"
 _LOOK_SECONDS = 2.0
@@ -31,7 +35,7 @@ async def run(settings: Settings, _listening: socket.socket | None = None) -> No
     try:
         numbers = LeasedNumbers(db, Inbound(db, wakeup))
         # Without a number there is nothing to hold: neonize and its Go core are then not even loaded.
-        while not await numbers.lease(1, _LEASE_SECONDS):
+        while not await numbers.lease(1, _LEASE_SECONDS):  # noqa: ASYNC110 - the event is a row in a database
             await asyncio.sleep(_LOOK_SECONDS)
         await _host(settings, url, numbers, db, wakeup)
     finally:
@@ -52,9 +56,14 @@ class LeasedNumbers:
         rows = await self._db.gate("lease_sessions", self._host, PROVIDER, timedelta(seconds=seconds), capacity)
         return [SessionRef(str(row["id"]), PROVIDER, row["account"], row["config"]) for row in rows]
 
-    async def keep(self, session: SessionRef, event: ChannelEvent) -> None:
-        """Make the event durable."""
-        await self._inbound.receive(await self._inbound.session(UUID(session.id)), event)
+    async def keep(self, session_id: str, event: ChannelEvent) -> None:
+        """Make the event durable. What arrives for a number that was deleted meanwhile has no place any more."""
+        try:
+            session = await self._inbound.session(UUID(session_id))
+        except NotFoundError:
+            log.warning("dropped a %s of the deleted number %s", type(event).__name__, session_id)
+            return
+        await self._inbound.receive(session, event)
 
     async def release(self) -> None:
         """Give up all leases of this host."""
@@ -66,7 +75,8 @@ async def _host(settings: Settings, url: str, numbers: LeasedNumbers, db: Databa
     from channels.whatsapp.neonize_channel import NeonizeChannel  # noqa: PLC0415
     from channels.whatsapp.session_host import SessionHost  # noqa: PLC0415
 
-    channel = NeonizeChannel(DeviceStore(url), proxy_url=settings.whatsapp_proxy_url)
+    make_data_dir(settings.data_dir)
+    channel = NeonizeChannel(DeviceStore(url), settings.data_dir / "spool", proxy_url=settings.whatsapp_proxy_url)
     await channel.prepare()
     host = SessionHost(channel, numbers)
     delivery = Delivery(db, wakeup, {}, local=host.senders)

@@ -170,7 +170,7 @@ class Settings(BaseSettings):
         return self.database_url
 
     def handed_over(self, **changed: Any) -> dict[str, Any]:
-        """All settings as JSON values, secrets included, for another process's ``load_settings``."""
+        """All settings as JSON values, secrets included, for another process's ``Settings.model_validate``."""
         values = self.model_dump(mode="json") | changed
         for name, value in (("secret_text", self.secret_text), ("openai_api_key", self.openai_api_key)):
             values[name] = value.get_secret_value() if value else None
@@ -208,10 +208,18 @@ def shipped_tenants() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "tenants"
 
 
+def make_data_dir(folder: Path) -> None:
+    """Make the data folder if it is missing, closed to others. Raises OSError.
+
+    Under root, PostgreSQL's own account passes through it to the server's files, and can list nothing.
+    """
+    folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+
+
 def read_or_make_secret(file: Path) -> bytes:
     """The secret in ``file``; made, for this account only, if the file is not there. Raises SecretFileError."""
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_data_dir(file.parent)
         with contextlib.suppress(FileNotFoundError):
             return _checked(file, file.read_text().strip())
         # Written apart and linked: two starts at once keep one secret, a crash leaves none or a whole one.
