@@ -16,7 +16,8 @@ from channels.base import ChannelEvent, SessionRef
 from domain.errors import NotFoundError
 from flows.delivery import Delivery
 from flows.inbound import Inbound
-from store.database import Database
+from store.database import Database, role_url
+from store.roles import SESSIONS_ROLE, role_password
 from store.wakeup import OUTBOX, Listener, Wakeup, every
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ async def run(settings: Settings, _listening: socket.socket | None = None) -> No
     try:
         numbers = LeasedNumbers(db, Inbound(db, wakeup))
         # Without a number there is nothing to hold: neonize and its Go core are then not even loaded.
-        while not await numbers.lease(1, _LEASE_SECONDS):  # noqa: ASYNC110 - the event is a row in a database
+        while not await numbers.lease(1, _LEASE_SECONDS):  # noqa: ASYNC110  it happens in the database
             await asyncio.sleep(_LOOK_SECONDS)
         await _host(settings, url, numbers, db, wakeup)
     finally:
@@ -57,11 +58,11 @@ class LeasedNumbers:
         return [SessionRef(str(row["id"]), PROVIDER, row["account"], row["config"]) for row in rows]
 
     async def keep(self, session_id: str, event: ChannelEvent) -> None:
-        """Make the event durable. What arrives for a number that was deleted meanwhile has no place any more."""
+        """Make the event durable; what belongs to a number that was deleted has nowhere to go."""
         try:
             session = await self._inbound.session(UUID(session_id))
         except NotFoundError:
-            log.warning("dropped a %s of the deleted number %s", type(event).__name__, session_id)
+            log.warning("an event of the deleted number %s was dropped", session_id)
             return
         await self._inbound.receive(session, event)
 
@@ -76,7 +77,8 @@ async def _host(settings: Settings, url: str, numbers: LeasedNumbers, db: Databa
     from channels.whatsapp.session_host import SessionHost  # noqa: PLC0415
 
     make_data_dir(settings.data_dir)
-    channel = NeonizeChannel(DeviceStore(url), settings.data_dir / "spool", proxy_url=settings.whatsapp_proxy_url)
+    devices = DeviceStore(role_url(url, SESSIONS_ROLE, role_password(settings.secret, SESSIONS_ROLE)))
+    channel = NeonizeChannel(devices, settings.data_dir / "spool", proxy_url=settings.whatsapp_proxy_url)
     await channel.prepare()
     host = SessionHost(channel, numbers)
     delivery = Delivery(db, wakeup, {}, local=host.senders)

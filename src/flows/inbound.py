@@ -126,9 +126,7 @@ class Inbound:
         if not (event.alternates or event.push_name) or await _addresses_known(tx, event):
             stored = await _store(tx, session, message)
         if stored is None:
-            contact_id = await contacts.resolve(
-                tx, session.tenant_id, (event.chat, *event.alternates), push_name=_push_name(event)
-            )
+            contact_id = await contacts.resolve(tx, session.tenant_id, _addresses(event), push_name=_push_name(event))
             if known := await messages.known(tx, session.id, contact_id, event.provider_id):
                 return await _repeated(tx, session, contact_id, message, known)
             await _open_conversation(tx, session, contact_id, event.chat, historical=message.historical)
@@ -171,7 +169,7 @@ class Inbound:
         content: dict[str, Any],
     ) -> tuple[Outcome, bool]:
         """Keep an edit or a revoke (its message may still be on the way) and let a running turn see it."""
-        contact_id = await contacts.resolve(tx, session.tenant_id, (event.chat, *event.alternates))
+        contact_id = await contacts.resolve(tx, session.tenant_id, _addresses(event))
         await messages.add_change(
             tx, session.tenant_id, session.id, contact_id, event.provider_id, kind=kind, content=content, at=event.at
         )
@@ -251,6 +249,11 @@ def _push_name(event: MessageReceived) -> str | None:
     return storable(event.push_name)[0][:200]
 
 
+def _addresses(event: MessageReceived | MessageEdited | MessageRevoked) -> tuple[Address, ...]:
+    """All names of the chat's contact. A group has one name; other names there belong to the person who wrote."""
+    return (event.chat,) if event.chat.kind is AddressKind.GROUP else (event.chat, *event.alternates)
+
+
 async def hold(tx: Connection, session: SessionInfo, kind: str, key: str, body: Mapping[str, Any]) -> None:
     """Keep an event that cannot be applied now."""
     await tx.execute(
@@ -298,7 +301,7 @@ async def _store(tx: Connection, session: SessionInfo, message: NewMessage) -> R
 
 async def _addresses_known(tx: Connection, event: MessageReceived) -> bool:
     """Whether all addresses already name one contact with this push name, so that nothing must be resolved."""
-    wanted = {(address.kind.value, address.value) for address in (event.chat, *event.alternates)}
+    wanted = {(address.kind.value, address.value) for address in _addresses(event)}
     row = await tx.fetchrow(
         """SELECT count(*) AS known, count(DISTINCT c.id) AS people, min(c.push_name) AS push_name
              FROM contact_address a JOIN contact c ON c.id = a.contact_id

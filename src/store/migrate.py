@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from sqlalchemy import create_engine, pool
 
-from store.roles import APP_ROLE, GATE_ROLE, QUEUE_ROLE, role_password
+from store.roles import APP_ROLE, GATE_ROLE, QUEUE_ROLE, SESSIONS_ROLE, role_password
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x4174656E6465  # "Atende": two processes that start at once must not migrate at once
@@ -35,6 +35,7 @@ def migrate(owner_dsn: str, secret: bytes) -> None:
             command.upgrade(alembic_config(connection), "head")
         engine.dispose()
     _approval_tables(owner_dsn)
+    _device_schema(owner_dsn)
 
 
 def _approval_tables(owner_dsn: str) -> None:
@@ -51,6 +52,14 @@ def _approval_tables(owner_dsn: str) -> None:
         )
 
 
+def _device_schema(owner_dsn: str) -> None:
+    """Room for the keys of paired devices: whatsmeow (neonize's core) makes its tables there by itself."""
+    owner = sql.Identifier(SESSIONS_ROLE)
+    with psycopg.connect(owner_dsn, autocommit=True) as db:
+        db.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(owner))
+        db.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS whatsmeow AUTHORIZATION {}").format(owner))
+
+
 def alembic_config(connection: object) -> Config:
     """Alembic's configuration for a connection of ours; there is no alembic.ini."""
     config = Config()
@@ -61,7 +70,7 @@ def alembic_config(connection: object) -> Config:
 
 def _roles(db: psycopg.Connection[tuple[object, ...]], secret: bytes) -> None:
     # Roles belong to the whole server, the lock only to this database: a twin may create them at the same moment.
-    for role, login in ((APP_ROLE, True), (QUEUE_ROLE, True), (GATE_ROLE, False)):
+    for role, login in ((APP_ROLE, True), (QUEUE_ROLE, True), (SESSIONS_ROLE, True), (GATE_ROLE, False)):
         options = sql.SQL("LOGIN PASSWORD {}").format(role_password(secret, role)) if login else sql.SQL("NOLOGIN")
         exists = db.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
         try:
@@ -73,5 +82,5 @@ def _roles(db: psycopg.Connection[tuple[object, ...]], secret: bytes) -> None:
             pass  # the twin made it with the same derived password
     db.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(GATE_ROLE)))
     database = sql.Identifier(db.info.dbname)
-    for role in (APP_ROLE, QUEUE_ROLE):
+    for role in (APP_ROLE, QUEUE_ROLE, SESSIONS_ROLE):
         db.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(role)))

@@ -8,6 +8,8 @@ import hmac
 APP_ROLE = "atende_app"
 QUEUE_ROLE = "atende_queue"
 GATE_ROLE = "atende_gate"
+SESSIONS_ROLE = "atende_sessions"
+"""Owns the schema of paired devices' keys and may enter nothing else; only session hosts connect as it."""
 
 
 def role_password(secret: bytes, role: str) -> str:
