@@ -23,7 +23,7 @@ import orjson
 import yaml
 
 from app.demo_play import Conversation, Played, Stage, StepSeen
-from app.settings import Settings, shipped_tenants
+from app.settings import GivenSettings, Settings, shipped_tenants
 from app.supervisor import Installation, Supervisor
 from domain.errors import AtendeError, NotFoundError
 from flows.approvals import Approvals
@@ -96,14 +96,12 @@ def _throw_away(source: Path) -> Iterator[Settings]:
         declared = yaml.safe_load((tenant / "tenant.yaml").read_text(encoding="utf-8"))
         declared["debounce"] = {**declared.get("debounce", {}), "seconds": DEBOUNCE_SECONDS}
         (tenant / "tenant.yaml").write_text(yaml.safe_dump(declared, allow_unicode=True), encoding="utf-8")
-        yield Settings.model_validate(
-            {
-                "data_dir": folder / "data",
-                "port": 0,
-                "demo": True,
-                "demo_folder": tenant,
-                "log_level": os.environ.get("ATENDE_LOG_LEVEL", "warning").lower(),
-            }
+        yield GivenSettings(
+            data_dir=folder / "data",
+            port=0,
+            demo=True,
+            demo_folder=tenant,
+            log_level=os.environ.get("ATENDE_LOG_LEVEL", "warning").lower(),
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.logs import configure_logging
-from app.settings import Settings
+from app.settings import GivenSettings, Settings
 from domain.errors import AtendeError
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
     if not line:
         return 0  # the supervisor went before it said anything
     orders = Orders.parse(line)
-    settings = Settings.model_validate(orders.settings)  # nothing of this process's environment counts
+    settings = GivenSettings(**orders.settings)
     listening = socket.socket(fileno=orders.listen_fd) if orders.listen_fd is not None else None
     threading.Thread(target=_end_with_supervisor, name="supervisor-watch", daemon=True).start()
     return run_part(name, run, settings, listening)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.errors import AtendeError
 
@@ -170,7 +170,7 @@ class Settings(BaseSettings):
         return self.database_url
 
     def handed_over(self, **changed: Any) -> dict[str, Any]:
-        """All settings as JSON values, secrets included, for another process's ``Settings.model_validate``."""
+        """All settings as JSON values, secrets included, for another process's ``GivenSettings``."""
         values = self.model_dump(mode="json") | changed
         for name, value in (("secret_text", self.secret_text), ("openai_api_key", self.openai_api_key)):
             values[name] = value.get_secret_value() if value else None
@@ -184,6 +184,23 @@ class Settings(BaseSettings):
 
         key = self.openai_api_key.get_secret_value() if self.openai_api_key else ""
         return ModelSettings(model=self.model, base_url=self.openai_base_url, api_key=key)
+
+
+class GivenSettings(Settings):
+    """Settings that are given whole, by another process or by a check: the environment counts for nothing."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what the caller says."""
+        _ = settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
 
 
 def load_settings(**given: Any) -> Settings:
