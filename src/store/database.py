@@ -49,7 +49,15 @@ class Database:
     async def open(cls, owner_dsn: str, secret: bytes, *, max_connections: int = 10) -> Database:
         """Connect. The database must have been migrated with the same ``secret``."""
         url = role_url(owner_dsn, APP_ROLE, role_password(secret, APP_ROLE))
-        pool = await asyncpg.create_pool(url, min_size=1, max_size=max_connections, init=_prepare, reset=_reset)
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=max_connections,
+            init=_prepare,
+            reset=_reset,
+            # Our statements look rows up by key: one plan fits every parameter, and planning costs more than running.
+            server_settings={"plan_cache_mode": "force_generic_plan"},
+        )
         return cls(pool, url, role_url(owner_dsn, QUEUE_ROLE, role_password(secret, QUEUE_ROLE)))
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from .accounts import Directory
 from .connection import Connection
 from .nodes import JID, SERVER, Attributes, Node
 
-LOGGED_OUT = 401
+LOGGED_OUT, BANNED = 401, 402
 
 
 def log_in(client: Connection, directory: Directory, jid: JID, refusal: int = 0) -> bool:
@@ -18,7 +18,8 @@ def log_in(client: Connection, directory: Directory, jid: JID, refusal: int = 0)
     """
     device = directory.find_device(jid)
     if refusal or device is None or device.noise_key != client.client_static:
-        client.send(Node("failure", {"reason": str(refusal or LOGGED_OUT), "location": "test"}))
+        ban = {"code": "101", "expire": "7200"} if refusal == BANNED else {}
+        client.send(Node("failure", {"reason": str(refusal or LOGGED_OUT), "location": "test", **ban}))
         client.socket.close()
         return False
     if device.connection:

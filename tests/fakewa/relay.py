@@ -24,7 +24,8 @@ class Relay:
         self._directory = directory
         self.transcript: list[tuple[str, Node]] = []
         self.hold_acks = False
-        """Leave messages unacknowledged, as a server does that dies in between."""
+        """Relay messages and do not acknowledge them, until ``release_acks``."""
+        self.held: list[tuple[Connection, Node]] = []
 
     def accept(self, client: Connection, node: Node) -> None:
         """Handle one stanza of a logged-in client; other tags than these carry nothing to relay."""
@@ -38,13 +39,21 @@ class Relay:
         elif node.tag == "chatstate":
             self._typing(client, node)
 
+    def release_acks(self) -> None:
+        """Acknowledge what was held back, and hold back no more."""
+        self.hold_acks = False
+        while self.held:
+            client, ack = self.held.pop(0)
+            client.send(ack)
+
     def _message(self, client: Connection, node: Node) -> None:
         sender, to = client.peer, node.jid("to")
+        # A wrong hash makes the client ask again which devices the recipient has.
+        stale = "2:stale000" if self._names_wrong_devices(sender, node) else None
+        ack: Attributes = {"class": "message", "id": node.text("id"), "from": to, "t": _now(), "phash": stale}
+        self.held.append((client, Node("ack", ack)))
         if not self.hold_acks:
-            # A wrong hash makes the client ask again which devices the recipient has.
-            stale = "2:stale000" if self._names_wrong_devices(sender, node) else None
-            ack: Attributes = {"class": "message", "id": node.text("id"), "from": to, "t": _now(), "phash": stale}
-            client.send(Node("ack", ack))
+            self.release_acks()
         rest = [child for child in node.children if child.tag not in ("participants", "enc")]
         for jid, ciphertexts in self._addressees(node):
             for device in self._directory.addressed_by(jid):

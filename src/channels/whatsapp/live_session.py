@@ -36,6 +36,7 @@ NEVER: Final = None
 _FIRST_SIGN_SECONDS = 30.0
 _GRACE_SECONDS = 5.0
 """A connection that is back by then was never reported as lost: WhatsApp closes one after every pairing."""
+_LAST_SENDS_SECONDS = 10.0
 _LAST_EVENTS_SECONDS = 10.0
 _LONGEST_WAIT = 60.0
 _LOST_PINGS = 2
@@ -85,13 +86,16 @@ class LiveSession:
         self._sign = asyncio.Event()
         self._over: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
         self._timer: asyncio.TimerHandle | None = None
-        self._attempts = self._number = 0
+        self._attempts = self._number = self._sends = 0
+        self._no_send = asyncio.Event()
+        self._no_send.set()
+        self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def ready(self) -> bool:
         """Whether it is online."""
-        return self._online and self._client is not None
+        return self._online and self._client is not None and not self._stopping
 
     @property
     def pairing(self) -> bool:
@@ -118,6 +122,10 @@ class LiveSession:
 
     async def stop(self) -> None:
         deliver, supervise = self._tasks
+        self._stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_SENDS_SECONDS):
+                await self._no_send.wait()  # cut off, its outcome would stay unknown
         await _cancelled(supervise)
         await self._close()
         try:
@@ -135,6 +143,17 @@ class LiveSession:
                 await self.client.log_out()
         self.tell(SessionStatus.DISCONNECTED, "The number was unlinked.")
         await self.stop()
+
+    async def send_text(self, to: Jid, text: str, *, quoted_id: str | None) -> tuple[str, int]:
+        """As NeonizeClient.send_text; a stop waits for it."""
+        self._sends += 1
+        self._no_send.clear()
+        try:
+            return await self.client.send_text(to, text, quoted_id=quoted_id)
+        finally:
+            self._sends -= 1
+            if not self._sends:
+                self._no_send.set()
 
     async def attend(self, chat: Jid, typing_seconds: float) -> None:
         """Mark what waits in the chat as read and show "typing…". Fails silently: the message matters more."""

@@ -128,7 +128,7 @@ class NeonizeChannel:
         await live.attend(to, message.typing_seconds)
         live = self._need_ready(session.id)
         try:
-            provider_id, seconds = await live.client.send_text(to, message.text, quoted_id=message.quoted_provider_id)
+            provider_id, seconds = await live.send_text(to, message.text, quoted_id=message.quoted_provider_id)
         except SendFailedError as error:
             if server_error(str(error)) == REACH_OUT_LIMIT:
                 live.tell(SessionStatus.RESTRICTED, "WhatsApp limits how many new chats this number may start.")

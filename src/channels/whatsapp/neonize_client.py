@@ -296,6 +296,8 @@ class NeonizeClient:
 
 
 def _enum_name(event: Any, field: str) -> str:
+    if not event.HasField(field):
+        return "no reason given"
     value: int = getattr(event, field)
     names = event.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number
     return names[value].name.lower() if value in names else str(value)

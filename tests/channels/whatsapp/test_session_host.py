@@ -12,6 +12,7 @@ import pytest
 from channels.whatsapp.host_environment import HOST_ENVIRONMENT
 from store.embedded import EmbeddedPostgres
 from tests.fakewa.harness import Child, Loopback, linux_only, loopback
+from tests.fakewa.login import BANNED
 from tests.fakewa.nodes import JID
 
 pytestmark = [pytest.mark.neonize, linux_only]
@@ -192,6 +193,32 @@ async def test_that_a_host_without_its_environment_says_so_in_one_sentence(hosts
     host = await hosts.start(environment={})
     with pytest.raises(AssertionError, match="NEONIZE_BOT_TAG=off in their environment before their process starts"):
         await host.expect("leased")
+
+
+async def test_that_a_banned_number_says_so_and_is_not_paired_anew(hosts: Hosts) -> None:
+    host = await hosts.paired()
+    await host.kill()
+    hosts.world.server.login_failure = BANNED
+    host = await hosts.start()
+    told = await host.expect("SessionChanged", status="restricted")
+    assert "2.0 hours (send_to_too_many_people)" in told["detail"]
+    assert not [event for event in host.seen("SessionChanged") if event["status"] == "awaiting_qr"]
+
+
+async def test_that_a_stopping_host_waits_for_the_message_on_its_way(hosts: Hosts) -> None:
+    host = await hosts.paired()
+    await hosts.world.customer(CUSTOMER)
+    relay = hosts.world.server.relay
+    relay.hold_acks = True
+    host.tell("send", session=hosts.session, to=f"phone:{CUSTOMER}", text="um momento")
+    async with asyncio.timeout(20):
+        while not relay.held:  # noqa: ASYNC110  # the server plays no events of its own
+            await asyncio.sleep(0.05)
+    host.tell("stop")
+    await asyncio.sleep(0.5)
+    relay.release_acks()
+    await host.expect("sent")
+    await host.expect("stopped")
 
 
 async def test_that_a_stopped_host_gives_up_its_leases_and_goes_offline(hosts: Hosts) -> None:
