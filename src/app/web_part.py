@@ -80,6 +80,6 @@ async def _serve(server: uvicorn.Server, listening: socket.socket | None) -> Non
 def _demo(settings: Settings) -> Demo | None:
     if not settings.demo:
         return None
-    prepared = Prepared.read(settings.data_dir)
-    logins = prepared.logins if prepared else ()
-    return Demo(logins=tuple(DemoLogin(login.email, login.password, login.name, login.role) for login in logins))
+    prepared = Prepared.read(settings.data_dir) or Prepared("")
+    logins = tuple(DemoLogin(login.email, login.password, login.name, login.role) for login in prepared.logins)
+    return Demo(logins=logins, ideas=prepared.ideas)
