@@ -80,6 +80,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
             tasks = [
                 group.create_task(work)
                 for work in (
+                    _warm_up(profiles),
                     _work(app, TURNS, options.concurrency),
                     _work(app, MODEL_TURNS, MODEL_CONCURRENCY),
                     Listener(db, {OUTBOX: delivery.more.set}).run(),
@@ -96,6 +97,13 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                 for task in tasks:
                     task.cancel()
         await delivery.wait_idle()
+
+
+async def _warm_up(profiles: Profiles) -> None:
+    try:
+        await profiles.warm_up()
+    except Exception:
+        log.exception("warming up failed; the first messages load what they need")
 
 
 def _register(app: procrastinate.App, turns: Turns, approved: ApprovedCalls) -> None:

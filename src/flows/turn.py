@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from agent.graph import Agent
+from agent.language import detect_language
 from agent.turn import CallFunction, HistoryMessage, TenantProfile, TurnContext, TurnInput, TurnResult
 from domain.conversation import Status
 from domain.decisions import HandOff, HandOffReason, Reason, TurnTrace
@@ -110,7 +111,11 @@ class Turns:
             conversation_id=row["id"],
             contact_id=row["contact_id"],
             addresses=turn_input.contact_addresses,
-            language=turn_input.language or profile.default_language,
+            language=detect_language(
+                "\n".join(message.text for message in turn_input.unanswered),
+                turn_input.language or profile.default_language,
+                profile.languages,
+            ),
             timezone=profile.timezone,
             now=now,
             trigger_message_id=turn_input.unanswered[-1].id,

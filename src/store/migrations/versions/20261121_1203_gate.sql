@@ -78,6 +78,15 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT id, slug, name FROM tenant ORDER BY slug
 $$;
 
+-- The tenants that were written to last: a starting worker gets ready for them.
+CREATE FUNCTION gate.recent_tenants(at_most integer)
+RETURNS TABLE (tenant_id uuid, profile_version integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT t.id, t.profile_version FROM tenant t
+      LEFT JOIN LATERAL (SELECT max(c.last_message_at) AS at FROM conversation c WHERE c.tenant_id = t.id) last ON true
+     ORDER BY last.at DESC NULLS LAST, t.created_at DESC LIMIT at_most
+$$;
+
 -- Channels -----------------------------------------------------------------------------------------------------
 CREATE FUNCTION gate.channel_session(session_id uuid)
 RETURNS TABLE (tenant_id uuid, provider text, account text, config jsonb, name text, settings jsonb)
@@ -217,6 +226,6 @@ BEGIN
     END LOOP;
 END $$;
 GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, gate.switch_login, gate.close_login,
-    gate.channel_session, gate.lease_sessions, gate.release_sessions, gate.due_outbox, gate.overdue_sending,
+    gate.channel_session, gate.recent_tenants, gate.lease_sessions, gate.release_sessions, gate.due_outbox, gate.overdue_sending,
     gate.held_events,    gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
     gate.unsettled_approvals, gate.forgotten_conversations TO atende_app;
