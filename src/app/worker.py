@@ -74,7 +74,8 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         delivery = Delivery(db, wakeup, senders(SimulatedPhones(db, inbound), http))
         wakeup.listen_here(OUTBOX, delivery.more.set)
         app = queue_app(db.queue_url)
-        _register(app, Turns(db, wakeup, agent, profiles), ApprovedCalls(db, wakeup, agent, profiles))
+        turns = Turns(db, wakeup, agent, profiles, delivery)
+        _register(app, turns, ApprovedCalls(db, wakeup, agent, profiles, delivery))
         await stack.enter_async_context(app.open_async())
         async with asyncio.TaskGroup() as group:
             tasks = [

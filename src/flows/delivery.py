@@ -16,7 +16,7 @@ from flows import receipts
 from store import conversations, outbox, turns
 from store.database import Database, Row
 from store.jobs import TURNS, enqueue_turn
-from store.wakeup import EVENTS, Wakeup
+from store.wakeup import EVENTS, OUTBOX, Wakeup
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Delivery:
         self._senders = senders
         self._local = local
         self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._again: dict[UUID, tuple[UUID, UUID, UUID]] = {}
         self._sessions: dict[UUID, tuple[float, SessionRef]] = {}
         self.more = asyncio.Event()
         """Set when something may be due; the owner's loop waits for it (see store.wakeup.every)."""
@@ -64,16 +65,23 @@ class Delivery:
         """Start sending all that is due; returns how many conversations had something. One task per conversation."""
         due = await self._db.gate("due_outbox", list(self._senders), list(self._local()), _BATCH)
         for row in due:
-            self._start(row["tenant_id"], row["conversation_id"], row["channel_session_id"], row["outbox_id"])
+            self.start(row["tenant_id"], row["conversation_id"], row["channel_session_id"], row["outbox_id"])
         return len(due)
 
-    def _start(self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID) -> None:
+    def start(self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID) -> None:
         """Send this row and what follows it in its conversation, in a task of its own (one per conversation)."""
         if conversation_id in self._running:
+            self._again[conversation_id] = (tenant_id, session_id, outbox_id)
             return
         task = asyncio.create_task(self._drain(tenant_id, conversation_id, session_id, outbox_id), name="deliver")
         self._running[conversation_id] = task
-        task.add_done_callback(lambda _: self._running.pop(conversation_id, None))
+        task.add_done_callback(lambda _: self._ended(conversation_id))
+
+    def _ended(self, conversation_id: UUID) -> None:
+        del self._running[conversation_id]
+        if again := self._again.pop(conversation_id, None):
+            tenant_id, session_id, outbox_id = again
+            self.start(tenant_id, conversation_id, session_id, outbox_id)
 
     async def wait_idle(self) -> None:
         """Wait until nothing is being sent by this process."""
@@ -85,7 +93,10 @@ class Delivery:
             next_id: UUID | None = outbox_id
             while next_id is not None:
                 route = await self._route(tenant_id, session_id)
-                next_id = await self._send_one(route, tenant_id, conversation_id, next_id) if route else None
+                if route is None:
+                    self._wakeup.signal(OUTBOX)  # another process holds this number's connection
+                    return
+                next_id = await self._send_one(route, tenant_id, conversation_id, next_id)
         except Exception:
             # The row keeps its state: a claimed one is settled by the sweep, a queued one is due again.
             log.exception("delivery of %s failed", outbox_id)
@@ -96,10 +107,10 @@ class Delivery:
         async with self._db.transaction(tenant_id, durable=not route.sender.idempotent) as tx:
             lease = timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN
             row = await outbox.claim(tx, outbox_id, lease=lease, pace=route.pace)
-        if row is None:
+            is_stale = row is None and await outbox.is_stale(tx, outbox_id)
+        if is_stale:
             await self._void_stale(tenant_id, conversation_id)
-            return None
-        return await self._send(route, row)
+        return await self._send(route, row) if row is not None else None
 
     async def _void_stale(self, tenant_id: UUID, conversation_id: UUID) -> None:
         async with self._db.transaction(tenant_id) as tx:

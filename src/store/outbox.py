@@ -40,6 +40,16 @@ async def claim(tx: Connection, outbox_id: UUID, *, lease: timedelta, pace: time
     return await tx.fetchrow(_CLAIM, outbox_id, lease, pace)
 
 
+async def is_stale(tx: Connection, outbox_id: UUID) -> bool:
+    """Whether a waiting row was overtaken: its conversation's fence is another one by now."""
+    found = await tx.fetchval(
+        "SELECT 1 FROM outbox_message o JOIN conversation c ON c.id = o.conversation_id "
+        "WHERE o.id = $1 AND o.state = 'queued' AND o.fence <> c.fence",
+        outbox_id,
+    )
+    return found is not None
+
+
 async def add(
     tx: Connection, *, conversation: Row, message_id: int, origin: str, fence: int | None, turn_id: UUID | None = None
 ) -> UUID:
