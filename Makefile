@@ -20,7 +20,7 @@ $(UV): requirements-bootstrap.lock
 
 $(VENV)/.runtime: requirements.lock pyproject.toml $(UV)
 	@echo "Installing Atende from the lock file …"
-	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps -e .
 	@touch $@
 

@@ -55,6 +55,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
                 app,
                 host=settings.host,
                 port=settings.port,
+                ws="websockets-sansio",
                 log_config=None,
                 access_log=False,  # addresses of pages hold names and numbers of customers
                 timeout_graceful_shutdown=_GRACE_SECONDS,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from channels.base import Sender, SendRejectedError, SendRetryableError, SessionRef
-from domain.messages import Address, Outbound
+from domain.messages import Address, Outbound, Sent
 from flows import receipts
 from store import conversations, outbox, turns
 from store.database import Database, Row
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 _LEASE_MARGIN = timedelta(seconds=15)
 _MAX_ATTEMPTS = 8
 _BATCH = 50
+_SESSION_CACHE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Delivery:
         self._senders = senders
         self._local = local
         self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._sessions: dict[UUID, tuple[float, SessionRef]] = {}
         self.more = asyncio.Event()
         """Set when something may be due; the owner's loop waits for it (see store.wakeup.every)."""
 
@@ -61,14 +64,14 @@ class Delivery:
         """Start sending all that is due; returns how many conversations had something. One task per conversation."""
         due = await self._db.gate("due_outbox", list(self._senders), list(self._local()), _BATCH)
         for row in due:
-            self.start(row["tenant_id"], row["conversation_id"], row["outbox_id"])
+            self._start(row["tenant_id"], row["conversation_id"], row["channel_session_id"], row["outbox_id"])
         return len(due)
 
-    def start(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> None:
+    def _start(self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID) -> None:
         """Send this row and what follows it in its conversation, in a task of its own (one per conversation)."""
         if conversation_id in self._running:
             return
-        task = asyncio.create_task(self._drain(tenant_id, conversation_id, outbox_id), name="deliver")
+        task = asyncio.create_task(self._drain(tenant_id, conversation_id, session_id, outbox_id), name="deliver")
         self._running[conversation_id] = task
         task.add_done_callback(lambda _: self._running.pop(conversation_id, None))
 
@@ -77,47 +80,37 @@ class Delivery:
         while self._running:
             await asyncio.wait(list(self._running.values()))
 
-    async def _drain(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> None:
+    async def _drain(self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID) -> None:
         try:
             next_id: UUID | None = outbox_id
             while next_id is not None:
-                sent = await self.send_one(tenant_id, conversation_id, next_id)
-                next_id = await self._next(tenant_id, conversation_id) if sent else None
+                route = await self._route(tenant_id, session_id)
+                next_id = await self._send_one(route, tenant_id, conversation_id, next_id) if route else None
         except Exception:
             # The row keeps its state: a claimed one is settled by the sweep, a queued one is due again.
             log.exception("delivery of %s failed", outbox_id)
 
-    async def _next(self, tenant_id: UUID, conversation_id: UUID) -> UUID | None:
-        async with self._db.transaction(tenant_id) as tx:
-            next_id: UUID | None = await tx.fetchval(
-                "SELECT id FROM outbox_message WHERE conversation_id = $1 AND state = 'queued' AND not_before <= now() "
-                "ORDER BY message_id LIMIT 1",
-                conversation_id,
-            )
-        return next_id
-
-    async def send_one(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> bool:
-        """Claim, send and record one row. Returns whether it was sent."""
-        route = await self._route(tenant_id, conversation_id)
-        if route is None:
-            return False
-        async with self._db.transaction(tenant_id) as tx:
-            row = await outbox.claim(
-                tx,
-                outbox_id,
-                lease=timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN,
-                pace=route.pace,
-            )
-            if row is None:
-                await conversations.lock(tx, conversation_id)
-                if await turns.void_stale(tx, conversation_id):
-                    await enqueue_turn(tx, tenant_id, conversation_id)
-                    self._wakeup.turn_waits(TURNS)
+    async def _send_one(self, route: Route, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> UUID | None:
+        """Claim, send and record one row. Returns the next one of the conversation if this one left."""
+        # A lost claim would be sent again, which only an idempotent provider forgives.
+        async with self._db.transaction(tenant_id, durable=not route.sender.idempotent) as tx:
+            lease = timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN
+            row = await outbox.claim(tx, outbox_id, lease=lease, pace=route.pace)
         if row is None:
-            return False
+            await self._void_stale(tenant_id, conversation_id)
+            return None
         return await self._send(route, row)
 
-    async def _send(self, route: Route, row: Row) -> bool:
+    async def _void_stale(self, tenant_id: UUID, conversation_id: UUID) -> None:
+        async with self._db.transaction(tenant_id) as tx:
+            await conversations.lock(tx, conversation_id)
+            waits = await turns.void_stale(tx, conversation_id)
+            if waits:
+                await enqueue_turn(tx, tenant_id, conversation_id)
+        if waits:
+            self._wakeup.turn_waits(TURNS)
+
+    async def _send(self, route: Route, row: Row) -> UUID | None:
         """The provider call, outside any transaction, and its record."""
         tenant_id, outbox_id = row["tenant_id"], row["id"]
         text = row["text"]
@@ -128,6 +121,7 @@ class Delivery:
             quoted_provider_id=row["quoted_provider_id"],
             typing_seconds=min(len(text) * route.typing_seconds_per_character, 8.0) if row["origin"] == "bot" else 0.0,
         )
+        next_id: UUID | None = None
         try:
             sent = await asyncio.wait_for(route.sender.send(route.session, message), route.sender.send_timeout_seconds)
         except SendRejectedError as error:
@@ -136,6 +130,7 @@ class Delivery:
         except SendRetryableError as error:
             await self._later(tenant_id, row, error)
         except Exception as error:
+            # SendUncertainError, a time-out, or a provider's bug: it may have left.
             if route.sender.idempotent:
                 await self._later(tenant_id, row, SendRetryableError(str(error) or type(error).__name__))
             else:
@@ -143,13 +138,19 @@ class Delivery:
                 async with self._db.transaction(tenant_id) as tx:
                     await outbox.mark_unknown(tx, outbox_id, str(error) or type(error).__name__)
         else:
-            async with self._db.transaction(tenant_id) as tx:
-                await outbox.mark_sent(tx, outbox_id, provider_id=sent.provider_id, at=sent.at)
-                await receipts.apply_held_receipts(tx, tenant_id, row["channel_session_id"], sent.provider_id)
-            self._wakeup.signal(EVENTS)
-            return True
+            next_id = await self._record(route, row, sent)
         self._wakeup.signal(EVENTS)
-        return False
+        return next_id
+
+    async def _record(self, route: Route, row: Row, sent: Sent) -> UUID | None:
+        async with self._db.transaction(row["tenant_id"], durable=not route.sender.idempotent) as tx:
+            marked = await outbox.mark_sent(tx, row["id"], provider_id=sent.provider_id, at=sent.at)
+            if marked is None:
+                return None
+            if marked["has_held"]:
+                await receipts.apply_held_receipts(tx, row["tenant_id"], row["channel_session_id"], sent.provider_id)
+        next_id: UUID | None = marked["next_id"]
+        return next_id
 
     async def _later(self, tenant_id: UUID, row: Row, error: SendRetryableError) -> None:
         async with self._db.transaction(tenant_id) as tx:
@@ -159,24 +160,27 @@ class Delivery:
             seconds = error.after_seconds if error.after_seconds is not None else min(2.0 ** row["attempts"], 300.0)
             await outbox.requeue(tx, row["id"], wait=timedelta(seconds=seconds), error=str(error))
 
-    async def _route(self, tenant_id: UUID, conversation_id: UUID) -> Route | None:
-        async with self._db.transaction(tenant_id) as tx:
-            row = await tx.fetchrow(
-                "SELECT s.id, s.provider, s.account, s.config FROM channel_session s "
-                "JOIN conversation c ON c.channel_session_id = s.id WHERE c.id = $1",
-                conversation_id,
-            )
-        if row is None:
-            return None
-        sender = self._local().get(row["id"]) or self._senders.get(row["provider"])
+    async def _route(self, tenant_id: UUID, session_id: UUID) -> Route | None:
+        """How this number's messages leave, or None where this process cannot send for it (any more)."""
+        cached = self._sessions.get(session_id)
+        if cached is None or cached[0] < time.monotonic():
+            async with self._db.transaction(tenant_id) as tx:
+                row = await tx.fetchrow(
+                    "SELECT provider, account, config FROM channel_session WHERE id = $1", session_id
+                )
+            if row is None:
+                return None
+            session = SessionRef(str(session_id), row["provider"], row["account"], row["config"])
+            cached = self._sessions[session_id] = (time.monotonic() + _SESSION_CACHE_SECONDS, session)
+        session = cached[1]
+        sender = self._local().get(session_id) or self._senders.get(session.provider)
         if sender is None:
             return None
-        config = row["config"]
         return Route(
             sender,
-            SessionRef(str(row["id"]), row["provider"], row["account"], config),
-            pace=timedelta(seconds=float(config.get("seconds_between_messages", 0))),
-            typing_seconds_per_character=float(config.get("typing_seconds_per_character", 0)),
+            session,
+            pace=timedelta(seconds=float(session.config.get("seconds_between_messages", 0))),
+            typing_seconds_per_character=float(session.config.get("typing_seconds_per_character", 0)),
         )
 
     async def settle_overdue(self) -> int:

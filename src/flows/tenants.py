@@ -132,13 +132,7 @@ async def _people(owner_dsn: str, declaration: TenantDeclaration, passwords: Map
                 user_id = await owner.fetchval(
                     "SELECT gate.put_user($1, $2, $3, $4)", user.email, user.name, hashed, settings.default_language
                 )
-                await owner.execute(
-                    """INSERT INTO membership (tenant_id, user_id, role) VALUES ($1, $2, $3)
-                       ON CONFLICT (tenant_id, user_id) DO UPDATE SET role = excluded.role""",
-                    tenant_id,
-                    user_id,
-                    user.role,
-                )
+                await owner.execute("SELECT gate.put_member($1, $2, $3)", tenant_id, user_id, user.role)
     finally:
         await owner.close()
     return tenant_id
@@ -168,8 +162,8 @@ async def _put_numbers(tx: Connection, tenant_id: UUID, declaration: TenantDecla
             # A simulated phone has nothing to pair and no host that would report it.
             status = SessionStatus.CONNECTED if number.provider == "simulator" else SessionStatus.UNKNOWN
             known[number.key] = await tx.fetchval(
-                """INSERT INTO channel_session (tenant_id, provider, name, status, config)
-                   VALUES ($1, $2, $3, $4, $5) RETURNING id""",
+                """INSERT INTO channel_session (tenant_id, provider, name, status, config, created_at)
+                   VALUES ($1, $2, $3, $4, $5, clock_timestamp()) RETURNING id""",
                 tenant_id,
                 number.provider,
                 number.name,

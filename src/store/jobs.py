@@ -30,6 +30,9 @@ _OPTIONS = " ".join(
         "enable_hashjoin=off",
         "enable_mergejoin=off",
         "plan_cache_mode=force_generic_plan",
+        # Taking and finishing a job need no disk: lost with the server, the job runs again and finds nothing to do.
+        # Enqueueing is part of the business transaction, as another role, and waits for the disk.
+        "synchronous_commit=off",
     )
 )
 

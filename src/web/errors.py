@@ -22,6 +22,7 @@ from domain.errors import (
 )
 from web.i18n import N_
 from web.pages import pages
+from web.security import HEADERS
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,9 @@ async def _framework(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("Unexpected error", exc_info=error)
-    return _respond(request, _BROKEN, "An unexpected error was logged.")
+    response = _respond(request, _BROKEN, "An unexpected error was logged.")
+    response.headers.update(HEADERS)  # this answer does not pass through our middleware
+    return response
 
 
 def _respond(request: Request, answer: _Answer, detail: str, headers: dict[str, str] | None = None) -> Response:
@@ -143,8 +146,5 @@ def _to_login(request: Request) -> Response:
 
 
 def _wants_json(request: Request) -> bool:
-    accept = request.headers.get("accept", "")
-    sends_json = request.headers.get("content-type", "").startswith("application/json")
-    return (
-        "text/html" not in accept and request.headers.get("hx-request") != "true" and ("json" in accept or sends_json)
-    )
+    """Programs get JSON; only who asks for HTML, as browsers do, gets a page."""
+    return request.headers.get("hx-request") != "true" and "text/html" not in request.headers.get("accept", "")

@@ -118,9 +118,9 @@ $$;
 -- Delivery -----------------------------------------------------------------------------------------------------
 -- The first waiting message of each conversation, of numbers that the caller can send for.
 CREATE FUNCTION gate.due_outbox(for_providers text[], for_sessions uuid[], at_most integer)
-RETURNS TABLE (outbox_id uuid, tenant_id uuid, conversation_id uuid)
+RETURNS TABLE (outbox_id uuid, tenant_id uuid, conversation_id uuid, channel_session_id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT o.id, o.tenant_id, o.conversation_id
+    SELECT o.id, o.tenant_id, o.conversation_id, o.channel_session_id
       FROM outbox_message o JOIN channel_session s ON s.id = o.channel_session_id
      WHERE o.state = 'queued' AND o.not_before <= now() AND s.next_send_at <= now()
        AND (s.provider = ANY (for_providers) OR s.id = ANY (for_sessions))
