@@ -122,9 +122,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 
 CREATE FUNCTION gate.overdue_sending()
-RETURNS TABLE (outbox_id uuid, tenant_id uuid, provider text)
+RETURNS TABLE (outbox_id uuid, tenant_id uuid, conversation_id uuid, provider text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT o.id, o.tenant_id, s.provider
+    SELECT o.id, o.tenant_id, o.conversation_id, s.provider
       FROM outbox_message o JOIN channel_session s ON s.id = o.channel_session_id
      WHERE o.state = 'sending' AND o.sending_until < now()
 $$;
