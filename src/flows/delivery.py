@@ -11,6 +11,7 @@ from uuid import UUID
 
 from channels.base import Sender, SendRejectedError, SendRetryableError, SessionRef
 from domain.messages import Address, Outbound
+from domain.text import storable_key
 from flows import receipts
 from store import conversations, outbox, turns
 from store.database import Database, Row
@@ -154,9 +155,10 @@ class Delivery:
                 else:
                     await outbox.mark_unknown(tx, outbox_id, reason)
         else:
+            provider_id = storable_key(sent.provider_id)
             async with self._db.transaction(tenant_id) as tx:
-                await outbox.mark_sent(tx, outbox_id, provider_id=sent.provider_id, at=sent.at)
-                await receipts.apply_held_receipts(tx, tenant_id, row["channel_session_id"], sent.provider_id)
+                await outbox.mark_sent(tx, outbox_id, provider_id=provider_id, at=sent.at)
+                await receipts.apply_held_receipts(tx, tenant_id, row["channel_session_id"], provider_id)
             self._wakeup.signal(EVENTS)
             return True
         self._wakeup.signal(EVENTS)

@@ -1,4 +1,4 @@
-"""What a worker does, one step at a time and in the test's own process: jobs of the real queue, sending, housekeeping."""
+"""What a worker does, step by step and in the test's own process: jobs of the real queue, sending, housekeeping."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.flows.shop import FOLDER, Shop
 
 @dataclass
 class Gateway:
-    """A provider that does what the test says. ``mishaps`` are raised one per attempt; ``taken`` is what it accepted."""
+    """A provider that does what the test says: ``mishaps`` are raised one per attempt, ``taken`` is what it took."""
 
     idempotent: bool = False
     send_timeout_seconds: float = 5.0
@@ -46,7 +46,7 @@ class Gateway:
     def __post_init__(self) -> None:
         self.open.set()
 
-    async def send(self, session: SessionRef, message: Outbound) -> Sent:  # noqa: ARG002  the protocol's
+    async def send(self, session: SessionRef, message: Outbound) -> Sent:
         self.attempts += 1
         if self.mishaps and (mishap := self.mishaps.pop(0)):
             raise mishap

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from uuid import UUID
 
@@ -226,4 +227,4 @@ async def test_that_a_number_keeps_its_pace_and_a_cancelled_reply_uses_none_of_i
         await asyncio.sleep(0.01)
         assert time.monotonic() - started < 10 * pace, f"{len(left)} of 3 left"
     assert left[0] < pace / 2
-    assert all(later - earlier > pace * 0.9 for earlier, later in zip(left, left[1:], strict=False))
+    assert all(later - earlier > pace * 0.9 for earlier, later in itertools.pairwise(left))
