@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+<<<<<<< HEAD
 import time
 from collections.abc import Callable, Mapping
+=======
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+>>>>>>> flowtests
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from channels.base import Sender, SendRejectedError, SendRetryableError, SessionRef
+<<<<<<< HEAD
 from domain.messages import Address, Outbound, Sent
+=======
+from domain.messages import Address, Outbound
+from domain.text import storable_key
+>>>>>>> flowtests
 from flows import receipts
 from store import conversations, outbox, turns
 from store.database import Database, Row
@@ -24,6 +33,9 @@ _LEASE_MARGIN = timedelta(seconds=15)
 _MAX_ATTEMPTS = 8
 _BATCH = 50
 _SESSION_CACHE_SECONDS = 5.0
+
+SendOne = Callable[[UUID, UUID, UUID], Awaitable[bool]]
+"""Sends one row, given tenant, conversation and outbox id; whether it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +82,19 @@ class Delivery:
 
     def start(self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID) -> None:
         """Send this row and what follows it in its conversation, in a task of its own (one per conversation)."""
+        self._begin(conversation_id, self._drain(tenant_id, conversation_id, outbox_id, self.send_one))
+
+    def _begin(self, conversation_id: UUID, work: Coroutine[None, None, None]) -> None:
         if conversation_id in self._running:
+<<<<<<< HEAD
             self._again[conversation_id] = (tenant_id, session_id, outbox_id)
             return
         task = asyncio.create_task(self._drain(tenant_id, conversation_id, session_id, outbox_id), name="deliver")
+=======
+            work.close()
+            return
+        task = asyncio.create_task(work, name="deliver")
+>>>>>>> flowtests
         self._running[conversation_id] = task
         task.add_done_callback(lambda _: self._ended(conversation_id))
 
@@ -88,6 +109,7 @@ class Delivery:
         while self._running:
             await asyncio.wait(list(self._running.values()))
 
+<<<<<<< HEAD
     async def _drain(self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID) -> None:
         try:
             next_id: UUID | None = outbox_id
@@ -97,6 +119,13 @@ class Delivery:
                     self._wakeup.signal(OUTBOX)  # another process holds this number's connection
                     return
                 next_id = await self._send_one(route, tenant_id, conversation_id, next_id)
+=======
+    async def _drain(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID, first: SendOne) -> None:
+        try:
+            sent = await first(tenant_id, conversation_id, outbox_id)
+            while sent and (next_id := await self._next(tenant_id, conversation_id)):
+                sent = await self.send_one(tenant_id, conversation_id, next_id)
+>>>>>>> flowtests
         except Exception:
             # The row keeps its state: a claimed one is settled by the sweep, a queued one is due again.
             log.exception("delivery of %s failed", outbox_id)
@@ -114,6 +143,7 @@ class Delivery:
 
     async def _void_stale(self, tenant_id: UUID, conversation_id: UUID) -> None:
         async with self._db.transaction(tenant_id) as tx:
+<<<<<<< HEAD
             await conversations.lock(tx, conversation_id)
             waits = await turns.void_stale(tx, conversation_id)
             if waits:
@@ -122,6 +152,28 @@ class Delivery:
             self._wakeup.turn_waits(TURNS)
 
     async def _send(self, route: Route, row: Row) -> UUID | None:
+=======
+            row = await outbox.claim(tx, outbox_id, lease=_lease(route), pace=route.pace)
+            if row is None:
+                await conversations.lock(tx, conversation_id)
+                if await turns.void_stale(tx, conversation_id):
+                    await enqueue_turn(tx, tenant_id, conversation_id)
+                    self._wakeup.turn_waits(TURNS)
+        if row is None:
+            return False
+        return await self._send(route, row)
+
+    async def _send_again(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> bool:
+        """Repeat a send whose attempt died; returns whether it was sent."""
+        route = await self._route(tenant_id, conversation_id)
+        if route is None:
+            return False
+        async with self._db.transaction(tenant_id) as tx:
+            row = await outbox.claim_again(tx, outbox_id, lease=_lease(route))
+        return row is not None and await self._send(route, row)
+
+    async def _send(self, route: Route, row: Row) -> bool:
+>>>>>>> flowtests
         """The provider call, outside any transaction, and its record."""
         tenant_id, outbox_id = row["tenant_id"], row["id"]
         text = row["text"]
@@ -141,6 +193,7 @@ class Delivery:
         except SendRetryableError as error:
             await self._later(tenant_id, row, error)
         except Exception as error:
+<<<<<<< HEAD
             # SendUncertainError, a time-out, or a provider's bug: it may have left.
             if route.sender.idempotent:
                 await self._later(tenant_id, row, SendRetryableError(str(error) or type(error).__name__))
@@ -150,6 +203,22 @@ class Delivery:
                     await outbox.mark_unknown(tx, outbox_id, str(error) or type(error).__name__)
         else:
             next_id = await self._record(route, row, sent)
+=======
+            log.warning("outcome of %s unknown: %r", outbox_id, error)
+            reason = str(error) or type(error).__name__
+            async with self._db.transaction(tenant_id) as tx:
+                if route.sender.idempotent and row["attempts"] < _MAX_ATTEMPTS:
+                    await outbox.repeat_later(tx, outbox_id, wait=_backoff(row), error=reason)
+                else:
+                    await outbox.mark_unknown(tx, outbox_id, reason)
+        else:
+            provider_id = storable_key(sent.provider_id)
+            async with self._db.transaction(tenant_id) as tx:
+                await outbox.mark_sent(tx, outbox_id, provider_id=provider_id, at=sent.at)
+                await receipts.apply_held_receipts(tx, tenant_id, row["channel_session_id"], provider_id)
+            self._wakeup.signal(EVENTS)
+            return True
+>>>>>>> flowtests
         self._wakeup.signal(EVENTS)
         return next_id
 
@@ -168,8 +237,8 @@ class Delivery:
             if row["attempts"] >= _MAX_ATTEMPTS:
                 await outbox.mark_failed(tx, row["id"], f"given up after {row['attempts']} attempts: {error}")
                 return
-            seconds = error.after_seconds if error.after_seconds is not None else min(2.0 ** row["attempts"], 300.0)
-            await outbox.requeue(tx, row["id"], wait=timedelta(seconds=seconds), error=str(error))
+            wait = _backoff(row) if error.after_seconds is None else timedelta(seconds=error.after_seconds)
+            await outbox.requeue(tx, row["id"], wait=wait, error=str(error))
 
     async def _route(self, tenant_id: UUID, session_id: UUID) -> Route | None:
         """How this number's messages leave, or None where this process cannot send for it (any more)."""
@@ -195,16 +264,25 @@ class Delivery:
         )
 
     async def settle_overdue(self) -> int:
-        """Settle rows whose sending process died: idempotent providers try again, the others become unknown."""
+        """Settle rows whose attempt died: idempotent providers repeat it, the others become unknown."""
         overdue = await self._db.gate("overdue_sending")
         for row in overdue:
             sender = self._senders.get(row["provider"])
-            async with self._db.transaction(row["tenant_id"]) as tx:
-                if sender is not None and sender.idempotent:
-                    await outbox.requeue(tx, row["outbox_id"], wait=timedelta(0), error="the sending process died")
-                else:
-                    await outbox.mark_unknown(tx, row["outbox_id"], "the sending process died in mid-send")
+            tenant_id, conversation_id, outbox_id = row["tenant_id"], row["conversation_id"], row["outbox_id"]
+            if sender is not None and sender.idempotent:
+                self._begin(conversation_id, self._drain(tenant_id, conversation_id, outbox_id, self._send_again))
+            else:
+                async with self._db.transaction(tenant_id) as tx:
+                    await outbox.mark_unknown(tx, outbox_id, "the sending process died in mid-send")
         if overdue:
             self._wakeup.signal(EVENTS)
             self.more.set()
         return len(overdue)
+
+
+def _lease(route: Route) -> timedelta:
+    return timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN
+
+
+def _backoff(row: Row) -> timedelta:
+    return timedelta(seconds=min(2.0 ** row["attempts"], 300.0))

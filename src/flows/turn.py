@@ -60,7 +60,12 @@ class Turns:
     async def _run(self, tenant_id: UUID, conversation_id: UUID, attempt: int, on_model_queue: bool) -> None:
         started = time.monotonic()
         row = await self._read(tenant_id, conversation_id)
-        if row is None or row["status"] != Status.BOT or not row["unanswered"]:
+        if row is None or row["status"] != Status.BOT:
+            return
+        if not row["unanswered"]:
+            if row["last_inbound_id"] > row["answered_upto_id"]:
+                async with self._db.transaction(tenant_id) as tx:
+                    await turns.nothing_to_answer(tx, conversation_id, row["fence"])
             return
         brain = await self._profiles.get(tenant_id, row["profile_version"])
         turn_input = as_input(row)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
@@ -21,6 +22,8 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy"
 """A connection inside a transaction; what queries take as ``tx``."""
 
 Row: TypeAlias = asyncpg.Record
+Result = TypeVar("Result")
+_DEADLOCKS_BORNE = 3
 
 
 def role_url(owner_dsn: str, role: str, password: str) -> str:
@@ -82,6 +85,15 @@ class Database:
                 await connection.execute("ROLLBACK")
                 raise
             await connection.execute("COMMIT")
+
+    async def retried(self, tenant_id: UUID, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """``work`` in one transaction; again from the start where PostgreSQL broke a deadlock by ending it."""
+        for _ in range(_DEADLOCKS_BORNE):
+            with contextlib.suppress(asyncpg.DeadlockDetectedError):
+                async with self.transaction(tenant_id) as tx:
+                    return await work(tx)
+        async with self.transaction(tenant_id) as tx:
+            return await work(tx)
 
     @asynccontextmanager
     async def session(self, tenant_id: UUID) -> AsyncIterator[AsyncSession]:

@@ -96,17 +96,24 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 
 -- A session belongs to one host. Renews what the host has, and takes free or abandoned ones up to its capacity.
+-- The host stops what is not in the answer, so it waits for a locked row of its own; only others' are skipped.
 CREATE FUNCTION gate.lease_sessions(host text, for_provider text, valid_for interval, capacity integer)
 RETURNS TABLE (id uuid, tenant_id uuid, account text, config jsonb, name text)
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    WITH mine AS (
+    WITH held AS (
         SELECT s.id FROM channel_session s
-         WHERE s.provider = for_provider AND s.wanted
-           AND (s.lease_owner = host OR s.lease_until IS NULL OR s.lease_until < now())
-         ORDER BY (s.lease_owner = host) DESC NULLS LAST, s.created_at LIMIT capacity
-           FOR UPDATE SKIP LOCKED)
+         WHERE s.provider = for_provider AND s.wanted AND s.lease_owner = host
+         ORDER BY s.created_at, s.id LIMIT capacity
+           FOR NO KEY UPDATE
+    ), free AS (
+        SELECT s.id FROM channel_session s
+         WHERE s.provider = for_provider AND s.wanted AND s.lease_owner IS DISTINCT FROM host
+           AND (s.lease_until IS NULL OR s.lease_until < now())
+         ORDER BY s.created_at, s.id LIMIT greatest(capacity - (SELECT count(*) FROM held), 0)
+           FOR NO KEY UPDATE SKIP LOCKED
+    )
     UPDATE channel_session s SET lease_owner = host, lease_until = now() + valid_for
-      FROM mine WHERE s.id = mine.id
+     WHERE s.id IN (SELECT id FROM held UNION ALL SELECT id FROM free)
     RETURNING s.id, s.tenant_id, s.account, s.config, s.name
 $$;
 
@@ -134,9 +141,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 
 CREATE FUNCTION gate.overdue_sending()
-RETURNS TABLE (outbox_id uuid, tenant_id uuid, provider text)
+RETURNS TABLE (outbox_id uuid, tenant_id uuid, conversation_id uuid, provider text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT o.id, o.tenant_id, s.provider
+    SELECT o.id, o.tenant_id, o.conversation_id, s.provider
       FROM outbox_message o JOIN channel_session s ON s.id = o.channel_session_id
      WHERE o.state = 'sending' AND o.sending_until < now()
 $$;
