@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-<<<<<<< HEAD
 import time
-from collections.abc import Callable, Mapping
-=======
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
->>>>>>> flowtests
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from channels.base import Sender, SendRejectedError, SendRetryableError, SessionRef
-<<<<<<< HEAD
 from domain.messages import Address, Outbound, Sent
-=======
-from domain.messages import Address, Outbound
 from domain.text import storable_key
->>>>>>> flowtests
 from flows import receipts
 from store import conversations, outbox, turns
 from store.database import Database, Row
@@ -33,9 +25,6 @@ _LEASE_MARGIN = timedelta(seconds=15)
 _MAX_ATTEMPTS = 8
 _BATCH = 50
 _SESSION_CACHE_SECONDS = 5.0
-
-SendOne = Callable[[UUID, UUID, UUID], Awaitable[bool]]
-"""Sends one row, given tenant, conversation and outbox id; whether it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +71,13 @@ class Delivery:
 
     def start(self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID) -> None:
         """Send this row and what follows it in its conversation, in a task of its own (one per conversation)."""
-        self._begin(conversation_id, self._drain(tenant_id, conversation_id, outbox_id, self.send_one))
+        if conversation_id in self._running:
+            self._again[conversation_id] = (tenant_id, session_id, outbox_id)
+        else:
+            self._begin(conversation_id, self._drain(tenant_id, conversation_id, session_id, outbox_id))
 
     def _begin(self, conversation_id: UUID, work: Coroutine[None, None, None]) -> None:
-        if conversation_id in self._running:
-<<<<<<< HEAD
-            self._again[conversation_id] = (tenant_id, session_id, outbox_id)
-            return
-        task = asyncio.create_task(self._drain(tenant_id, conversation_id, session_id, outbox_id), name="deliver")
-=======
-            work.close()
-            return
         task = asyncio.create_task(work, name="deliver")
->>>>>>> flowtests
         self._running[conversation_id] = task
         task.add_done_callback(lambda _: self._ended(conversation_id))
 
@@ -109,8 +92,10 @@ class Delivery:
         while self._running:
             await asyncio.wait(list(self._running.values()))
 
-<<<<<<< HEAD
-    async def _drain(self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID) -> None:
+    async def _drain(
+        self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID, *, repeat: bool = False
+    ) -> None:
+        """Send the row, then what is due after it. ``repeat``: the row's last attempt died."""
         try:
             next_id: UUID | None = outbox_id
             while next_id is not None:
@@ -118,32 +103,29 @@ class Delivery:
                 if route is None:
                     self._wakeup.signal(OUTBOX)  # another process holds this number's connection
                     return
-                next_id = await self._send_one(route, tenant_id, conversation_id, next_id)
-=======
-    async def _drain(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID, first: SendOne) -> None:
-        try:
-            sent = await first(tenant_id, conversation_id, outbox_id)
-            while sent and (next_id := await self._next(tenant_id, conversation_id)):
-                sent = await self.send_one(tenant_id, conversation_id, next_id)
->>>>>>> flowtests
+                row = await self._claim(route, tenant_id, conversation_id, next_id, repeat=repeat)
+                next_id = await self._send(route, row) if row is not None else None
+                repeat = False
         except Exception:
             # The row keeps its state: a claimed one is settled by the sweep, a queued one is due again.
             log.exception("delivery of %s failed", outbox_id)
 
-    async def _send_one(self, route: Route, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> UUID | None:
-        """Claim, send and record one row. Returns the next one of the conversation if this one left."""
+    async def _claim(
+        self, route: Route, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID, *, repeat: bool
+    ) -> Row | None:
+        lease = timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN
         # A lost claim would be sent again, which only an idempotent provider forgives.
         async with self._db.transaction(tenant_id, durable=not route.sender.idempotent) as tx:
-            lease = timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN
+            if repeat:
+                return await outbox.claim_again(tx, outbox_id, lease=lease)
             row = await outbox.claim(tx, outbox_id, lease=lease, pace=route.pace)
             is_stale = row is None and await outbox.is_stale(tx, outbox_id)
         if is_stale:
             await self._void_stale(tenant_id, conversation_id)
-        return await self._send(route, row) if row is not None else None
+        return row
 
     async def _void_stale(self, tenant_id: UUID, conversation_id: UUID) -> None:
         async with self._db.transaction(tenant_id) as tx:
-<<<<<<< HEAD
             await conversations.lock(tx, conversation_id)
             waits = await turns.void_stale(tx, conversation_id)
             if waits:
@@ -152,28 +134,6 @@ class Delivery:
             self._wakeup.turn_waits(TURNS)
 
     async def _send(self, route: Route, row: Row) -> UUID | None:
-=======
-            row = await outbox.claim(tx, outbox_id, lease=_lease(route), pace=route.pace)
-            if row is None:
-                await conversations.lock(tx, conversation_id)
-                if await turns.void_stale(tx, conversation_id):
-                    await enqueue_turn(tx, tenant_id, conversation_id)
-                    self._wakeup.turn_waits(TURNS)
-        if row is None:
-            return False
-        return await self._send(route, row)
-
-    async def _send_again(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> bool:
-        """Repeat a send whose attempt died; returns whether it was sent."""
-        route = await self._route(tenant_id, conversation_id)
-        if route is None:
-            return False
-        async with self._db.transaction(tenant_id) as tx:
-            row = await outbox.claim_again(tx, outbox_id, lease=_lease(route))
-        return row is not None and await self._send(route, row)
-
-    async def _send(self, route: Route, row: Row) -> bool:
->>>>>>> flowtests
         """The provider call, outside any transaction, and its record."""
         tenant_id, outbox_id = row["tenant_id"], row["id"]
         text = row["text"]
@@ -193,17 +153,7 @@ class Delivery:
         except SendRetryableError as error:
             await self._later(tenant_id, row, error)
         except Exception as error:
-<<<<<<< HEAD
             # SendUncertainError, a time-out, or a provider's bug: it may have left.
-            if route.sender.idempotent:
-                await self._later(tenant_id, row, SendRetryableError(str(error) or type(error).__name__))
-            else:
-                log.warning("outcome of %s unknown: %r", outbox_id, error)
-                async with self._db.transaction(tenant_id) as tx:
-                    await outbox.mark_unknown(tx, outbox_id, str(error) or type(error).__name__)
-        else:
-            next_id = await self._record(route, row, sent)
-=======
             log.warning("outcome of %s unknown: %r", outbox_id, error)
             reason = str(error) or type(error).__name__
             async with self._db.transaction(tenant_id) as tx:
@@ -212,23 +162,18 @@ class Delivery:
                 else:
                     await outbox.mark_unknown(tx, outbox_id, reason)
         else:
-            provider_id = storable_key(sent.provider_id)
-            async with self._db.transaction(tenant_id) as tx:
-                await outbox.mark_sent(tx, outbox_id, provider_id=provider_id, at=sent.at)
-                await receipts.apply_held_receipts(tx, tenant_id, row["channel_session_id"], provider_id)
-            self._wakeup.signal(EVENTS)
-            return True
->>>>>>> flowtests
+            next_id = await self._record(route, row, sent)
         self._wakeup.signal(EVENTS)
         return next_id
 
     async def _record(self, route: Route, row: Row, sent: Sent) -> UUID | None:
         async with self._db.transaction(row["tenant_id"], durable=not route.sender.idempotent) as tx:
-            marked = await outbox.mark_sent(tx, row["id"], provider_id=sent.provider_id, at=sent.at)
+            provider_id = storable_key(sent.provider_id)
+            marked = await outbox.mark_sent(tx, row["id"], provider_id=provider_id, at=sent.at)
             if marked is None:
                 return None
             if marked["has_held"]:
-                await receipts.apply_held_receipts(tx, row["tenant_id"], row["channel_session_id"], sent.provider_id)
+                await receipts.apply_held_receipts(tx, row["tenant_id"], row["channel_session_id"], provider_id)
         next_id: UUID | None = marked["next_id"]
         return next_id
 
@@ -269,19 +214,18 @@ class Delivery:
         for row in overdue:
             sender = self._senders.get(row["provider"])
             tenant_id, conversation_id, outbox_id = row["tenant_id"], row["conversation_id"], row["outbox_id"]
-            if sender is not None and sender.idempotent:
-                self._begin(conversation_id, self._drain(tenant_id, conversation_id, outbox_id, self._send_again))
-            else:
+            if sender is None or not sender.idempotent:
                 async with self._db.transaction(tenant_id) as tx:
                     await outbox.mark_unknown(tx, outbox_id, "the sending process died in mid-send")
+            elif conversation_id not in self._running:
+                session_id = row["channel_session_id"]
+                self._begin(
+                    conversation_id, self._drain(tenant_id, conversation_id, session_id, outbox_id, repeat=True)
+                )
         if overdue:
             self._wakeup.signal(EVENTS)
             self.more.set()
         return len(overdue)
-
-
-def _lease(route: Route) -> timedelta:
-    return timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN
 
 
 def _backoff(row: Row) -> timedelta:

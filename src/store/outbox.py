@@ -46,7 +46,6 @@ async def claim(tx: Connection, outbox_id: UUID, *, lease: timedelta, pace: time
     return await tx.fetchrow(_CLAIM, outbox_id, lease, pace)
 
 
-<<<<<<< HEAD
 async def is_stale(tx: Connection, outbox_id: UUID) -> bool:
     """Whether a waiting row was overtaken: its conversation's fence is another one by now."""
     found = await tx.fetchval(
@@ -55,7 +54,8 @@ async def is_stale(tx: Connection, outbox_id: UUID) -> bool:
         outbox_id,
     )
     return found is not None
-=======
+
+
 async def claim_again(tx: Connection, outbox_id: UUID, *, lease: timedelta) -> Row | None:
     """Take a row whose attempt died over, to repeat it; for providers where a repeated send is harmless.
 
@@ -77,7 +77,6 @@ async def repeat_later(tx: Connection, outbox_id: UUID, *, wait: timedelta, erro
         wait,
         error,
     )
->>>>>>> flowtests
 
 
 async def add(

@@ -141,9 +141,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 
 CREATE FUNCTION gate.overdue_sending()
-RETURNS TABLE (outbox_id uuid, tenant_id uuid, conversation_id uuid, provider text)
+RETURNS TABLE (outbox_id uuid, tenant_id uuid, conversation_id uuid, channel_session_id uuid, provider text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT o.id, o.tenant_id, o.conversation_id, s.provider
+    SELECT o.id, o.tenant_id, o.conversation_id, o.channel_session_id, s.provider
       FROM outbox_message o JOIN channel_session s ON s.id = o.channel_session_id
      WHERE o.state = 'sending' AND o.sending_until < now()
 $$;
@@ -236,6 +236,6 @@ BEGIN
     END LOOP;
 END $$;
 GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, gate.switch_login, gate.close_login,
-    gate.channel_session, gate.recent_tenants, gate.lease_sessions, gate.release_sessions, gate.due_outbox, gate.overdue_sending,
-    gate.held_events,    gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
+    gate.channel_session, gate.recent_tenants, gate.lease_sessions, gate.release_sessions,
+    gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
     gate.unsettled_approvals, gate.forgotten_conversations TO atende_app;
