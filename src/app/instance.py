@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from app.settings import make_data_dir
 from domain.errors import AtendeError
 
 _LEFTOVER_SECONDS = 20.0
@@ -88,7 +89,7 @@ class Instance:
         Raises AlreadyRunningError, LeftoversError or DataDirError.
         """
         try:
-            self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_data_dir(self._data_dir)
             own, inherited = (self._open(name) for name in ("serve.lock", "processes.lock"))
         except OSError as error:
             raise DataDirError(self._data_dir, error.strerror or str(error)) from error

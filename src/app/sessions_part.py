@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from app.settings import Settings
+from app.settings import Settings, make_data_dir
 from channels.base import ChannelEvent, SessionRef
 from domain.errors import NotFoundError
 from flows.delivery import Delivery
@@ -76,6 +76,7 @@ async def _host(settings: Settings, url: str, numbers: LeasedNumbers, db: Databa
     from channels.whatsapp.neonize_channel import NeonizeChannel  # noqa: PLC0415
     from channels.whatsapp.session_host import SessionHost  # noqa: PLC0415
 
+    make_data_dir(settings.data_dir)
     devices = DeviceStore(role_url(url, SESSIONS_ROLE, role_password(settings.secret, SESSIONS_ROLE)))
     channel = NeonizeChannel(devices, settings.data_dir / "spool", proxy_url=settings.whatsapp_proxy_url)
     await channel.prepare()

@@ -25,7 +25,6 @@ from web.services import Access, Demo, DemoLogin, Services
 
 _GRACE_SECONDS = 3
 MAX_CONNECTIONS = 20
-_IDEAS = ("Cadê meu pedido 10234?", "Quero trocar meu vestido", "Vocês abrem sábado?", "Quero falar com uma pessoa")
 
 
 class _Server(uvicorn.Server):
@@ -82,9 +81,6 @@ async def _serve(server: uvicorn.Server, listening: socket.socket | None) -> Non
 def _demo(settings: Settings) -> Demo | None:
     if not settings.demo:
         return None
-    prepared = Prepared.read(settings.data_dir)
-    logins = prepared.logins if prepared else ()
-    return Demo(
-        ideas=_IDEAS,
-        logins=tuple(DemoLogin(login.email, login.password, login.name, login.role) for login in logins),
-    )
+    prepared = Prepared.read(settings.data_dir) or Prepared("")
+    logins = tuple(DemoLogin(login.email, login.password, login.name, login.role) for login in prepared.logins)
+    return Demo(logins=logins, ideas=prepared.ideas)
