@@ -1,9 +1,10 @@
 """A session host in a process of its own, for tests: the real channel and host over a store that is one file.
 
 Run as ``python -m tests.channels.whatsapp.host_process DATABASE_URL PROXY_URL FOLDER``; it speaks ``jsonlines``.
-Commands: ``want`` (session, account?), ``unwant`` (session), ``pair_again`` (session), ``send`` (session, to, text …) → ``sent`` or ``refused``,
-``pairing_code`` (session, phone) → ``code``, ``break_store`` (failing), ``stop`` → ``stopped``. ``leased`` comes when
-the wanted sessions changed. Every channel event is an event of its class's name with its fields.
+Commands: ``want`` (session, account?), ``unwant`` (session), ``pair_again`` (session), ``send`` (session, to, text …)
+→ ``sent`` or ``refused``, ``pairing_code`` (session, phone) → ``code``, ``break_store`` (failing), ``stop`` →
+``stopped``. ``leased`` comes when the wanted sessions changed. Every channel event is an event of its
+class's name with its fields.
 """
 
 from __future__ import annotations
