@@ -15,8 +15,8 @@ from channels.base import ChannelEvent, SessionRef
 from domain.errors import NotFoundError
 from flows.delivery import Delivery
 from flows.inbound import Inbound
-from store.database import Database, role_url
-from store.roles import SESSIONS_ROLE, role_password
+from store.database import Database, login_url
+from store.roles import SESSIONS_ROLE
 from store.wakeup import OUTBOX, Listener, Wakeup, every
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ async def _host(settings: Settings, url: str, numbers: LeasedNumbers, db: Databa
     from channels.whatsapp.session_host import SessionHost  # noqa: PLC0415
 
     make_data_dir(settings.data_dir)
-    devices = DeviceStore(role_url(url, SESSIONS_ROLE, role_password(settings.secret, SESSIONS_ROLE)))
+    devices = DeviceStore(login_url(url, settings.secret, SESSIONS_ROLE))
     channel = NeonizeChannel(devices, settings.data_dir / "spool", proxy_url=settings.whatsapp_proxy_url)
     await channel.prepare()
     host = SessionHost(channel, numbers)

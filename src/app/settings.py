@@ -50,6 +50,17 @@ class DatabaseUrlMissingError(AtendeError):
         )
 
 
+class DataDirError(AtendeError):
+    """The data folder cannot be made or written."""
+
+    def __init__(self, data_dir: Path, reason: str) -> None:
+        super().__init__(
+            f"The data folder {data_dir} cannot be used: {reason}.", hint="Set ATENDE_DATA_DIR to one you may write."
+        )
+        self.data_dir = data_dir
+        self.reason = reason
+
+
 class SecretFileError(AtendeError):
     """The installation's secret can neither be read nor made."""
 
@@ -226,11 +237,14 @@ def shipped_tenants() -> Path:
 
 
 def make_data_dir(folder: Path) -> None:
-    """Make the data folder if it is missing, closed to others. Raises OSError.
+    """Make the data folder if it is missing, closed to others. Raises DataDirError.
 
     Under root, PostgreSQL's own account passes through it to the server's files, and can list nothing.
     """
-    folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataDirError(folder, error.strerror or str(error)) from error
 
 
 def read_or_make_secret(file: Path) -> bytes:

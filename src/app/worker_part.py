@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from agent.encoder import default_encoder
 from app.settings import Settings
 from app.worker import WorkerOptions, running_worker
 
@@ -20,5 +19,4 @@ async def run(settings: Settings, _listening: socket.socket | None = None) -> No
         concurrency=settings.worker_concurrency,
     )
     async with running_worker(options):
-        await asyncio.to_thread(default_encoder().load)  # a second or two, which no customer needs to wait for
         await asyncio.Event().wait()

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from domain.messages import MAX_TEXT_BYTES
+
+_DEEPEST = 64
+_LONGEST_KEY = 256
+_TOO_DEEP = "(left out: nested too deeply)"
+_SAFE_INTEGER = 2**63
 
 
 def storable(text: str) -> tuple[str, list[str]]:
@@ -29,17 +35,36 @@ def storable(text: str) -> tuple[str, list[str]]:
     return text, problems
 
 
-def storable_json(value: Any) -> Any:
-    """The same for all texts in a JSON value, keys included. Numbers that JSON cannot carry (NaN) become None."""
+def storable_key(text: str) -> str:
+    """An id from outside as a key: itself, unless it is no storable text or too long for an index.
+
+    What must be changed gets a digest of the original, so that different ids stay different.
+    """
+    kept, problems = storable(text)
+    if not problems and len(kept) <= _LONGEST_KEY:
+        return text
+    return f"{kept[:_LONGEST_KEY]}~{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:32]}"
+
+
+def storable_json(value: Any, *, depth: int = 0) -> Any:
+    """The same for all texts in a JSON value, keys included.
+
+    Numbers that JSON cannot carry (NaN) become None, integers beyond 64 bits text; what is nested too deeply to be
+    written or read again is left out.
+    """
     match value:
         case str():
             return storable(value)[0]
+        case dict() | list() | tuple() if depth >= _DEEPEST:
+            return _TOO_DEEP
         case dict():
-            return {storable(str(key))[0]: storable_json(item) for key, item in value.items()}
+            return {storable(str(key))[0]: storable_json(item, depth=depth + 1) for key, item in value.items()}
         case list() | tuple():
-            return [storable_json(item) for item in value]
+            return [storable_json(item, depth=depth + 1) for item in value]
         case float():
             return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124  NaN is unequal to itself
+        case int() if abs(value) >= _SAFE_INTEGER:
+            return str(value)
         case None | bool() | int():
             return value
         case _:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from channels.base import Sender, SendRejectedError, SendRetryableError, SessionRef
 from domain.messages import Address, Outbound, Sent
+from domain.text import storable_key
 from flows import receipts
 from store import conversations, outbox, turns
 from store.database import Database, Row
 from store.jobs import TURNS, enqueue_turn
-from store.wakeup import EVENTS, Wakeup
+from store.wakeup import EVENTS, OUTBOX, Wakeup
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Delivery:
         self._senders = senders
         self._local = local
         self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._again: dict[UUID, tuple[UUID, UUID, UUID]] = {}
         self._sessions: dict[UUID, tuple[float, SessionRef]] = {}
         self.more = asyncio.Event()
         """Set when something may be due; the owner's loop waits for it (see store.wakeup.every)."""
@@ -64,42 +66,63 @@ class Delivery:
         """Start sending all that is due; returns how many conversations had something. One task per conversation."""
         due = await self._db.gate("due_outbox", list(self._senders), list(self._local()), _BATCH)
         for row in due:
-            self._start(row["tenant_id"], row["conversation_id"], row["channel_session_id"], row["outbox_id"])
+            self.start(row["tenant_id"], row["conversation_id"], row["channel_session_id"], row["outbox_id"])
         return len(due)
 
-    def _start(self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID) -> None:
+    def start(self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID) -> None:
         """Send this row and what follows it in its conversation, in a task of its own (one per conversation)."""
         if conversation_id in self._running:
-            return
-        task = asyncio.create_task(self._drain(tenant_id, conversation_id, session_id, outbox_id), name="deliver")
+            self._again[conversation_id] = (tenant_id, session_id, outbox_id)
+        else:
+            self._begin(conversation_id, self._drain(tenant_id, conversation_id, session_id, outbox_id))
+
+    def _begin(self, conversation_id: UUID, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name="deliver")
         self._running[conversation_id] = task
-        task.add_done_callback(lambda _: self._running.pop(conversation_id, None))
+        task.add_done_callback(lambda _: self._ended(conversation_id))
+
+    def _ended(self, conversation_id: UUID) -> None:
+        del self._running[conversation_id]
+        if again := self._again.pop(conversation_id, None):
+            tenant_id, session_id, outbox_id = again
+            self.start(tenant_id, conversation_id, session_id, outbox_id)
 
     async def wait_idle(self) -> None:
         """Wait until nothing is being sent by this process."""
         while self._running:
             await asyncio.wait(list(self._running.values()))
 
-    async def _drain(self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID) -> None:
+    async def _drain(
+        self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID, *, repeat: bool = False
+    ) -> None:
+        """Send the row, then what is due after it. ``repeat``: the row's last attempt died."""
         try:
             next_id: UUID | None = outbox_id
             while next_id is not None:
                 route = await self._route(tenant_id, session_id)
-                next_id = await self._send_one(route, tenant_id, conversation_id, next_id) if route else None
+                if route is None:
+                    self._wakeup.signal(OUTBOX)  # another process holds this number's connection
+                    return
+                row = await self._claim(route, tenant_id, conversation_id, next_id, repeat=repeat)
+                next_id = await self._send(route, row) if row is not None else None
+                repeat = False
         except Exception:
             # The row keeps its state: a claimed one is settled by the sweep, a queued one is due again.
             log.exception("delivery of %s failed", outbox_id)
 
-    async def _send_one(self, route: Route, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> UUID | None:
-        """Claim, send and record one row. Returns the next one of the conversation if this one left."""
+    async def _claim(
+        self, route: Route, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID, *, repeat: bool
+    ) -> Row | None:
+        lease = timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN
         # A lost claim would be sent again, which only an idempotent provider forgives.
         async with self._db.transaction(tenant_id, durable=not route.sender.idempotent) as tx:
-            lease = timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN
+            if repeat:
+                return await outbox.claim_again(tx, outbox_id, lease=lease)
             row = await outbox.claim(tx, outbox_id, lease=lease, pace=route.pace)
-        if row is None:
+            is_stale = row is None and await outbox.is_stale(tx, outbox_id)
+        if is_stale:
             await self._void_stale(tenant_id, conversation_id)
-            return None
-        return await self._send(route, row)
+        return row
 
     async def _void_stale(self, tenant_id: UUID, conversation_id: UUID) -> None:
         async with self._db.transaction(tenant_id) as tx:
@@ -131,12 +154,13 @@ class Delivery:
             await self._later(tenant_id, row, error)
         except Exception as error:
             # SendUncertainError, a time-out, or a provider's bug: it may have left.
-            if route.sender.idempotent:
-                await self._later(tenant_id, row, SendRetryableError(str(error) or type(error).__name__))
-            else:
-                log.warning("outcome of %s unknown: %r", outbox_id, error)
-                async with self._db.transaction(tenant_id) as tx:
-                    await outbox.mark_unknown(tx, outbox_id, str(error) or type(error).__name__)
+            log.warning("outcome of %s unknown: %r", outbox_id, error)
+            reason = str(error) or type(error).__name__
+            async with self._db.transaction(tenant_id) as tx:
+                if route.sender.idempotent and row["attempts"] < _MAX_ATTEMPTS:
+                    await outbox.repeat_later(tx, outbox_id, wait=_backoff(row), error=reason)
+                else:
+                    await outbox.mark_unknown(tx, outbox_id, reason)
         else:
             next_id = await self._record(route, row, sent)
         self._wakeup.signal(EVENTS)
@@ -144,11 +168,12 @@ class Delivery:
 
     async def _record(self, route: Route, row: Row, sent: Sent) -> UUID | None:
         async with self._db.transaction(row["tenant_id"], durable=not route.sender.idempotent) as tx:
-            marked = await outbox.mark_sent(tx, row["id"], provider_id=sent.provider_id, at=sent.at)
+            provider_id = storable_key(sent.provider_id)
+            marked = await outbox.mark_sent(tx, row["id"], provider_id=provider_id, at=sent.at)
             if marked is None:
                 return None
             if marked["has_held"]:
-                await receipts.apply_held_receipts(tx, row["tenant_id"], row["channel_session_id"], sent.provider_id)
+                await receipts.apply_held_receipts(tx, row["tenant_id"], row["channel_session_id"], provider_id)
         next_id: UUID | None = marked["next_id"]
         return next_id
 
@@ -157,8 +182,8 @@ class Delivery:
             if row["attempts"] >= _MAX_ATTEMPTS:
                 await outbox.mark_failed(tx, row["id"], f"given up after {row['attempts']} attempts: {error}")
                 return
-            seconds = error.after_seconds if error.after_seconds is not None else min(2.0 ** row["attempts"], 300.0)
-            await outbox.requeue(tx, row["id"], wait=timedelta(seconds=seconds), error=str(error))
+            wait = _backoff(row) if error.after_seconds is None else timedelta(seconds=error.after_seconds)
+            await outbox.requeue(tx, row["id"], wait=wait, error=str(error))
 
     async def _route(self, tenant_id: UUID, session_id: UUID) -> Route | None:
         """How this number's messages leave, or None where this process cannot send for it (any more)."""
@@ -184,16 +209,24 @@ class Delivery:
         )
 
     async def settle_overdue(self) -> int:
-        """Settle rows whose sending process died: idempotent providers try again, the others become unknown."""
+        """Settle rows whose attempt died: idempotent providers repeat it, the others become unknown."""
         overdue = await self._db.gate("overdue_sending")
         for row in overdue:
             sender = self._senders.get(row["provider"])
-            async with self._db.transaction(row["tenant_id"]) as tx:
-                if sender is not None and sender.idempotent:
-                    await outbox.requeue(tx, row["outbox_id"], wait=timedelta(0), error="the sending process died")
-                else:
-                    await outbox.mark_unknown(tx, row["outbox_id"], "the sending process died in mid-send")
+            tenant_id, conversation_id, outbox_id = row["tenant_id"], row["conversation_id"], row["outbox_id"]
+            if sender is None or not sender.idempotent:
+                async with self._db.transaction(tenant_id) as tx:
+                    await outbox.mark_unknown(tx, outbox_id, "the sending process died in mid-send")
+            elif conversation_id not in self._running:
+                session_id = row["channel_session_id"]
+                self._begin(
+                    conversation_id, self._drain(tenant_id, conversation_id, session_id, outbox_id, repeat=True)
+                )
         if overdue:
             self._wakeup.signal(EVENTS)
             self.more.set()
         return len(overdue)
+
+
+def _backoff(row: Row) -> timedelta:
+    return timedelta(seconds=min(2.0 ** row["attempts"], 300.0))

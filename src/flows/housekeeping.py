@@ -9,8 +9,6 @@ import procrastinate
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Status as JobStatus
 
-from channels.base import ReceiptChanged
-from domain.messages import Ack
 from flows import receipts
 from flows.inbound import Inbound, own_message_event
 from store import outbox
@@ -117,8 +115,4 @@ async def _settle_own_message(tx: Connection, inbound: Inbound, held: Row) -> bo
 
 
 async def _settle_receipt(tx: Connection, _inbound: Inbound, held: Row) -> bool:
-    if await receipts.is_ours(tx, held["channel_session_id"], held["key"]):
-        event = ReceiptChanged((held["key"],), Ack(held["body"]["ack"]), held["created_at"])
-        await receipts.apply_receipt(tx, held["tenant_id"], held["channel_session_id"], event)
-        return True
-    return bool(held["age"] > _RECEIPTS_KEPT)
+    return await receipts.settle_held(tx, held) or bool(held["age"] > _RECEIPTS_KEPT)

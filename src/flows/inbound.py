@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -22,9 +22,9 @@ from channels.base import (
 from domain.conversation import Event
 from domain.errors import NotFoundError
 from domain.messages import Address, AddressKind, Author, MessageKind
-from domain.text import storable, storable_json
+from domain.text import storable, storable_json, storable_key
 from flows import receipts, sessions
-from store import contacts, conversations, events, messages
+from store import contacts, conversations, events, messages, turns
 from store.database import Connection, Database, Row
 from store.jobs import TURNS, enqueue_turn
 from store.messages import NewMessage
@@ -87,8 +87,8 @@ class Inbound:
 
     async def receive(self, session: SessionInfo, event: ChannelEvent) -> Outcome:
         """Make one event durable. Raises only if nothing was stored; then the sender must try again."""
-        async with self._db.transaction(session.tenant_id) as tx:
-            outcome, wake_turns = await self._apply(tx, session, event)
+        event = _with_keys(event)
+        outcome, wake_turns = await self._db.retried(session.tenant_id, lambda tx: self._apply(tx, session, event))
         if outcome != "duplicate":
             self._wakeup.signal(EVENTS)
         if wake_turns and session.debounce is None:
@@ -125,10 +125,15 @@ class Inbound:
         stored = None
         if not (event.alternates or event.push_name) or await _addresses_known(tx, event):
             stored = await _store(tx, session, message)
+            # The failed attempt may hold the conversation, so a copy must not wait for its contact's lock (resolve).
+            if stored is None and (
+                known := await messages.known_in_chat(tx, session.id, event.chat, event.provider_id)
+            ):
+                return await _repeated(tx, session, message, known)
         if stored is None:
             contact_id = await contacts.resolve(tx, session.tenant_id, _addresses(event), push_name=_push_name(event))
             if known := await messages.known(tx, session.id, contact_id, event.provider_id):
-                return await _repeated(tx, session, contact_id, message, known)
+                return await _repeated(tx, session, message, known)
             await _open_conversation(tx, session, contact_id, event.chat, historical=message.historical)
             stored = await _store(tx, session, message)
             if stored is None:
@@ -137,9 +142,11 @@ class Inbound:
 
     async def _own_message(self, tx: Connection, session: SessionInfo, event: MessageReceived) -> Outcome:
         """A message from our own number: an echo of what we sent, or a person on the paired phone."""
+        # Asked in this order, so that a send that is recorded in between is known by one of the two.
+        undecided = not event.historical and await receipts.undecided_sends(tx, session.id, event.chat)
         if await receipts.is_ours(tx, session.id, event.provider_id):
             return "duplicate"
-        if not event.historical and await receipts.undecided_sends(tx, session.id, event.chat):
+        if undecided:
             # One of ours is on its way without an id yet: which of the two this is will show (flows/receipts.py).
             await hold(tx, session, "own_message", event.provider_id, own_message_body(event))
             return "held"
@@ -156,6 +163,7 @@ class Inbound:
                 event.provider_id,
             )
             await conversations.apply(tx, conversation_id, Event.TAKEN_OVER, actor="phone")
+            await turns.void_stale(tx, conversation_id)
             await conversations.withdraw_drafts(tx, conversation_id)
             await conversations.mark_answered(tx, conversation_id)
         return outcome
@@ -170,9 +178,10 @@ class Inbound:
     ) -> tuple[Outcome, bool]:
         """Keep an edit or a revoke (its message may still be on the way) and let a running turn see it."""
         contact_id = await contacts.resolve(tx, session.tenant_id, _addresses(event))
-        await messages.add_change(
+        if not await messages.add_change(
             tx, session.tenant_id, session.id, contact_id, event.provider_id, kind=kind, content=content, at=event.at
-        )
+        ):
+            return "duplicate", False
         row = await messages.known(tx, session.id, contact_id, event.provider_id)
         conversation_id = row["conversation_id"] if row else None
         wake = False
@@ -194,6 +203,18 @@ class Inbound:
             payload={"provider_id": event.provider_id},
         )
         return "changed", wake
+
+
+def _with_keys(event: ChannelEvent) -> ChannelEvent:
+    """The event with ids that can be keys. A sender chooses the ids of its messages."""
+    match event:
+        case MessageReceived(quoted_provider_id=str(quoted)):
+            return replace(event, provider_id=storable_key(event.provider_id), quoted_provider_id=storable_key(quoted))
+        case MessageReceived() | MessageEdited() | MessageRevoked():
+            return replace(event, provider_id=storable_key(event.provider_id))
+        case ReceiptChanged() | SendFailed():
+            return replace(event, provider_ids=tuple(storable_key(id_) for id_ in event.provider_ids))
+    return event
 
 
 def clean(event: MessageReceived, author: Author) -> NewMessage:
@@ -335,31 +356,24 @@ async def _open_conversation(
 
 
 async def _repeated(
-    tx: Connection, session: SessionInfo, contact_id: UUID, message: NewMessage, known: Mapping[str, Any]
+    tx: Connection, session: SessionInfo, message: NewMessage, known: Mapping[str, Any]
 ) -> tuple[Outcome, bool]:
     """The id is known. The same content changes nothing; other content is kept beside the first, which stays."""
     same = known["kind"] == message.kind and known["text"] == message.text
     if same or not (message.text or message.content):
         return "duplicate", False
     content = {"kind": message.kind, "text": message.text}
-    seen = await tx.fetchval(
-        "SELECT 1 FROM message_change WHERE channel_session_id = $1 AND provider_id = $2 AND content = $3",
-        session.id,
-        message.provider_id,
-        content,
-    )
-    if seen:
-        return "duplicate", False
-    await messages.add_change(
+    if not await messages.add_change(
         tx,
         session.tenant_id,
         session.id,
-        contact_id,
+        known["contact_id"],
         message.provider_id,
         kind="other_content",
         content=content,
-        at=message.sent_at,
-    )
+        at=None,
+    ):
+        return "duplicate", False
     await events.append(
         tx,
         session.tenant_id,

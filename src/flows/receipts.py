@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from channels.base import ReceiptChanged, SendFailed
 from domain.messages import ACK_ORDER, Address
+from domain.text import storable
 from store import events
-from store.database import Connection
+from store.database import Connection, Row
 
 
 async def apply_receipt(tx: Connection, tenant_id: UUID, session_id: UUID, event: ReceiptChanged) -> None:
     """Move acks forward, never back. A receipt that came before its send was recorded is held for it."""
     for provider_id in event.provider_ids:
-        changed = await _advance(tx, tenant_id, session_id, provider_id, event.ack.value)
-        if not changed and not await is_ours(tx, session_id, provider_id):
-            await tx.execute(
-                "INSERT INTO held_event (tenant_id, channel_session_id, kind, key, body) VALUES ($1, $2, $3, $4, $5)",
-                tenant_id,
-                session_id,
-                "receipt",
-                provider_id,
-                {"ack": event.ack.value},
-            )
+        if await _advance(tx, tenant_id, session_id, provider_id, event.ack.value):
+            continue
+        if await is_ours(tx, session_id, provider_id):
+            # Not news; or its send was recorded between the two questions.
+            await _advance(tx, tenant_id, session_id, provider_id, event.ack.value)
+        else:
+            await _hold(tx, tenant_id, session_id, provider_id, {"ack": event.ack.value})
 
 
 async def apply_held_receipts(tx: Connection, tenant_id: UUID, session_id: UUID, provider_id: str) -> None:
@@ -35,19 +35,45 @@ async def apply_held_receipts(tx: Connection, tenant_id: UUID, session_id: UUID,
     )
     for row in held:
         if row["kind"] == "receipt":
-            await _advance(tx, tenant_id, session_id, provider_id, row["body"]["ack"])
+            await _apply_held(tx, tenant_id, session_id, provider_id, row["body"])
+
+
+async def _apply_held(
+    tx: Connection, tenant_id: UUID, session_id: UUID, provider_id: str, body: Mapping[str, Any]
+) -> None:
+    if "ack" in body:
+        await _advance(tx, tenant_id, session_id, provider_id, body["ack"])
+    else:
+        await _fail(tx, tenant_id, session_id, provider_id, body["failed"])
+
+
+async def settle_held(tx: Connection, held: Row) -> bool:
+    """Apply a held receipt if its message is known by now; whether it was."""
+    if not await is_ours(tx, held["channel_session_id"], held["key"]):
+        return False
+    await _apply_held(tx, held["tenant_id"], held["channel_session_id"], held["key"], held["body"])
+    return True
 
 
 async def apply_failure(tx: Connection, tenant_id: UUID, session_id: UUID, event: SendFailed) -> None:
-    """The provider gave up on messages that it had accepted."""
-    rows = await tx.fetch(
-        "UPDATE outbox_message SET state = 'failed', error = $3 WHERE channel_session_id = $1 "
-        "AND provider_id = ANY ($2) AND ack IS DISTINCT FROM 'read' RETURNING id, conversation_id",
+    """The provider gave up on messages that it had accepted. What comes before its send is held, like a receipt."""
+    detail = event.detail or "the provider reported that it could not be delivered"
+    for provider_id in event.provider_ids:
+        if await is_ours(tx, session_id, provider_id):
+            await _fail(tx, tenant_id, session_id, provider_id, detail)
+        else:
+            await _hold(tx, tenant_id, session_id, provider_id, {"failed": storable(detail)[0]})
+
+
+async def _fail(tx: Connection, tenant_id: UUID, session_id: UUID, provider_id: str, detail: str) -> None:
+    row = await tx.fetchrow(
+        "UPDATE outbox_message SET state = 'failed', error = $3 WHERE channel_session_id = $1 AND provider_id = $2 "
+        "AND state <> 'failed' AND (ack IS NULL OR ack = 'server') RETURNING id, conversation_id",
         session_id,
-        list(event.provider_ids),
-        event.detail or "the provider reported that it could not be delivered",
+        provider_id,
+        storable(detail)[0],
     )
-    for row in rows:
+    if row is not None:
         await events.append(
             tx,
             tenant_id,
@@ -55,6 +81,16 @@ async def apply_failure(tx: Connection, tenant_id: UUID, session_id: UUID, event
             conversation_id=row["conversation_id"],
             payload={"outbox_id": str(row["id"]), "state": "failed"},
         )
+
+
+async def _hold(tx: Connection, tenant_id: UUID, session_id: UUID, provider_id: str, body: Mapping[str, Any]) -> None:
+    await tx.execute(
+        "INSERT INTO held_event (tenant_id, channel_session_id, kind, key, body) VALUES ($1, $2, 'receipt', $3, $4)",
+        tenant_id,
+        session_id,
+        provider_id,
+        dict(body),
+    )
 
 
 async def is_ours(tx: Connection, session_id: UUID, provider_id: str) -> bool:

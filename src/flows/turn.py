@@ -18,11 +18,12 @@ from domain.decisions import HandOff, HandOffReason, Reason, TurnTrace
 from domain.messages import Author, MessageKind
 from flows import decisions
 from flows.calls import Caller, Calls
+from flows.delivery import Delivery
 from flows.profiles import Brain, Profiles
 from store import conversations, turns
 from store.database import Connection, Database, Row
 from store.jobs import MODEL_TURNS, TURNS, enqueue_turn
-from store.wakeup import EVENTS, OUTBOX, Wakeup
+from store.wakeup import EVENTS, Wakeup
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +40,10 @@ SHIPPED_FAILURE_TEXT = {
 class Turns:
     """Runs turns. Safe to run twice, concurrently or late: the fence lets one of them write."""
 
-    def __init__(self, db: Database, wakeup: Wakeup, agent: Agent, profiles: Profiles) -> None:
+    def __init__(self, db: Database, wakeup: Wakeup, agent: Agent, profiles: Profiles, delivery: Delivery) -> None:
         self._db = db
         self._wakeup = wakeup
+        self._delivery = delivery
         self._agent = agent
         self._profiles = profiles
 
@@ -58,7 +60,12 @@ class Turns:
     async def _run(self, tenant_id: UUID, conversation_id: UUID, attempt: int, on_model_queue: bool) -> None:
         started = time.monotonic()
         row = await self._read(tenant_id, conversation_id)
-        if row is None or row["status"] != Status.BOT or not row["unanswered"]:
+        if row is None or row["status"] != Status.BOT:
+            return
+        if not row["unanswered"]:
+            if row["last_inbound_id"] > row["answered_upto_id"]:
+                async with self._db.transaction(tenant_id) as tx:
+                    await turns.nothing_to_answer(tx, conversation_id, row["fence"])
             return
         brain = await self._profiles.get(tenant_id, row["profile_version"])
         turn_input = as_input(row)
@@ -162,7 +169,7 @@ class Turns:
             return
         self._wakeup.signal(EVENTS)
         if written["outbox_id"] is not None:
-            self._wakeup.signal(OUTBOX)
+            self._delivery.start(tenant_id, row["id"], written["channel_session_id"], written["outbox_id"])
 
     async def _after_failure(
         self, tenant_id: UUID, conversation_id: UUID, attempt: int, error: Exception, on_model_queue: bool

@@ -46,6 +46,7 @@ class Webhooks:
 
         Raises NotFoundError for an unknown number or provider and NotAuthenticError before anything is parsed. An
         authentic body that cannot be read is kept for an admin rather than refused: the gateway could only repeat it.
+        Where one event fails, the others of the delivery are stored all the same before its error is raised.
         """
         gateway = GATEWAYS.get(provider)
         session = await self._inbound.session(session_id)
@@ -57,7 +58,17 @@ class Webhooks:
                 "The signature of this delivery is missing or wrong.",
                 hint=f"Set the same key in the gateway's webhook and as {gateway.secret_key} of this number.",
             )
-        return [await self._inbound.receive(session, event) for event in _read(gateway, raw_body)]
+        outcomes: list[Outcome] = []
+        failure: Exception | None = None
+        for event in _read(gateway, raw_body):
+            try:
+                outcomes.append(await self._inbound.receive(session, event))
+            except Exception as error:
+                log.exception("an event of a delivery to %s could not be stored", session_id)
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        return outcomes
 
 
 def _read(gateway: Gateway, raw_body: bytes) -> list[ChannelEvent]:

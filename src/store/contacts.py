@@ -7,8 +7,9 @@ from uuid import UUID
 
 from domain.conversation import Event, Status
 from domain.messages import Address, AddressKind
-from store import conversations, events
+from store import conversations, events, turns
 from store.database import Connection
+from store.jobs import enqueue_turn
 
 
 async def resolve(
@@ -74,6 +75,10 @@ async def merge(tx: Connection, tenant_id: UUID, *, into: UUID, twin: UUID) -> N
             )
         else:
             await _join_conversations(tx, into, kept=pair["kept"], twin=pair["twin"])
+        # A running turn is stale now, and the twin's waiting one finds no conversation.
+        conversation = await conversations.lock(tx, pair["kept"] or pair["twin"])
+        if conversation["status"] == Status.BOT and conversation["last_inbound_id"] > conversation["answered_upto_id"]:
+            await enqueue_turn(tx, tenant_id, conversation["id"])
     await tx.execute("UPDATE message_change SET contact_id = $1 WHERE contact_id = $2", into, twin)
     await tx.execute("DELETE FROM contact WHERE id = $1", twin)
     await events.append(tx, tenant_id, "contact.merged", payload={"into": str(into), "twin": str(twin)})
@@ -92,17 +97,28 @@ _MORE_HUMAN = {
 async def _join_conversations(tx: Connection, into: UUID, *, kept: UUID, twin: UUID) -> None:
     row = await conversations.lock(tx, kept)
     other = await conversations.lock(tx, twin)
-    oldest_unanswered = await tx.fetchval(
-        """SELECT min(m.id) FROM message m JOIN conversation c ON c.id = m.conversation_id
-            WHERE c.id IN ($1, $2) AND m.author = 'contact' AND m.id > c.answered_upto_id AND NOT m.historical""",
+    # Replies that wait to be sent are taken back while each conversation still knows what they answered.
+    await tx.execute("UPDATE conversation SET fence = fence + 1 WHERE id IN ($1, $2)", kept, twin)
+    await turns.void_stale(tx, kept)
+    await turns.void_stale(tx, twin)
+    answered_copies = await tx.fetchval(
+        """WITH copies AS (
+               DELETE FROM message t USING message k, conversation c
+                WHERE t.conversation_id = $2 AND k.conversation_id = $1 AND t.provider_id = k.provider_id
+                  AND c.id = t.conversation_id
+               RETURNING k.id, t.id <= c.answered_upto_id AS answered)
+           SELECT coalesce(array_agg(id) FILTER (WHERE answered), '{}') FROM copies""",
         kept,
         twin,
     )
-    await tx.execute(
-        """DELETE FROM message t USING message k
-            WHERE t.conversation_id = $2 AND k.conversation_id = $1 AND t.provider_id = k.provider_id""",
+    inbound = await tx.fetchrow(
+        """SELECT coalesce(max(m.id) FILTER (WHERE m.id <= c.last_inbound_id), 0) AS last,
+                  min(m.id) FILTER (WHERE m.id > c.answered_upto_id AND m.id <> ALL ($3::bigint[])) AS unanswered
+             FROM message m JOIN conversation c ON c.id = m.conversation_id
+            WHERE c.id IN ($1, $2) AND m.author = 'contact' AND NOT m.historical""",
         kept,
         twin,
+        answered_copies,
     )
     await tx.execute(
         "UPDATE message SET conversation_id = $1, contact_id = $3 WHERE conversation_id = $2", kept, twin, into
@@ -113,8 +129,8 @@ async def _join_conversations(tx: Connection, into: UUID, *, kept: UUID, twin: U
     await tx.execute(
         """UPDATE conversation k
               SET fence = k.fence + t.fence + 1, unread = k.unread + t.unread,
-                  last_inbound_id = greatest(k.last_inbound_id, t.last_inbound_id),
-                  answered_upto_id = coalesce($3 - 1, greatest(k.answered_upto_id, t.answered_upto_id)),
+                  last_inbound_id = $3::bigint,
+                  answered_upto_id = coalesce($4::bigint - 1, $3),
                   last_message_at = greatest(k.last_message_at, t.last_message_at),
                   last_preview = CASE WHEN t.last_message_at > k.last_message_at THEN t.last_preview
                                       ELSE k.last_preview END,
@@ -122,7 +138,8 @@ async def _join_conversations(tx: Connection, into: UUID, *, kept: UUID, twin: U
              FROM conversation t WHERE k.id = $1 AND t.id = $2""",
         kept,
         twin,
-        oldest_unanswered,
+        inbound["last"],
+        inbound["unanswered"],
     )
     await tx.execute("DELETE FROM conversation WHERE id = $1", twin)
     if event := _MORE_HUMAN.get((Status(row["status"]), Status(other["status"]))):

@@ -100,10 +100,23 @@ async def store_in_open_conversation(
 async def known(tx: Connection, channel_session_id: UUID, contact_id: UUID, provider_id: str) -> Row | None:
     """The stored message with this id in this chat, if any."""
     return await tx.fetchrow(
-        "SELECT id, conversation_id, kind, text, content FROM message "
+        "SELECT id, conversation_id, contact_id, kind, text FROM message "
         "WHERE channel_session_id = $1 AND contact_id = $2 AND provider_id = $3",
         channel_session_id,
         contact_id,
+        provider_id,
+    )
+
+
+async def known_in_chat(tx: Connection, channel_session_id: UUID, chat: Address, provider_id: str) -> Row | None:
+    """The same, by one of the chat's addresses."""
+    return await tx.fetchrow(
+        "SELECT m.id, m.conversation_id, m.contact_id, m.kind, m.text FROM contact_address a "
+        "JOIN message m ON m.contact_id = a.contact_id AND m.channel_session_id = $1 AND m.provider_id = $4 "
+        "WHERE a.kind = $2 AND a.value = $3",
+        channel_session_id,
+        chat.kind.value,
+        chat.value,
         provider_id,
     )
 
@@ -117,12 +130,19 @@ async def add_change(
     *,
     kind: str,
     content: dict[str, Any],
-    at: datetime,
-) -> None:
-    """Record an edit, a revoke or other content for a message, known already or not."""
-    await tx.execute(
-        "INSERT INTO message_change (tenant_id, channel_session_id, contact_id, provider_id, kind, content, at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    at: datetime | None,
+) -> bool:
+    """Record an edit, a revoke or other content for a message, known already or not. Whether it was news.
+
+    ``at`` None: whenever it came, the same content is no news.
+    """
+    added = await tx.fetchval(
+        """INSERT INTO message_change (tenant_id, channel_session_id, contact_id, provider_id, kind, content, at)
+           SELECT $1, $2, $3, $4, $5, $6, coalesce($7, now())
+            WHERE NOT EXISTS (SELECT 1 FROM message_change
+                               WHERE channel_session_id = $2 AND contact_id = $3 AND provider_id = $4 AND kind = $5
+                                 AND content = $6 AND ($7::timestamptz IS NULL OR at = $7))
+           RETURNING 1""",
         tenant_id,
         channel_session_id,
         contact_id,
@@ -131,3 +151,4 @@ async def add_change(
         content,
         at,
     )
+    return added is not None

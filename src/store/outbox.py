@@ -14,22 +14,28 @@ WITH o AS (
       FROM outbox_message o WHERE o.id = $1 AND o.state = 'queued'
 ), c AS (
     SELECT c.id, c.fence, c.address FROM conversation c JOIN o ON o.conversation_id = c.id FOR UPDATE OF c
+), ready AS (
+    SELECT o.id, o.channel_session_id, c.address FROM o JOIN c ON c.id = o.conversation_id
+     WHERE (o.fence IS NULL OR o.fence = c.fence)
+       AND NOT EXISTS (SELECT 1 FROM outbox_message e
+                        WHERE e.conversation_id = o.conversation_id
+                          AND (e.state = 'sending' OR (e.state = 'queued' AND e.message_id < o.message_id)))
 ), paced AS (
     UPDATE channel_session s SET next_send_at = now() + $3
-      FROM o WHERE s.id = o.channel_session_id AND s.next_send_at <= now() AND $3 > interval '0'
+      FROM ready WHERE s.id = ready.channel_session_id AND s.next_send_at <= now() AND $3 > interval '0'
     RETURNING s.id
 )
 UPDATE outbox_message u SET state = 'sending', attempts = attempts + 1, sending_until = now() + $2
-  FROM o, c
- WHERE u.id = o.id AND u.state = 'queued' AND (u.fence IS NULL OR u.fence = c.fence)
-   AND ($3 = interval '0' OR EXISTS (SELECT 1 FROM paced))
-   AND NOT EXISTS (SELECT 1 FROM outbox_message e
-                    WHERE e.conversation_id = u.conversation_id
-                      AND (e.state = 'sending' OR (e.state = 'queued' AND e.message_id < u.message_id)))
-RETURNING u.id, u.tenant_id, u.conversation_id, u.channel_session_id, u.message_id, u.attempts, u.origin, c.address,
+  FROM ready
+ WHERE u.id = ready.id AND u.state = 'queued' AND ($3 = interval '0' OR EXISTS (SELECT 1 FROM paced))
+RETURNING """
+_TO_SEND = """
+          u.id, u.tenant_id, u.conversation_id, u.channel_session_id, u.message_id, u.attempts, u.origin,
+          (SELECT c.address FROM conversation c WHERE c.id = u.conversation_id) AS address,
           (SELECT m.text FROM message m WHERE m.id = u.message_id) AS text,
           (SELECT m.quoted_provider_id FROM message m WHERE m.id = u.message_id) AS quoted_provider_id
 """
+_CLAIM += _TO_SEND
 
 
 async def claim(tx: Connection, outbox_id: UUID, *, lease: timedelta, pace: timedelta) -> Row | None:
@@ -38,6 +44,39 @@ async def claim(tx: Connection, outbox_id: UUID, *, lease: timedelta, pace: time
     ``lease``: after this time the attempt counts as dead. Returns what to send, or None.
     """
     return await tx.fetchrow(_CLAIM, outbox_id, lease, pace)
+
+
+async def is_stale(tx: Connection, outbox_id: UUID) -> bool:
+    """Whether a waiting row was overtaken: its conversation's fence is another one by now."""
+    found = await tx.fetchval(
+        "SELECT 1 FROM outbox_message o JOIN conversation c ON c.id = o.conversation_id "
+        "WHERE o.id = $1 AND o.state = 'queued' AND o.fence <> c.fence",
+        outbox_id,
+    )
+    return found is not None
+
+
+async def claim_again(tx: Connection, outbox_id: UUID, *, lease: timedelta) -> Row | None:
+    """Take a row whose attempt died over, to repeat it; for providers where a repeated send is harmless.
+
+    It stays ``sending`` all the while: it may have arrived, so nothing newer can cancel it any more.
+    """
+    return await tx.fetchrow(
+        "UPDATE outbox_message u SET attempts = attempts + 1, sending_until = now() + $2 "
+        f"WHERE u.id = $1 AND u.state = 'sending' AND u.sending_until < now() RETURNING {_TO_SEND}",
+        outbox_id,
+        lease,
+    )
+
+
+async def repeat_later(tx: Connection, outbox_id: UUID, *, wait: timedelta, error: str) -> None:
+    """The attempt may have arrived, and repeating it is harmless: ``claim_again`` gives it out after ``wait``."""
+    await tx.execute(
+        "UPDATE outbox_message SET sending_until = now() + $2, error = $3 WHERE id = $1 AND state = 'sending'",
+        outbox_id,
+        wait,
+        error,
+    )
 
 
 async def add(
@@ -107,7 +146,7 @@ async def mark_unknown(tx: Connection, outbox_id: UUID, error: str) -> Row | Non
 
 
 async def requeue(tx: Connection, outbox_id: UUID, *, wait: timedelta, error: str) -> Row | None:
-    """It was certainly not sent, or sending it again is harmless: try later."""
+    """It was certainly not sent: try later."""
     return await _settle(
         tx,
         outbox_id,

@@ -11,8 +11,9 @@ from store.database import Connection, Row
 HISTORY_LENGTH = 20
 
 _READ = """
-SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.address, c.contact_id,
-       c.channel_session_id, t.profile_version, t.settings, k.name, k.push_name,
+SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.last_inbound_id, c.address,
+       c.contact_id, c.channel_session_id,
+       t.profile_version, t.settings, k.name, k.push_name,
        (SELECT array_agg(a.kind || ':' || a.value ORDER BY a.kind DESC, a.value)
           FROM contact_address a WHERE a.contact_id = c.contact_id) AS addresses,
        coalesce((SELECT jsonb_agg(jsonb_build_array(m.id, m.kind, m.text, extract(epoch FROM m.sent_at)) ORDER BY m.id)
@@ -132,6 +133,19 @@ async def decide(
         cost_micros,
         latency_ms,
         text_may_be_cancelled,
+    )
+
+
+async def nothing_to_answer(tx: Connection, conversation_id: UUID, fence: int) -> None:
+    """All that was unanswered has been revoked, or was stored already: nothing waits, unless something newer came."""
+    await tx.execute(
+        """WITH c AS (
+               UPDATE conversation SET answered_upto_id = last_inbound_id
+                WHERE id = $1 AND fence = $2 AND status = 'bot' RETURNING id, answered_upto_id)
+           UPDATE approval a SET upto_message_id = c.answered_upto_id
+             FROM c WHERE a.conversation_id = c.id AND a.status = 'pending'""",
+        conversation_id,
+        fence,
     )
 
 

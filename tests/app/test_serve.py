@@ -113,6 +113,17 @@ def test_that_a_port_in_use_is_told_before_anything_starts(tmp_path: Path) -> No
     assert not (tmp_path / "data" / "postgres").exists()
 
 
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_that_a_data_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, command: str) -> None:
+    (tmp_path / "file").touch()
+    refused = atende(command, ATENDE_DATA_DIR=str(tmp_path / "file" / "data"))
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        f"The data folder {tmp_path}/file/data cannot be used: Not a directory. "
+        "Set ATENDE_DATA_DIR to one you may write.\n"
+    )
+
+
 def test_that_a_server_of_ones_own_that_cannot_be_used_is_one_sentence(
     tmp_path: Path, postgres: EmbeddedPostgres
 ) -> None:

@@ -96,17 +96,24 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 
 -- A session belongs to one host. Renews what the host has, and takes free or abandoned ones up to its capacity.
+-- The host stops what is not in the answer, so it waits for a locked row of its own; only others' are skipped.
 CREATE FUNCTION gate.lease_sessions(host text, for_provider text, valid_for interval, capacity integer)
 RETURNS TABLE (id uuid, tenant_id uuid, account text, config jsonb, name text)
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    WITH mine AS (
+    WITH held AS (
         SELECT s.id FROM channel_session s
-         WHERE s.provider = for_provider AND s.wanted
-           AND (s.lease_owner = host OR s.lease_until IS NULL OR s.lease_until < now())
-         ORDER BY (s.lease_owner = host) DESC NULLS LAST, s.created_at LIMIT capacity
-           FOR UPDATE SKIP LOCKED)
+         WHERE s.provider = for_provider AND s.wanted AND s.lease_owner = host
+         ORDER BY s.created_at, s.id LIMIT capacity
+           FOR NO KEY UPDATE
+    ), free AS (
+        SELECT s.id FROM channel_session s
+         WHERE s.provider = for_provider AND s.wanted AND s.lease_owner IS DISTINCT FROM host
+           AND (s.lease_until IS NULL OR s.lease_until < now())
+         ORDER BY s.created_at, s.id LIMIT greatest(capacity - (SELECT count(*) FROM held), 0)
+           FOR NO KEY UPDATE SKIP LOCKED
+    )
     UPDATE channel_session s SET lease_owner = host, lease_until = now() + valid_for
-      FROM mine WHERE s.id = mine.id
+     WHERE s.id IN (SELECT id FROM held UNION ALL SELECT id FROM free)
     RETURNING s.id, s.tenant_id, s.account, s.config, s.name
 $$;
 
@@ -116,14 +123,17 @@ RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS 
 $$;
 
 -- Delivery -----------------------------------------------------------------------------------------------------
--- The first waiting message of each conversation, of numbers that the caller can send for.
+-- The first waiting message of each conversation, of numbers that the caller can send for. A worker sends what its own
+-- turns decided at once, without asking here; others step in only after a while, or they would all race for each row.
 CREATE FUNCTION gate.due_outbox(for_providers text[], for_sessions uuid[], at_most integer)
 RETURNS TABLE (outbox_id uuid, tenant_id uuid, conversation_id uuid, channel_session_id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT o.id, o.tenant_id, o.conversation_id, o.channel_session_id
       FROM outbox_message o JOIN channel_session s ON s.id = o.channel_session_id
      WHERE o.state = 'queued' AND o.not_before <= now() AND s.next_send_at <= now()
-       AND (s.provider = ANY (for_providers) OR s.id = ANY (for_sessions))
+       AND (s.id = ANY (for_sessions)
+            OR (s.provider = ANY (for_providers)
+                AND (o.origin <> 'bot' OR o.attempts > 0 OR o.queued_at < now() - interval '1 second')))
        AND NOT EXISTS (SELECT 1 FROM outbox_message e
                         WHERE e.conversation_id = o.conversation_id
                           AND (e.state = 'sending' OR (e.state = 'queued' AND e.message_id < o.message_id)))
@@ -131,9 +141,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 
 CREATE FUNCTION gate.overdue_sending()
-RETURNS TABLE (outbox_id uuid, tenant_id uuid, provider text)
+RETURNS TABLE (outbox_id uuid, tenant_id uuid, conversation_id uuid, channel_session_id uuid, provider text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT o.id, o.tenant_id, s.provider
+    SELECT o.id, o.tenant_id, o.conversation_id, o.channel_session_id, s.provider
       FROM outbox_message o JOIN channel_session s ON s.id = o.channel_session_id
      WHERE o.state = 'sending' AND o.sending_until < now()
 $$;
@@ -226,6 +236,6 @@ BEGIN
     END LOOP;
 END $$;
 GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, gate.switch_login, gate.close_login,
-    gate.channel_session, gate.recent_tenants, gate.lease_sessions, gate.release_sessions, gate.due_outbox, gate.overdue_sending,
-    gate.held_events,    gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
+    gate.channel_session, gate.recent_tenants, gate.lease_sessions, gate.release_sessions,
+    gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
     gate.unsettled_approvals, gate.forgotten_conversations TO atende_app;
