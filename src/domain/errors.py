@@ -34,6 +34,14 @@ class ConflictError(AtendeError):
     """The thing changed since it was read, or its state does not allow the request."""
 
 
+class NotAllowedError(AtendeError):
+    """The person's role does not include this; ``who`` may do it."""
+
+    def __init__(self, who: str) -> None:
+        super().__init__(f"Only {who} may do this.", hint="Ask one of them.")
+        self.who = who
+
+
 class InvalidInputError(AtendeError):
     """Input that can never be accepted as it is; ``field`` names the part at fault."""
 

@@ -31,13 +31,19 @@ class Approvals:
                 raise OutdatedError("approval", f"it is {row['status']} by now")
             if row["expires_at"] < datetime.now(UTC):
                 raise OutdatedError("approval", "it expired")
-            if approved and conversation["last_inbound_id"] > row["upto_message_id"]:
+            if approved and conversation["last_inbound_id"] > max(
+                row["upto_message_id"], conversation["answered_upto_id"]
+            ):
                 raise OutdatedError("approval", "the customer wrote again; read it, then decide")
             await tx.execute(
                 "UPDATE approval SET status = $2, decided_by = $3, decided_at = now() WHERE id = $1",
                 approval_id,
                 "approved" if approved else "rejected",
                 user_id,
+            )
+            # From now on a person stands by the turn that asked: a newer message must not undo it and ask again.
+            await tx.execute(
+                "UPDATE outbox_message SET fence = NULL WHERE turn_id = $1 AND state = 'queued'", row["turn_id"]
             )
             await events.append(
                 tx,

@@ -42,10 +42,14 @@ class ApprovedCalls:
                 "JOIN turn t ON t.id = a.turn_id WHERE a.id = $1",
                 approval_id,
             )
-            if approval is None or approval["settled_at"] or approval["status"] not in {"approved", "rejected"}:
+            if approval is None or approval["settled_at"]:
                 return
+            if approval["status"] == "expired":
+                await self._end(tx, tenant_id, approval, "expired")
             row = await turns.read(tx, approval["conversation_id"])
-        if row is None:
+        if approval["status"] == "expired":
+            await self._agent.prune_approval(str(approval_id))
+        if row is None or approval["status"] not in {"approved", "rejected"}:
             return
         result = await self._resume(tenant_id, approval, row)
         if result.void or result.decision is None:
@@ -97,6 +101,24 @@ class ApprovedCalls:
             await self._agent.start_approval(thread, approval["call"])
             return await self._agent.resume_approval(thread, approved=approved, context=context)
 
+    async def _end(self, tx: Connection, tenant_id: UUID, approval: Row, status: str) -> bool:
+        """Note what became of it; whether nobody had yet."""
+        ended = await tx.fetchval(
+            "UPDATE approval SET status = $2, settled_at = now() WHERE id = $1 AND settled_at IS NULL RETURNING id",
+            approval["id"],
+            status,
+        )
+        if ended is not None:
+            await events.append(
+                tx,
+                tenant_id,
+                "approval.settled",
+                conversation_id=approval["conversation_id"],
+                payload={"approval_id": str(approval["id"]), "status": status},
+                actor="bot",
+            )
+        return ended is not None
+
     async def _settle(
         self, tx: Connection, tenant_id: UUID, approval: Row, result: TurnResult, latency_ms: float
     ) -> Row | None:
@@ -107,21 +129,8 @@ class ApprovedCalls:
             status = "executed" if calls and calls[-1].outcome in {"succeeded", "business_error"} else "failed"
         else:
             status = "rejected"
-        settled = await tx.fetchval(
-            "UPDATE approval SET status = $2, settled_at = now() WHERE id = $1 AND settled_at IS NULL RETURNING id",
-            approval["id"],
-            status,
-        )
-        if settled is None:
+        if not await self._end(tx, tenant_id, approval, status):
             return None
-        await events.append(
-            tx,
-            tenant_id,
-            "approval.settled",
-            conversation_id=approval["conversation_id"],
-            payload={"approval_id": str(approval["id"]), "status": status},
-            actor="bot",
-        )
         row = await turns.read(tx, approval["conversation_id"])
         if row is None:
             return None

@@ -46,6 +46,7 @@ class Desk:
                 raise OutdatedError("suggestion", "a newer message or another person came first")
             final = checked_text(text) if text is not None else suggestion["text"]
             edited = final != suggestion["text"]
+            await turns.void_stale(tx, conversation["id"])
             await self._decide_suggestion(tx, actor, suggestion, "edited" if edited else "approved", final_text=final)
             await self._say(tx, actor, conversation, final, turn_id=suggestion["turn_id"])
         self._wakeup.signal(EVENTS, OUTBOX)

@@ -59,12 +59,10 @@ async def enqueue_forgotten(db: Database) -> int:
         async with db.transaction(row["tenant_id"]) as tx:
             if row["expired"]:
                 await tx.execute(
-                    "UPDATE approval SET status = 'expired', decided_at = now(), settled_at = now() "
-                    "WHERE id = $1 AND status = 'pending'",
+                    "UPDATE approval SET status = 'expired', decided_at = now() WHERE id = $1 AND status = 'pending'",
                     row["approval_id"],
                 )
-            else:
-                await enqueue_approval(tx, row["tenant_id"], row["conversation_id"], row["approval_id"])
+            await enqueue_approval(tx, row["tenant_id"], row["conversation_id"], row["approval_id"])
     return len(forgotten) + len(unsettled)
 
 

@@ -16,7 +16,7 @@ from agent.turn import CallFunction, HistoryMessage, TenantProfile, TurnContext,
 from domain.conversation import Status
 from domain.decisions import HandOff, HandOffReason, Reason, TurnTrace
 from domain.messages import Author, MessageKind
-from flows import decisions
+from flows import decisions, untold
 from flows.calls import Caller, Calls
 from flows.delivery import Delivery
 from flows.profiles import Brain, Profiles
@@ -148,6 +148,11 @@ class Turns:
 
     async def _write(self, tenant_id: UUID, row: Row, result: TurnResult, attempt: int, started: float) -> None:
         approval_id: UUID | None = None
+        if row["has_acted"]:
+            brain = await self._profiles.get(tenant_id, row["profile_version"])
+            announcement = self._agent.texts.say(brain.profile, "hand_off", result.language)
+            async with self._db.transaction(tenant_id) as tx:
+                result = await untold.answering_for(tx, row, result, announcement)
         if result.approval is not None:
             # The durable graph commits by itself, so it goes first: an approval without its thread could not resume.
             approval_id = uuid.uuid4()

@@ -36,7 +36,9 @@ SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.l
                 WHERE b.conversation_id = c.id AND b.id >= c.window_start_id AND b.author = 'bot'
                   AND o.state <> 'cancelled') AS has_replied,
        EXISTS (SELECT 1 FROM outbox_message o
-                WHERE o.conversation_id = c.id AND o.state = 'queued' AND o.fence <> c.fence) AS has_stale
+                WHERE o.conversation_id = c.id AND o.state = 'queued' AND o.fence <> c.fence) AS has_stale,
+       EXISTS (SELECT 1 FROM function_call f
+                WHERE f.conversation_id = c.id AND f.trigger_message_id > c.answered_upto_id) AS has_acted
   FROM conversation c
   JOIN tenant t ON t.id = c.tenant_id
   JOIN contact k ON k.id = c.contact_id

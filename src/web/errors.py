@@ -16,6 +16,7 @@ from domain.errors import (
     AtendeError,
     ConflictError,
     InvalidInputError,
+    NotAllowedError,
     NotAuthenticError,
     NotFoundError,
     TooLargeError,
@@ -41,6 +42,13 @@ class ForgedRequestError(AtendeError):
         super().__init__("The request did not come from this page.", hint="Reload the page and try again.")
 
 
+class QrExpiredError(AtendeError):
+    """The code that was asked for can no longer be scanned."""
+
+    def __init__(self) -> None:
+        super().__init__("This QR code has expired.", hint="Wait for the next one, or pair the number again.")
+
+
 class TooManyAttemptsError(AtendeError):
     """Sign-in was tried too often. ``seconds`` is when it may be tried again."""
 
@@ -63,6 +71,11 @@ _ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
         _Answer(403, N_("The request was refused"), N_("Reload the page and try again.")),
     ),
     (TooManyAttemptsError, _Answer(429, N_("Too many failed sign-ins"), N_("Wait a few minutes and try again."))),
+    (
+        NotAllowedError,
+        _Answer(403, N_("Only administrators may do this"), N_("Ask an administrator of your business.")),
+    ),
+    (QrExpiredError, _Answer(410, N_("QR code expired"), N_("Wait for the next one, or pair the number again."))),
     (NotFoundError, _Answer(404, N_("This does not exist"), N_("It may have been removed, or the address is wrong."))),
     (
         ConflictError,

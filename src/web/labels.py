@@ -184,6 +184,37 @@ SESSION_STATUS = {
     "error": (N_("Error"), "red"),
 }
 
+NEXT_STEPS = {
+    "unknown": N_("The connection is being prepared; its state appears here within seconds."),
+    "awaiting_qr": N_(
+        "Scan this code with the phone of the number: in WhatsApp, open Linked devices and choose Link a device."
+    ),
+    "qr_expired": N_(
+        "Nobody scanned the code in time; take the phone of the number at hand and choose Pair again for a new code."
+    ),
+    "connecting": N_("The connection to WhatsApp is being opened; this takes a few seconds, there is nothing to do."),
+    "connected": N_("Messages come in and replies go out; there is nothing to do."),
+    "disconnected": N_(
+        "WhatsApp cannot be reached through this number; Atende keeps trying, but if the phone unlinked it, "
+        "choose Pair again."
+    ),
+    "restricted": N_("WhatsApp limits what this number may send; start no new chats until it lifts the limit."),
+    "error": N_("WhatsApp refuses the connection; read the reason below and tell your administrator if it stays."),
+    "unheld": N_(
+        "No session host has taken this number yet; if this lasts longer than a minute, check that it is running."
+    ),
+    "paused": N_("The number is paused and WhatsApp keeps its messages; choose Resume to bring it online again."),
+    "gateway": N_("A gateway holds the connection of this number; pair it and restart it there."),
+    "simulated": N_("This phone is simulated, for trying things out; there is nothing to do."),
+}
+"""State of a number → what to do next. More states than the provider reports: see web.numbers.Card."""
+
+PROVIDERS = {
+    "neonize": N_("WhatsApp, connected directly"),
+    "waha": N_("WhatsApp through WAHA"),
+    "simulator": N_("Simulated phone"),
+}
+
 _TINTS = ("blue", "azure", "indigo", "purple", "pink", "orange", "lime", "green", "teal", "cyan")
 
 

@@ -32,7 +32,7 @@ async def test_that_no_page_has_inline_script_or_style(site: Site, operator: htt
     conversation = await site.message(shop)
     await site.suggestion(shop, conversation)
     del operator.headers["HX-Request"]
-    for path in ("/login", f"/inbox/{conversation}", f"/demo/{conversation}", "/nothing-here"):
+    for path in ("/login", f"/inbox/{conversation}", f"/demo/{conversation}", "/numbers", "/nothing-here"):
         page = (await operator.get(path, follow_redirects=True)).text
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", page), path
 

@@ -202,13 +202,14 @@ RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = queue, public, pg_t
     ON CONFLICT (queueing_lock) WHERE status = 'todo' DO NOTHING
 $$;
 
--- Decided approvals whose outcome was never written and for which no job exists, and pending ones past their time.
+-- Approvals that were decided or expired without an end being made of them and for which no job exists, and pending
+-- ones past their time.
 CREATE FUNCTION gate.unsettled_approvals(older_than interval)
 RETURNS TABLE (tenant_id uuid, conversation_id uuid, approval_id uuid, expired boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = queue, public, pg_temp AS $$
     SELECT a.tenant_id, a.conversation_id, a.id, a.status = 'pending' FROM public.approval a
      WHERE (a.status = 'pending' AND a.expires_at < now())
-        OR (a.status IN ('approved', 'rejected') AND a.settled_at IS NULL AND a.decided_at < now() - older_than
+        OR (a.status IN ('approved', 'rejected', 'expired') AND a.settled_at IS NULL AND a.decided_at < now() - older_than
             AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs j
                              WHERE j.lock = 'conversation:' || a.conversation_id AND j.task_name = 'approval'
                                AND j.args ->> 'approval_id' = a.id::text AND j.status IN ('todo', 'doing')))
