@@ -85,6 +85,8 @@ async def add_number(tx: Connection, tenant_id: UUID, *, name: str, provider: st
         raise InvalidInputError("provider", f"must be one of {', '.join(PROVIDERS)}")
     if provider == "waha" and not str(config.get("base_url", "")).startswith(("http://", "https://")):
         raise InvalidInputError("base_url", "must be the address of the WAHA server", hint="Such as http://waha:3000.")
+    if provider == "waha" and not (config.get("api_key") and config.get("hmac_key")):
+        raise InvalidInputError("api_key", "a WAHA number needs api_key and hmac_key", hint="See WAHA_API_KEY there.")
     status = SessionStatus.CONNECTED if provider == "simulator" else SessionStatus.UNKNOWN
     session_id: UUID = await tx.fetchval(
         "INSERT INTO channel_session (tenant_id, provider, name, status, config) VALUES ($1, $2, $3, $4, $5) "
