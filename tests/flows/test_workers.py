@@ -76,7 +76,7 @@ async def test_that_five_quick_messages_get_one_turn_that_saw_all_five(owner_dsn
 async def test_that_a_stream_of_fragments_is_answered_at_the_cap(owner_dsn: str, shop: Shop, trace: Path) -> None:
     await shop.debounce(1.0, 2.0)
     with workers(owner_dsn, FOLDER.parent, trace, 1):
-        # On a busy machine a fragment may come while the turn runs, which then gives way to it: so more than one chance.
+        # A fragment that comes while the turn runs overtakes it, so on a busy machine it needs more than one chance.
         for _ in range(50):
             await shop.write("maria", "consulta lenta")
             await asyncio.sleep(0.4)
