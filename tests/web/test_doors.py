@@ -372,7 +372,9 @@ async def test_that_nothing_is_acknowledged_while_the_database_is_away(
     await owner.close()
 
 
-async def test_that_a_delivery_whose_connection_is_ended_in_the_middle_is_not_acknowledged(doors: Doors) -> None:
+async def test_that_a_delivery_whose_connection_is_ended_in_the_middle_is_not_acknowledged(
+    doors: Doors, caplog: pytest.LogCaptureFixture
+) -> None:
     await doors.assert_works()
     before = await doors.stored()
     transaction = doors.owner.transaction()
@@ -390,6 +392,8 @@ async def test_that_a_delivery_whose_connection_is_ended_in_the_middle_is_not_ac
     answer = await delivering
     await transaction.rollback()
     assert_problem(answer, 503, "database")
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "web.errors"]
+    assert "terminating connection due to administrator command" in told
     assert await doors.stored() == before
     assert (await doors.deliver(BODY)).json() == {"stored": ["stored"]}
 
