@@ -5,10 +5,11 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench evals lock format clean
+.PHONY: help demo demo-check evals test check bench format lock clean
+.DELETE_ON_ERROR:
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN{FS=":.*## "}{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN{FS=":.*## "}{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(UV): requirements-bootstrap.lock
 	@echo "Creating the environment in $(VENV) …"
@@ -19,7 +20,7 @@ $(UV): requirements-bootstrap.lock
 
 $(VENV)/.runtime: requirements.lock pyproject.toml $(UV)
 	@echo "Installing Atende from the lock file …"
-	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps -e .
 	@touch $@
 
@@ -27,3 +28,40 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@echo "Installing the development tools from the lock file …"
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
+
+demo: $(VENV)/.runtime ## Start everything with the example shop; Ctrl-C stops it
+	@$(BIN)/atende serve --demo
+
+demo-check: $(VENV)/.runtime ## Play the example shop's scripted conversations and compare
+	@$(BIN)/atende demo --check
+
+evals: $(VENV)/.runtime ## Play the scripts through the agent alone, in seconds (TENANT=my-shop for another folder)
+	@$(BIN)/python -m evals.offline $(if $(TENANT),"$(TENANT)")
+
+test: $(VENV)/.dev ## Run the whole suite (PYTEST_ARGS='-k inbox' for a part of it)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+		echo "No Chromium: the browser tests will be skipped. On Debian and Ubuntu: apt-get install chromium"
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev ## Everything that CI wants: style, types, import contracts, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+format: $(VENV)/.dev ## Put the code in form
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.runtime ## Measure the pipeline; prints JSON
+	@$(BIN)/python bench/pipeline.py
+
+lock: $(UV) ## Resolve the dependencies anew and write the lock files
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header --upgrade pyproject.toml --group dev \
+		-c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove the environment and what tools left (never your data)
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -21,6 +21,7 @@ LONGEST_PAUSE_SECONDS = 10.0
 STABLE_SECONDS = 30.0
 """A process that lived this long starts with the first pause again."""
 GRACE_SECONDS = 10.0
+_STDERR = 2
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Child:
             "app.process",
             self._plan.part,
             stdin=asyncio.subprocess.PIPE,
+            stdout=_STDERR,  # the supervisor's own output stays its own, whatever a tenant's code prints
             env={**os.environ, **self._plan.environment},
             pass_fds=self._plan.descriptors,
             start_new_session=True,  # a Ctrl-C in the terminal is for the supervisor, which ends them in order

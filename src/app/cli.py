@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ from uuid import UUID
 
 import typer
 
+from app.number_commands import commands as number_commands
 from domain.errors import AtendeError
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ cli = typer.Typer(
 )
 tenant = typer.Typer(help="Businesses, declared in folders of plain files.", no_args_is_help=True)
 cli.add_typer(tenant, name="tenant")
+cli.add_typer(number_commands, name="session")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data are kept (ATENDE_DATA_DIR).")]
 Port = Annotated[int | None, typer.Option("--port", help="Port of the pages; 0: any free one (ATENDE_PORT).")]
@@ -121,6 +124,11 @@ def worker() -> None:
 @cli.command()
 def sessions() -> None:
     """Only a WhatsApp session host, for deployments with DATABASE_URL."""
+    from channels.whatsapp.host_environment import HOST_ENVIRONMENT, missing  # noqa: PLC0415
+
+    if missing(os.environ):  # it must be there before the process begins
+        command = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, command, {**os.environ, **HOST_ENVIRONMENT})  # noqa: S606 - our own command line
     _part("sessions")
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from app.settings import DataDirError, make_data_dir
 from domain.errors import AtendeError
 
 _LEFTOVER_SECONDS = 20.0
@@ -40,17 +41,6 @@ class LeftoversError(AtendeError):
             hint="End them (they are named app.process in the process list), then start again.",
         )
         self.data_dir = data_dir
-
-
-class DataDirError(AtendeError):
-    """The data folder cannot be made or written."""
-
-    def __init__(self, data_dir: Path, reason: str) -> None:
-        super().__init__(
-            f"The data folder {data_dir} cannot be used: {reason}.", hint="Set ATENDE_DATA_DIR to one you may write."
-        )
-        self.data_dir = data_dir
-        self.reason = reason
 
 
 class AddressError(AtendeError):
@@ -87,8 +77,8 @@ class Instance:
 
         Raises AlreadyRunningError, LeftoversError or DataDirError.
         """
+        make_data_dir(self._data_dir)
         try:
-            self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             own, inherited = (self._open(name) for name in ("serve.lock", "processes.lock"))
         except OSError as error:
             raise DataDirError(self._data_dir, error.strerror or str(error)) from error

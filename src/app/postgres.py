@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from app.settings import Settings
+from app.settings import Settings, make_data_dir
 from domain.errors import AtendeError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ async def running_postgres(settings: Settings) -> AsyncIterator[str]:
         return
     from store.embedded import EmbeddedPostgres  # noqa: PLC0415
 
+    make_data_dir(settings.data_dir)
     server = EmbeddedPostgres(settings.data_dir / "postgres")
     stopping = asyncio.Event()
     keeper: asyncio.Task[None] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ import psycopg
 from agent.encoder import default_encoder
 from app.prepared import Login, Prepared, fingerprint
 from app.settings import Settings
+from flows.demo_scripts import DemoScript, load_demo
 from flows.tenant_files import load_tenant
 from flows.tenants import ImportedTenant, demo_passwords, import_tenant
 from store.database import Database
@@ -57,7 +59,18 @@ async def _demo(settings: Settings, url: str, prepared: Prepared) -> Prepared:
             if user.demo_password
         ),
         numbers={key: str(number) for key, number in imported.numbers.items()},
+        ideas=_ideas(load_demo(settings.demo_folder, declaration)),
     )
+
+
+def _ideas(scripts: Sequence[DemoScript]) -> tuple[str, ...]:
+    """The opening messages of scripts, one for each kind of decision that they lead to."""
+    found: dict[str | None, str] = {}
+    for script in scripts:
+        opening = script.steps[0]
+        if len(opening.say) == 1 and opening.say[0].text:
+            found.setdefault(opening.expect.decision, opening.say[0].text)
+    return tuple(found.values())
 
 
 def _revision(url: str) -> str:

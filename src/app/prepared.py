@@ -42,6 +42,8 @@ class Prepared:
     """The demo tenant's slug."""
     logins: tuple[Login, ...] = ()
     numbers: Mapping[str, str] = field(default_factory=dict)
+    ideas: tuple[str, ...] = ()
+    """Messages for the simulated phone to offer, each leading to another kind of decision."""
 
     def write(self, data_dir: Path) -> None:
         """Note it in the data folder, whole or not at all."""
@@ -55,7 +57,13 @@ class Prepared:
         """The note, or None if there is none that can be understood."""
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             values = json.loads((data_dir / _FILE).read_text())
-            return cls(**{**values, "logins": tuple(Login(**login) for login in values["logins"])})
+            return cls(
+                **{
+                    **values,
+                    "logins": tuple(Login(**login) for login in values["logins"]),
+                    "ideas": tuple(values["ideas"]),
+                }
+            )
         return None
 
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
 import socket
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from app.settings import Settings
+from app.host_name import host_name
+from app.settings import Settings, make_data_dir
 from channels.base import ChannelEvent, SessionRef
 from domain.errors import NotFoundError
 from flows.delivery import Delivery
 from flows.inbound import Inbound
-from store.database import Database, role_url
-from store.roles import SESSIONS_ROLE, role_password
+from store.database import Database, login_url
+from store.roles import SESSIONS_ROLE
 from store.wakeup import OUTBOX, Listener, Wakeup, every
 
 log = logging.getLogger(__name__)
@@ -34,11 +33,12 @@ async def run(settings: Settings, _listening: socket.socket | None = None) -> No
     db = await Database.open(url, settings.secret, max_connections=_CONNECTIONS)
     wakeup = Wakeup(db)
     try:
-        numbers = LeasedNumbers(db, Inbound(db, wakeup))
-        # Without a number there is nothing to hold: neonize and its Go core are then not even loaded.
-        while not await numbers.lease(1, _LEASE_SECONDS):  # noqa: ASYNC110  it happens in the database
-            await asyncio.sleep(_LOOK_SECONDS)
-        await _host(settings, url, numbers, db, wakeup)
+        with host_name(settings.data_dir / "hosts") as name:
+            numbers = LeasedNumbers(db, Inbound(db, wakeup), name)
+            # Without a number there is nothing to hold: neonize and its Go core are then not even loaded.
+            while not await numbers.lease(1, _LEASE_SECONDS):  # noqa: ASYNC110  it happens in the database
+                await asyncio.sleep(_LOOK_SECONDS)
+            await _host(settings, url, numbers, db, wakeup)
     finally:
         await wakeup.close()
         await db.close()
@@ -47,10 +47,10 @@ async def run(settings: Settings, _listening: socket.socket | None = None) -> No
 class LeasedNumbers:
     """Where the host's leases and events are kept (``channels.whatsapp.session_host.HostStore``): in the database."""
 
-    def __init__(self, db: Database, inbound: Inbound) -> None:
+    def __init__(self, db: Database, inbound: Inbound, host: str) -> None:
         self._db = db
         self._inbound = inbound
-        self._host = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+        self._host = host
 
     async def lease(self, capacity: int, seconds: float) -> Sequence[SessionRef]:
         """Renew this host's leases and take free numbers; returns all that this host shall run now."""
@@ -76,7 +76,8 @@ async def _host(settings: Settings, url: str, numbers: LeasedNumbers, db: Databa
     from channels.whatsapp.neonize_channel import NeonizeChannel  # noqa: PLC0415
     from channels.whatsapp.session_host import SessionHost  # noqa: PLC0415
 
-    devices = DeviceStore(role_url(url, SESSIONS_ROLE, role_password(settings.secret, SESSIONS_ROLE)))
+    make_data_dir(settings.data_dir)
+    devices = DeviceStore(login_url(url, settings.secret, SESSIONS_ROLE))
     channel = NeonizeChannel(devices, settings.data_dir / "spool", proxy_url=settings.whatsapp_proxy_url)
     await channel.prepare()
     host = SessionHost(channel, numbers)

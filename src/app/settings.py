@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.errors import AtendeError
 
@@ -48,6 +48,17 @@ class DatabaseUrlMissingError(AtendeError):
             "This process needs a database.",
             hint="Set DATABASE_URL to a PostgreSQL server, or start everything with: atende serve.",
         )
+
+
+class DataDirError(AtendeError):
+    """The data folder cannot be made or written."""
+
+    def __init__(self, data_dir: Path, reason: str) -> None:
+        super().__init__(
+            f"The data folder {data_dir} cannot be used: {reason}.", hint="Set ATENDE_DATA_DIR to one you may write."
+        )
+        self.data_dir = data_dir
+        self.reason = reason
 
 
 class SecretFileError(AtendeError):
@@ -170,7 +181,7 @@ class Settings(BaseSettings):
         return self.database_url
 
     def handed_over(self, **changed: Any) -> dict[str, Any]:
-        """All settings as JSON values, secrets included, for another process's ``load_settings``."""
+        """All settings as JSON values, secrets included, for another process's ``GivenSettings``."""
         values = self.model_dump(mode="json") | changed
         for name, value in (("secret_text", self.secret_text), ("openai_api_key", self.openai_api_key)):
             values[name] = value.get_secret_value() if value else None
@@ -184,6 +195,23 @@ class Settings(BaseSettings):
 
         key = self.openai_api_key.get_secret_value() if self.openai_api_key else ""
         return ModelSettings(model=self.model, base_url=self.openai_base_url, api_key=key)
+
+
+class GivenSettings(Settings):
+    """Settings that are given whole, by another process or by a check: the environment counts for nothing."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what the caller says."""
+        _ = settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
 
 
 def load_settings(**given: Any) -> Settings:
@@ -208,10 +236,21 @@ def shipped_tenants() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "tenants"
 
 
+def make_data_dir(folder: Path) -> None:
+    """Make the data folder if it is missing, closed to others. Raises DataDirError.
+
+    Under root, PostgreSQL's own account passes through it to the server's files, and can list nothing.
+    """
+    try:
+        folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataDirError(folder, error.strerror or str(error)) from error
+
+
 def read_or_make_secret(file: Path) -> bytes:
     """The secret in ``file``; made, for this account only, if the file is not there. Raises SecretFileError."""
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_data_dir(file.parent)
         with contextlib.suppress(FileNotFoundError):
             return _checked(file, file.read_text().strip())
         # Written apart and linked: two starts at once keep one secret, a crash leaves none or a whole one.

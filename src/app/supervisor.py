@@ -151,7 +151,10 @@ async def serve(settings: Settings, say: Say) -> None:
             say("Stopping …")
             task.cancel()
 
-    for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    kinds = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup it outlives the terminal
+        kinds.append(signal.SIGHUP)
+    for kind in kinds:
         asyncio.get_running_loop().add_signal_handler(kind, ask)
     try:
         async with Supervisor(settings, say).running() as installation:

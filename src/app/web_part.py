@@ -15,12 +15,14 @@ from app.settings import Settings
 from flows.approvals import Approvals
 from flows.desk import Desk
 from flows.inbound import Inbound
+from flows.sessions import Numbers
 from flows.simulator import SimulatedPhones
 from flows.webhooks import Webhooks
 from store.database import Database
 from store.wakeup import Wakeup
 from web.application import create_app
 from web.doors import simulator_router, webhook_router
+from web.numbers import numbers_router
 from web.services import Access, Demo, DemoLogin, Services
 
 _GRACE_SECONDS = 3
@@ -45,7 +47,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
     try:
         access = Access(settings.secret, secure=settings.is_secure, allowed_hosts=settings.allowed_hosts)
         inbound = Inbound(db, wakeup)
-        routers = [webhook_router(Webhooks(inbound))]
+        routers = [numbers_router(Numbers(db, wakeup)), webhook_router(Webhooks(inbound))]
         if settings.demo:
             routers.append(simulator_router(inbound, SimulatedPhones(db, inbound)))
         desk = Desk(db, wakeup, Approvals(db, wakeup))
@@ -55,6 +57,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
                 app,
                 host=settings.host,
                 port=settings.port,
+                ws="websockets-sansio",
                 log_config=None,
                 access_log=False,  # addresses of pages hold names and numbers of customers
                 timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -80,6 +83,6 @@ async def _serve(server: uvicorn.Server, listening: socket.socket | None) -> Non
 def _demo(settings: Settings) -> Demo | None:
     if not settings.demo:
         return None
-    prepared = Prepared.read(settings.data_dir)
-    logins = prepared.logins if prepared else ()
-    return Demo(logins=tuple(DemoLogin(login.email, login.password, login.name, login.role) for login in logins))
+    prepared = Prepared.read(settings.data_dir) or Prepared("")
+    logins = tuple(DemoLogin(login.email, login.password, login.name, login.role) for login in prepared.logins)
+    return Demo(logins=logins, ideas=prepared.ideas)

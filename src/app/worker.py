@@ -20,7 +20,7 @@ from agent.graph import build_agent
 from agent.language_model import ModelClients, ModelSettings
 from channels.base import Sender
 from channels.simulator import SimulatorSender
-from channels.whatsapp.waha import WahaSender
+from channels.whatsapp.waha import WahaSender, new_client
 from flows import housekeeping
 from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
@@ -62,7 +62,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         db = await Database.open(options.owner_dsn, options.secret, max_connections=options.concurrency + 5)
         stack.push_async_callback(db.close)
         saver = await stack.enter_async_context(open_approval_threads(db.queue_url, options.secret))
-        http = await stack.enter_async_context(httpx.AsyncClient())
+        http = await stack.enter_async_context(new_client())
         wakeup = Wakeup(db)
         stack.push_async_callback(wakeup.close)
         agent = build_agent(saver)
@@ -74,12 +74,14 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         delivery = Delivery(db, wakeup, senders(SimulatedPhones(db, inbound), http))
         wakeup.listen_here(OUTBOX, delivery.more.set)
         app = queue_app(db.queue_url)
-        _register(app, Turns(db, wakeup, agent, profiles), ApprovedCalls(db, wakeup, agent, profiles))
+        turns = Turns(db, wakeup, agent, profiles, delivery)
+        _register(app, turns, ApprovedCalls(db, wakeup, agent, profiles, delivery))
         await stack.enter_async_context(app.open_async())
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(work)
                 for work in (
+                    _warm_up(profiles),
                     _work(app, TURNS, options.concurrency),
                     _work(app, MODEL_TURNS, MODEL_CONCURRENCY),
                     Listener(db, {OUTBOX: delivery.more.set}).run(),
@@ -96,6 +98,13 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                 for task in tasks:
                     task.cancel()
         await delivery.wait_idle()
+
+
+async def _warm_up(profiles: Profiles) -> None:
+    try:
+        await profiles.warm_up()
+    except Exception:
+        log.exception("warming up failed; the first messages load what they need")
 
 
 def _register(app: procrastinate.App, turns: Turns, approved: ApprovedCalls) -> None:

@@ -105,7 +105,7 @@ class SessionChanged:
     detail: str = ""
     qr: str | None = None
     account: str | None = None
-    """Set once paired: what SessionRef.account must be from now on."""
+    """Set only by a new pairing: what SessionRef.account must be from now on."""
 
 
 @dataclass(frozen=True, slots=True)

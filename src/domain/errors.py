@@ -18,7 +18,9 @@ class AtendeError(Exception):
 
     def sentence(self) -> str:
         """One line for a person: what happened, then what to do next."""
-        return f"{self} {self.hint}".strip()
+        what = str(self)
+        end = "" if what.endswith((".", "!", "?")) else "."
+        return f"{what}{end} {self.hint}".strip()
 
 
 class NotFoundError(AtendeError):
@@ -32,6 +34,14 @@ class NotFoundError(AtendeError):
 
 class ConflictError(AtendeError):
     """The thing changed since it was read, or its state does not allow the request."""
+
+
+class NotAllowedError(AtendeError):
+    """The person's role does not include this; ``who`` may do it."""
+
+    def __init__(self, who: str) -> None:
+        super().__init__(f"Only {who} may do this.", hint="Ask one of them.")
+        self.who = who
 
 
 class InvalidInputError(AtendeError):

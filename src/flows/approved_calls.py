@@ -13,11 +13,12 @@ from domain.conversation import Status
 from domain.decisions import HandOff, Reply, Suggest
 from flows import decisions
 from flows.calls import Caller, Calls
+from flows.delivery import Delivery
 from flows.profiles import Profiles
 from flows.turn import as_input
 from store import conversations, events, turns
 from store.database import Connection, Database, Row
-from store.wakeup import EVENTS, OUTBOX, Wakeup
+from store.wakeup import EVENTS, Wakeup
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +26,10 @@ log = logging.getLogger(__name__)
 class ApprovedCalls:
     """Carries decided approvals out. Safe to run again after a crash at any point: the call row acts once."""
 
-    def __init__(self, db: Database, wakeup: Wakeup, agent: Agent, profiles: Profiles) -> None:
+    def __init__(self, db: Database, wakeup: Wakeup, agent: Agent, profiles: Profiles, delivery: Delivery) -> None:
         self._db = db
         self._wakeup = wakeup
+        self._delivery = delivery
         self._agent = agent
         self._profiles = profiles
 
@@ -49,13 +51,19 @@ class ApprovedCalls:
             await self._agent.prune_approval(str(approval_id))
         if row is None or approval["status"] not in {"approved", "rejected"}:
             return
-        result = await self._resume(tenant_id, approval, row)
+        try:
+            result = await self._resume(tenant_id, approval, row)
+        except ApprovalNotPendingError:
+            log.info("approval %s is being carried out by another run", approval_id)
+            return
         if result.void or result.decision is None:
             log.warning("approval %s is no longer in force; nothing was done", approval_id)
             return
         async with self._db.transaction(tenant_id) as tx:
-            await self._settle(tx, tenant_id, approval, result, (time.monotonic() - started) * 1000)
-        self._wakeup.signal(EVENTS, OUTBOX)
+            written = await self._settle(tx, tenant_id, approval, result, (time.monotonic() - started) * 1000)
+        self._wakeup.signal(EVENTS)
+        if written and written["outbox_id"] is not None:
+            self._delivery.start(tenant_id, row["id"], written["channel_session_id"], written["outbox_id"])
         await self._agent.prune_approval(str(approval_id))
 
     async def _resume(self, tenant_id: UUID, approval: Row, row: Row) -> TurnResult:
@@ -117,7 +125,7 @@ class ApprovedCalls:
 
     async def _settle(
         self, tx: Connection, tenant_id: UUID, approval: Row, result: TurnResult, latency_ms: float
-    ) -> None:
+    ) -> Row | None:
         """Write the outcome once, and tell the customer, or the operator where a person holds the conversation."""
         await conversations.lock(tx, approval["conversation_id"])
         calls = result.trace.tool_calls
@@ -126,14 +134,15 @@ class ApprovedCalls:
         else:
             status = "rejected"
         if not await self._end(tx, tenant_id, approval, status):
-            return
+            return None
         row = await turns.read(tx, approval["conversation_id"])
         if row is None:
-            return
+            return None
         if row["status"] == Status.BOT:
             # Newer messages stay unanswered by this: their own turn reads them with the outcome in its history.
-            await decisions.write(
+            return await decisions.write(
                 tx, row, result, upto_message_id=row["answered_upto_id"], latency_ms=latency_ms, must_be_told=True
             )
-        elif isinstance(result.decision, Reply | Suggest | HandOff) and row["status"] != Status.CLOSED:
+        if isinstance(result.decision, Reply | Suggest | HandOff) and row["status"] != Status.CLOSED:
             await decisions.suggest(tx, tenant_id, row["id"], result.decision.text, turn_id=approval["turn_id"])
+        return None

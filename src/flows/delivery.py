@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+import time
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from channels.base import Sender, SendRejectedError, SendRetryableError, SessionRef
-from domain.messages import Address, Outbound
+from domain.messages import Address, Outbound, Sent
 from domain.text import storable_key
 from flows import receipts
 from store import conversations, outbox, turns
 from store.database import Database, Row
 from store.jobs import TURNS, enqueue_turn
-from store.wakeup import EVENTS, Wakeup
+from store.wakeup import EVENTS, OUTBOX, Wakeup
 
 log = logging.getLogger(__name__)
 
 _LEASE_MARGIN = timedelta(seconds=15)
 _MAX_ATTEMPTS = 8
 _BATCH = 50
-
-SendOne = Callable[[UUID, UUID, UUID], Awaitable[bool]]
-"""Sends one row, given tenant, conversation and outbox id; whether it was sent."""
+_PATIENCE = timedelta(seconds=1)
+"""How long a worker leaves another one's decision to that one, who sends it at once."""
+_SESSION_CACHE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,83 +53,91 @@ class Delivery:
         senders: Mapping[str, Sender],
         *,
         local: Callable[[], Mapping[UUID, Sender]] = dict,
+        patience: timedelta = _PATIENCE,
     ) -> None:
         self._db = db
         self._wakeup = wakeup
         self._senders = senders
         self._local = local
+        self._patience = patience
         self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._again: dict[UUID, tuple[UUID, UUID, UUID]] = {}
+        self._sessions: dict[UUID, tuple[float, SessionRef]] = {}
         self.more = asyncio.Event()
         """Set when something may be due; the owner's loop waits for it (see store.wakeup.every)."""
 
     async def run_due(self) -> int:
         """Start sending all that is due; returns how many conversations had something. One task per conversation."""
-        due = await self._db.gate("due_outbox", list(self._senders), list(self._local()), _BATCH)
+        due = await self._db.gate("due_outbox", list(self._senders), list(self._local()), self._patience, _BATCH)
         for row in due:
-            self.start(row["tenant_id"], row["conversation_id"], row["outbox_id"])
+            self.start(row["tenant_id"], row["conversation_id"], row["channel_session_id"], row["outbox_id"])
         return len(due)
 
-    def start(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> None:
+    def start(self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID) -> None:
         """Send this row and what follows it in its conversation, in a task of its own (one per conversation)."""
-        self._begin(conversation_id, self._drain(tenant_id, conversation_id, outbox_id, self.send_one))
+        if conversation_id in self._running:
+            self._again[conversation_id] = (tenant_id, session_id, outbox_id)
+        else:
+            self._begin(conversation_id, self._drain(tenant_id, conversation_id, session_id, outbox_id))
 
     def _begin(self, conversation_id: UUID, work: Coroutine[None, None, None]) -> None:
-        if conversation_id in self._running:
-            work.close()
-            return
         task = asyncio.create_task(work, name="deliver")
         self._running[conversation_id] = task
-        task.add_done_callback(lambda _: self._running.pop(conversation_id, None))
+        task.add_done_callback(lambda _: self._ended(conversation_id))
+
+    def _ended(self, conversation_id: UUID) -> None:
+        del self._running[conversation_id]
+        if again := self._again.pop(conversation_id, None):
+            tenant_id, session_id, outbox_id = again
+            self.start(tenant_id, conversation_id, session_id, outbox_id)
 
     async def wait_idle(self) -> None:
         """Wait until nothing is being sent by this process."""
         while self._running:
             await asyncio.wait(list(self._running.values()))
 
-    async def _drain(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID, first: SendOne) -> None:
+    async def _drain(
+        self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID, *, repeat: bool = False
+    ) -> None:
+        """Send the row, then what is due after it. ``repeat``: the row's last attempt died."""
         try:
-            sent = await first(tenant_id, conversation_id, outbox_id)
-            while sent and (next_id := await self._next(tenant_id, conversation_id)):
-                sent = await self.send_one(tenant_id, conversation_id, next_id)
+            next_id: UUID | None = outbox_id
+            while next_id is not None:
+                route = await self._route(tenant_id, session_id)
+                if route is None:
+                    self._wakeup.signal(OUTBOX)  # another process holds this number's connection
+                    return
+                row = await self._claim(route, tenant_id, conversation_id, next_id, repeat=repeat)
+                next_id = await self._send(route, row) if row is not None else None
+                repeat = False
         except Exception:
             # The row keeps its state: a claimed one is settled by the sweep, a queued one is due again.
             log.exception("delivery of %s failed", outbox_id)
 
-    async def _next(self, tenant_id: UUID, conversation_id: UUID) -> UUID | None:
-        async with self._db.transaction(tenant_id) as tx:
-            next_id: UUID | None = await tx.fetchval(
-                "SELECT id FROM outbox_message WHERE conversation_id = $1 AND state = 'queued' AND not_before <= now() "
-                "ORDER BY message_id LIMIT 1",
-                conversation_id,
-            )
-        return next_id
+    async def _claim(
+        self, route: Route, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID, *, repeat: bool
+    ) -> Row | None:
+        lease = timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN
+        # A lost claim would be sent again, which only an idempotent provider forgives.
+        async with self._db.transaction(tenant_id, durable=not route.sender.idempotent) as tx:
+            if repeat:
+                return await outbox.claim_again(tx, outbox_id, lease=lease)
+            row = await outbox.claim(tx, outbox_id, lease=lease, pace=route.pace)
+            is_stale = row is None and await outbox.is_stale(tx, outbox_id)
+        if is_stale:
+            await self._void_stale(tenant_id, conversation_id)
+        return row
 
-    async def send_one(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> bool:
-        """Claim, send and record one row. Returns whether it was sent."""
-        route = await self._route(tenant_id, conversation_id)
-        if route is None:
-            return False
+    async def _void_stale(self, tenant_id: UUID, conversation_id: UUID) -> None:
         async with self._db.transaction(tenant_id) as tx:
-            row = await outbox.claim(tx, outbox_id, lease=_lease(route), pace=route.pace)
-            if row is None:
-                await conversations.lock(tx, conversation_id)
-                if await turns.void_stale(tx, conversation_id):
-                    await enqueue_turn(tx, tenant_id, conversation_id)
-                    self._wakeup.turn_waits(TURNS)
-        if row is None:
-            return False
-        return await self._send(route, row)
+            await conversations.lock(tx, conversation_id)
+            waits = await turns.void_stale(tx, conversation_id)
+            if waits:
+                await enqueue_turn(tx, tenant_id, conversation_id)
+        if waits:
+            self._wakeup.turn_waits(TURNS)
 
-    async def _send_again(self, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID) -> bool:
-        """Repeat a send whose attempt died; returns whether it was sent."""
-        route = await self._route(tenant_id, conversation_id)
-        if route is None:
-            return False
-        async with self._db.transaction(tenant_id) as tx:
-            row = await outbox.claim_again(tx, outbox_id, lease=_lease(route))
-        return row is not None and await self._send(route, row)
-
-    async def _send(self, route: Route, row: Row) -> bool:
+    async def _send(self, route: Route, row: Row) -> UUID | None:
         """The provider call, outside any transaction, and its record."""
         tenant_id, outbox_id = row["tenant_id"], row["id"]
         text = row["text"]
@@ -139,6 +148,7 @@ class Delivery:
             quoted_provider_id=row["quoted_provider_id"],
             typing_seconds=min(len(text) * route.typing_seconds_per_character, 8.0) if row["origin"] == "bot" else 0.0,
         )
+        next_id: UUID | None = None
         try:
             sent = await asyncio.wait_for(route.sender.send(route.session, message), route.sender.send_timeout_seconds)
         except SendRejectedError as error:
@@ -147,6 +157,7 @@ class Delivery:
         except SendRetryableError as error:
             await self._later(tenant_id, row, error)
         except Exception as error:
+            # SendUncertainError, a time-out, or a provider's bug: it may have left.
             log.warning("outcome of %s unknown: %r", outbox_id, error)
             reason = str(error) or type(error).__name__
             async with self._db.transaction(tenant_id) as tx:
@@ -155,14 +166,20 @@ class Delivery:
                 else:
                     await outbox.mark_unknown(tx, outbox_id, reason)
         else:
-            provider_id = storable_key(sent.provider_id)
-            async with self._db.transaction(tenant_id) as tx:
-                await outbox.mark_sent(tx, outbox_id, provider_id=provider_id, at=sent.at)
-                await receipts.apply_held_receipts(tx, tenant_id, row["channel_session_id"], provider_id)
-            self._wakeup.signal(EVENTS)
-            return True
+            next_id = await self._record(route, row, sent)
         self._wakeup.signal(EVENTS)
-        return False
+        return next_id
+
+    async def _record(self, route: Route, row: Row, sent: Sent) -> UUID | None:
+        async with self._db.transaction(row["tenant_id"], durable=not route.sender.idempotent) as tx:
+            provider_id = storable_key(sent.provider_id)
+            marked = await outbox.mark_sent(tx, row["id"], provider_id=provider_id, at=sent.at)
+            if marked is None:
+                return None
+            if marked["has_held"]:
+                await receipts.apply_held_receipts(tx, row["tenant_id"], row["channel_session_id"], provider_id)
+        next_id: UUID | None = marked["next_id"]
+        return next_id
 
     async def _later(self, tenant_id: UUID, row: Row, error: SendRetryableError) -> None:
         async with self._db.transaction(tenant_id) as tx:
@@ -172,24 +189,27 @@ class Delivery:
             wait = _backoff(row) if error.after_seconds is None else timedelta(seconds=error.after_seconds)
             await outbox.requeue(tx, row["id"], wait=wait, error=str(error))
 
-    async def _route(self, tenant_id: UUID, conversation_id: UUID) -> Route | None:
-        async with self._db.transaction(tenant_id) as tx:
-            row = await tx.fetchrow(
-                "SELECT s.id, s.provider, s.account, s.config FROM channel_session s "
-                "JOIN conversation c ON c.channel_session_id = s.id WHERE c.id = $1",
-                conversation_id,
-            )
-        if row is None:
-            return None
-        sender = self._local().get(row["id"]) or self._senders.get(row["provider"])
+    async def _route(self, tenant_id: UUID, session_id: UUID) -> Route | None:
+        """How this number's messages leave, or None where this process cannot send for it (any more)."""
+        cached = self._sessions.get(session_id)
+        if cached is None or cached[0] < time.monotonic():
+            async with self._db.transaction(tenant_id) as tx:
+                row = await tx.fetchrow(
+                    "SELECT provider, account, config FROM channel_session WHERE id = $1", session_id
+                )
+            if row is None:
+                return None
+            session = SessionRef(str(session_id), row["provider"], row["account"], row["config"])
+            cached = self._sessions[session_id] = (time.monotonic() + _SESSION_CACHE_SECONDS, session)
+        session = cached[1]
+        sender = self._local().get(session_id) or self._senders.get(session.provider)
         if sender is None:
             return None
-        config = row["config"]
         return Route(
             sender,
-            SessionRef(str(row["id"]), row["provider"], row["account"], config),
-            pace=timedelta(seconds=float(config.get("seconds_between_messages", 0))),
-            typing_seconds_per_character=float(config.get("typing_seconds_per_character", 0)),
+            session,
+            pace=timedelta(seconds=float(session.config.get("seconds_between_messages", 0))),
+            typing_seconds_per_character=float(session.config.get("typing_seconds_per_character", 0)),
         )
 
     async def settle_overdue(self) -> int:
@@ -198,19 +218,18 @@ class Delivery:
         for row in overdue:
             sender = self._senders.get(row["provider"])
             tenant_id, conversation_id, outbox_id = row["tenant_id"], row["conversation_id"], row["outbox_id"]
-            if sender is not None and sender.idempotent:
-                self._begin(conversation_id, self._drain(tenant_id, conversation_id, outbox_id, self._send_again))
-            else:
+            if sender is None or not sender.idempotent:
                 async with self._db.transaction(tenant_id) as tx:
                     await outbox.mark_unknown(tx, outbox_id, "the sending process died in mid-send")
+            elif conversation_id not in self._running:
+                session_id = row["channel_session_id"]
+                self._begin(
+                    conversation_id, self._drain(tenant_id, conversation_id, session_id, outbox_id, repeat=True)
+                )
         if overdue:
             self._wakeup.signal(EVENTS)
             self.more.set()
         return len(overdue)
-
-
-def _lease(route: Route) -> timedelta:
-    return timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN
 
 
 def _backoff(row: Row) -> timedelta:

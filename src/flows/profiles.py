@@ -15,6 +15,7 @@ import numpy as np
 
 from agent.classifier import Classification, Example, IntentClassifier, train, vectorise
 from agent.encoder import Encoder
+from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
 from agent.turn import Passage, TenantProfile
 from domain.decisions import ReplyMode
@@ -121,6 +122,13 @@ class Profiles:
             self._brains.popitem(last=False)
         return brain
 
+    async def warm_up(self, tenants: int = 20) -> None:
+        """Load what the first messages will need: the encoder, the language detector, the brains of busy tenants."""
+        await asyncio.to_thread(vectorise, ["bom dia"], self._installation.encoder)
+        await asyncio.to_thread(detect_language, "isto carrega o detector de idiomas", "pt")
+        for row in await self._db.gate("recent_tenants", tenants):
+            await self.get(row["tenant_id"], row["profile_version"])
+
     async def _load(self, tenant_id: UUID) -> Brain:
         async with self._db.transaction(tenant_id) as tx:
             tenant = await tx.fetchrow("SELECT * FROM tenant WHERE id = $1", tenant_id)
@@ -165,6 +173,8 @@ def _profile(
         default_language=settings.get("default_language", "pt"),
         reply_mode=ReplyMode(settings.get("reply_mode", "suggest")),
         threshold=float(settings.get("threshold", 0.8)),
+        knowledge_threshold=float(settings.get("knowledge_threshold", 0.5)),
+        unmatched_mode=ReplyMode(settings["unmatched_mode"]) if settings.get("unmatched_mode") else None,
         intents={spec.name: spec for spec in specs},
         functions=functions,
         trusted_writes=frozenset(row["name"] for row in function_rows if row["trusted"]),

@@ -24,7 +24,6 @@ from domain.messages import SessionStatus
 from flows.tenant_declaration import (
     IntentDeclaration,
     KnowledgeDocument,
-    KnowledgeSection,
     TenantDeclaration,
     seed_records,
 )
@@ -95,11 +94,6 @@ async def import_tenant(
     return ImportedTenant(tenant_id, numbers)
 
 
-def section_text(section: KnowledgeSection) -> str:
-    """What is encoded for a section: its heading belongs to its meaning."""
-    return f"{section.title}. {section.text}"
-
-
 def _stamp(declaration: TenantDeclaration, encoder: Encoder, today: date) -> dict[str, str]:
     stamp = {"version": declaration.version, "encoder": encoder.name, "folder": str(declaration.folder)}
     fixed = seed_records(declaration, today) == seed_records(declaration, today + timedelta(days=1))
@@ -132,13 +126,7 @@ async def _people(owner_dsn: str, declaration: TenantDeclaration, passwords: Map
                 user_id = await owner.fetchval(
                     "SELECT gate.put_user($1, $2, $3, $4)", user.email, user.name, hashed, settings.default_language
                 )
-                await owner.execute(
-                    """INSERT INTO membership (tenant_id, user_id, role) VALUES ($1, $2, $3)
-                       ON CONFLICT (tenant_id, user_id) DO UPDATE SET role = excluded.role""",
-                    tenant_id,
-                    user_id,
-                    user.role,
-                )
+                await owner.execute("SELECT gate.put_member($1, $2, $3)", tenant_id, user_id, user.role)
     finally:
         await owner.close()
     return tenant_id
@@ -168,8 +156,8 @@ async def _put_numbers(tx: Connection, tenant_id: UUID, declaration: TenantDecla
             # A simulated phone has nothing to pair and no host that would report it.
             status = SessionStatus.CONNECTED if number.provider == "simulator" else SessionStatus.UNKNOWN
             known[number.key] = await tx.fetchval(
-                """INSERT INTO channel_session (tenant_id, provider, name, status, config)
-                   VALUES ($1, $2, $3, $4, $5) RETURNING id""",
+                """INSERT INTO channel_session (tenant_id, provider, name, status, config, created_at)
+                   VALUES ($1, $2, $3, $4, $5, clock_timestamp()) RETURNING id""",
                 tenant_id,
                 number.provider,
                 number.name,
@@ -321,7 +309,7 @@ async def _example_vectors(declaration: TenantDeclaration, encoder: Encoder) -> 
 
 async def _section_vectors(declaration: TenantDeclaration, encoder: Encoder) -> dict[str, str]:
     sections = declaration.sections()
-    vectors = await asyncio.to_thread(vectorise, [section_text(section) for section in sections], encoder)
+    vectors = await asyncio.to_thread(vectorise, [section.encoded for section in sections], encoder)
     return {
         section.ref: knowledge.vector_literal(vector.tolist())
         for section, vector in zip(sections, vectors, strict=True)

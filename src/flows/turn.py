@@ -11,17 +11,19 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from agent.graph import Agent
+from agent.language import detect_language
 from agent.turn import CallFunction, HistoryMessage, TenantProfile, TurnContext, TurnInput, TurnResult
 from domain.conversation import Status
 from domain.decisions import HandOff, HandOffReason, Reason, TurnTrace
 from domain.messages import Author, MessageKind
 from flows import decisions, untold
 from flows.calls import Caller, Calls
+from flows.delivery import Delivery
 from flows.profiles import Brain, Profiles
 from store import conversations, turns
 from store.database import Connection, Database, Row
 from store.jobs import MODEL_TURNS, TURNS, enqueue_turn
-from store.wakeup import EVENTS, OUTBOX, Wakeup
+from store.wakeup import EVENTS, Wakeup
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +40,10 @@ SHIPPED_FAILURE_TEXT = {
 class Turns:
     """Runs turns. Safe to run twice, concurrently or late: the fence lets one of them write."""
 
-    def __init__(self, db: Database, wakeup: Wakeup, agent: Agent, profiles: Profiles) -> None:
+    def __init__(self, db: Database, wakeup: Wakeup, agent: Agent, profiles: Profiles, delivery: Delivery) -> None:
         self._db = db
         self._wakeup = wakeup
+        self._delivery = delivery
         self._agent = agent
         self._profiles = profiles
 
@@ -115,7 +118,11 @@ class Turns:
             conversation_id=row["id"],
             contact_id=row["contact_id"],
             addresses=turn_input.contact_addresses,
-            language=turn_input.language or profile.default_language,
+            language=detect_language(
+                "\n".join(message.text for message in turn_input.unanswered),
+                turn_input.language or profile.default_language,
+                profile.languages,
+            ),
             timezone=profile.timezone,
             now=now,
             trigger_message_id=turn_input.unanswered[-1].id,
@@ -167,7 +174,7 @@ class Turns:
             return
         self._wakeup.signal(EVENTS)
         if written["outbox_id"] is not None:
-            self._wakeup.signal(OUTBOX)
+            self._delivery.start(tenant_id, row["id"], written["channel_session_id"], written["outbox_id"])
 
     async def _after_failure(
         self, tenant_id: UUID, conversation_id: UUID, attempt: int, error: Exception, on_model_queue: bool

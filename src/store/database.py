@@ -12,11 +12,10 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from store.roles import APP_ROLE, QUEUE_ROLE, role_password
+from store.roles import APP_ROLE, QUEUE_ROLE, login_name, role_password
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-    from sqlmodel.ext.asyncio.session import AsyncSession
+    pass
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy"
 """A connection inside a transaction; what queries take as ``tx``."""
@@ -26,51 +25,62 @@ Result = TypeVar("Result")
 _DEADLOCKS_BORNE = 3
 
 
-def role_url(owner_dsn: str, role: str, password: str) -> str:
-    """The same server and database, reached as another role."""
+def login_url(owner_dsn: str, secret: bytes, role: str) -> str:
+    """The same server and database, reached as this installation's log-in of ``role``."""
     parts = urlsplit(owner_dsn)
     host = parts.netloc.rpartition("@")[2]
     query = urlencode([(k, v) for k, v in parse_qsl(parts.query) if k != "options"], quote_via=quote)
-    return urlunsplit((parts.scheme, f"{role}:{quote(password)}@{host}", parts.path, query, ""))
+    user, password = login_name(secret, role), role_password(secret, role)
+    return urlunsplit((parts.scheme, f"{user}:{quote(password)}@{host}", parts.path, query, ""))
 
 
 class Database:
     """The application's way into PostgreSQL, as the role that row-level security binds.
 
-    ``transaction`` gives a plain asyncpg connection (the hot path: one round trip to begin, one to commit);
-    ``session`` a SQLModel session for the rest. Both need the tenant; ``gate`` asks the closed list of questions that
-    may be asked without one.
+    ``transaction`` gives a plain asyncpg connection (one round trip to begin, one to commit) and needs the tenant;
+    ``gate`` asks the closed list of questions that may be asked without one. The SQLModel classes in store/tables are
+    the schema (migrations are held to them); queries are plain SQL, since loading the ORM alone costs two seconds.
     """
 
-    def __init__(self, pool: asyncpg.Pool, url: str, queue_url: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, queue_url: str) -> None:
         self._pool = pool
-        self._url = url
-        self._engine: AsyncEngine | None = None
         self.queue_url = queue_url
 
     @classmethod
     async def open(cls, owner_dsn: str, secret: bytes, *, max_connections: int = 10) -> Database:
         """Connect. The database must have been migrated with the same ``secret``."""
-        url = role_url(owner_dsn, APP_ROLE, role_password(secret, APP_ROLE))
-        pool = await asyncpg.create_pool(url, min_size=1, max_size=max_connections, init=_prepare, reset=_reset)
-        return cls(pool, url, role_url(owner_dsn, QUEUE_ROLE, role_password(secret, QUEUE_ROLE)))
+        url = login_url(owner_dsn, secret, APP_ROLE)
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=max_connections,
+            init=_prepare,
+            reset=_reset,
+            # Our statements look rows up by key: one plan fits every parameter, and planning costs more than running.
+            server_settings={"plan_cache_mode": "force_generic_plan"},
+        )
+        return cls(pool, login_url(owner_dsn, secret, QUEUE_ROLE))
 
     async def close(self) -> None:
         """Close all connections; waits for running transactions."""
-        if self._engine is not None:
-            await self._engine.dispose()
         await self._pool.close()
 
     @asynccontextmanager
-    async def transaction(self, tenant_id: UUID) -> AsyncIterator[Connection]:
-        """One transaction of one tenant. Commits at the end, rolls back on any exception."""
+    async def transaction(self, tenant_id: UUID, *, durable: bool = True) -> AsyncIterator[Connection]:
+        """One transaction of one tenant. Commits at the end, rolls back on any exception.
+
+        ``durable=False`` does not wait for the disk: only for what is harmless to lose when the server dies.
+        """
         async with self._pool.acquire() as connection:
             # One round trip instead of two; the UUID type is what makes the interpolation safe.
-            await connection.execute(f"BEGIN; SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'")
+            begin = f"BEGIN; SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'"
+            await connection.execute(begin if durable else f"{begin}; SET LOCAL synchronous_commit = off")
             try:
                 yield connection
             except BaseException:
-                await connection.execute("ROLLBACK")
+                # A lost connection has rolled back by itself, and how it was lost is what the caller must hear.
+                with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    await connection.execute("ROLLBACK")
                 raise
             await connection.execute("COMMIT")
 
@@ -82,24 +92,6 @@ class Database:
                     return await work(tx)
         async with self.transaction(tenant_id) as tx:
             return await work(tx)
-
-    @asynccontextmanager
-    async def session(self, tenant_id: UUID) -> AsyncIterator[AsyncSession]:
-        """One SQLModel session in one transaction of one tenant. Commits at the end, rolls back on any exception."""
-        # SQLAlchemy takes longer to load than the rest of a process together: only where a session is used.
-        from sqlalchemy import text  # noqa: PLC0415
-        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
-        from sqlmodel.ext.asyncio.session import AsyncSession  # noqa: PLC0415
-
-        if self._engine is None:
-            self._engine = create_async_engine(
-                "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(self._url), pool_size=2, max_overflow=8
-            )
-        async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
-            await session.execute(
-                text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": str(UUID(str(tenant_id)))}
-            )
-            yield session
 
     async def gate(self, function: str, *arguments: Any) -> list[Row]:
         """Ask one of the questions of schema ``gate`` (see the migration that lists them)."""
@@ -127,4 +119,4 @@ async def _reset(connection: asyncpg.Connection) -> None:
         await connection.execute("ROLLBACK")
 
 
-__all__ = ["Connection", "Database", "Row", "role_url"]
+__all__ = ["Connection", "Database", "Row", "login_url"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import psycopg
@@ -12,7 +13,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from sqlalchemy import create_engine, pool
 
-from store.roles import APP_ROLE, GATE_ROLE, QUEUE_ROLE, SESSIONS_ROLE, role_password
+from store.roles import GATE_ROLE, GROUPS, LOGINS, QUEUE_ROLE, SESSIONS_ROLE, login_name, role_password
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x4174656E6465  # "Atende": two processes that start at once must not migrate at once
@@ -69,18 +70,24 @@ def alembic_config(connection: object) -> Config:
 
 
 def _roles(db: psycopg.Connection[tuple[object, ...]], secret: bytes) -> None:
+    """Groups that carry the rights, and this installation's log-ins as their members."""
     # Roles belong to the whole server, the lock only to this database: a twin may create them at the same moment.
-    for role, login in ((APP_ROLE, True), (QUEUE_ROLE, True), (SESSIONS_ROLE, True), (GATE_ROLE, False)):
-        options = sql.SQL("LOGIN PASSWORD {}").format(role_password(secret, role)) if login else sql.SQL("NOLOGIN")
-        exists = db.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
-        try:
-            if not exists:
-                db.execute(sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(role), options))
-            elif login:
-                db.execute(sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(role), options))
-        except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation, psycopg.errors.InternalError_):
-            pass  # the twin made it with the same derived password
-    db.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(GATE_ROLE)))
+    for group in GROUPS:
+        _create_role(db, group, sql.SQL("NOLOGIN"))
     database = sql.Identifier(db.info.dbname)
-    for role in (APP_ROLE, QUEUE_ROLE, SESSIONS_ROLE):
-        db.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(role)))
+    # Members of the groups exist for every installation of this server; each enters its own database only.
+    db.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(database))
+    for group in LOGINS:
+        login, password = login_name(secret, group), role_password(secret, group)
+        _create_role(db, login, sql.SQL("LOGIN PASSWORD {}").format(password))
+        db.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(login)))
+        db.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(login)))
+    db.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(GATE_ROLE)))
+
+
+def _create_role(db: psycopg.Connection[tuple[object, ...]], name: str, options: sql.Composable) -> None:
+    if db.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
+        return
+    # A twin may be quicker; a log-in's name and password come from the same secret.
+    with contextlib.suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+        db.execute(sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(name), options))

@@ -46,6 +46,16 @@ async def claim(tx: Connection, outbox_id: UUID, *, lease: timedelta, pace: time
     return await tx.fetchrow(_CLAIM, outbox_id, lease, pace)
 
 
+async def is_stale(tx: Connection, outbox_id: UUID) -> bool:
+    """Whether a waiting row was overtaken: its conversation's fence is another one by now."""
+    found = await tx.fetchval(
+        "SELECT 1 FROM outbox_message o JOIN conversation c ON c.id = o.conversation_id "
+        "WHERE o.id = $1 AND o.state = 'queued' AND o.fence <> c.fence",
+        outbox_id,
+    )
+    return found is not None
+
+
 async def claim_again(tx: Connection, outbox_id: UUID, *, lease: timedelta) -> Row | None:
     """Take a row whose attempt died over, to repeat it; for providers where a repeated send is harmless.
 
@@ -88,16 +98,31 @@ async def add(
     return outbox_id
 
 
+_MARK_SENT = """
+WITH o AS (
+    UPDATE outbox_message SET state = 'sent', provider_id = $2, sent_at = $3, ack = 'server', error = NULL
+     WHERE id = $1 AND state IN ('sending', 'unknown', 'queued')
+    RETURNING id, tenant_id, conversation_id, channel_session_id, state, error
+), e AS (
+    INSERT INTO event (tenant_id, conversation_id, kind, payload)
+    SELECT tenant_id, conversation_id, 'message.status', jsonb_build_object('outbox_id', id, 'state', state) FROM o
+)
+SELECT o.*,
+       EXISTS (SELECT 1 FROM held_event h WHERE h.channel_session_id = o.channel_session_id AND h.key = $2) AS has_held,
+       (SELECT q.id FROM outbox_message q
+         WHERE q.conversation_id = o.conversation_id AND q.state = 'queued' AND q.not_before <= now() AND q.id <> o.id
+         ORDER BY q.message_id LIMIT 1) AS next_id
+  FROM o
+"""
+
+
 async def mark_sent(tx: Connection, outbox_id: UUID, *, provider_id: str, at: datetime) -> Row | None:
-    """The provider took it. Also true news for a row that was given up as unknown in the meantime."""
-    return await _settle(
-        tx,
-        outbox_id,
-        """UPDATE outbox_message SET state = 'sent', provider_id = $2, sent_at = $3, ack = 'server', error = NULL
-            WHERE id = $1 AND state IN ('sending', 'unknown', 'queued') RETURNING *""",
-        provider_id,
-        at,
-    )
+    """The provider took it. Also true news for a row that was given up as unknown in the meantime.
+
+    Returns the row with ``has_held`` (events wait for this provider id) and ``next_id``, the next due row of its
+    conversation.
+    """
+    return await tx.fetchrow(_MARK_SENT, outbox_id, provider_id, at)
 
 
 async def mark_failed(tx: Connection, outbox_id: UUID, error: str) -> Row | None:

@@ -79,6 +79,7 @@ class PendingSuggestion:
     turn_id: UUID | None
     confidence: float | None
     intent: str | None
+    intent_title: str | None
     decision: dict[str, Any]
     created_at: datetime
 
@@ -107,11 +108,15 @@ class OpenHandoff:
 
 @dataclass(frozen=True, slots=True)
 class TurnView:
-    """One run of the agent with its explanation. ``decision`` and ``trace`` are JSON as the flow wrote them."""
+    """One run of the agent with its explanation. ``decision`` and ``trace`` are JSON as the flow wrote them.
+
+    ``intent_title`` is how the business describes the intent.
+    """
 
     id: UUID
     status: str
     intent: str | None
+    intent_title: str | None
     confidence: float | None
     language: str | None
     model: str | None
@@ -206,9 +211,12 @@ async def pending_suggestion(tx: Connection, conversation_id: UUID) -> PendingSu
     """The suggestion that waits, if any."""
     row = await tx.fetchrow(
         """
-        SELECT s.id, s.text, s.turn_id, t.confidence, t.intent, coalesce(t.decision, '{}'::jsonb) AS decision,
+        SELECT s.id, s.text, s.turn_id, t.confidence, t.intent, i.declaration ->> 'description' AS intent_title,
+               coalesce(t.decision, '{}'::jsonb) AS decision,
                s.created_at
-          FROM suggestion s LEFT JOIN turn t ON t.id = s.turn_id
+          FROM suggestion s
+          LEFT JOIN turn t ON t.id = s.turn_id
+          LEFT JOIN intent i ON i.name = t.intent
          WHERE s.conversation_id = $1 AND s.status = 'pending'
         """,
         conversation_id,
@@ -242,22 +250,24 @@ async def open_handoff(tx: Connection, conversation_id: UUID) -> OpenHandoff | N
 
 
 _TURN = """
-    SELECT id, status, intent, confidence, language, model, prompt_bundle, decision, trace, cost_micros, latency_ms,
-           created_at FROM turn
+    SELECT t.id, t.status, t.intent, i.declaration ->> 'description' AS intent_title, t.confidence, t.language, t.model,
+           t.prompt_bundle, t.decision, t.trace, t.cost_micros, t.latency_ms, t.created_at
+      FROM turn t LEFT JOIN intent i ON i.name = t.intent
 """
 
 
 async def last_turn(tx: Connection, conversation_id: UUID) -> TurnView | None:
     """The agent's latest run in this conversation."""
     row = await tx.fetchrow(
-        f"{_TURN} WHERE conversation_id = $1 ORDER BY upto_message_id DESC, created_at DESC LIMIT 1", conversation_id
+        f"{_TURN} WHERE t.conversation_id = $1 ORDER BY t.upto_message_id DESC, t.created_at DESC LIMIT 1",
+        conversation_id,
     )
     return TurnView(**row) if row else None
 
 
 async def turn(tx: Connection, conversation_id: UUID, turn_id: UUID) -> TurnView:
     """One run of the agent in this conversation; raises NotFoundError."""
-    row = await tx.fetchrow(f"{_TURN} WHERE conversation_id = $1 AND id = $2", conversation_id, turn_id)
+    row = await tx.fetchrow(f"{_TURN} WHERE t.conversation_id = $1 AND t.id = $2", conversation_id, turn_id)
     if row is None:
         raise NotFoundError("turn", turn_id)
     return TurnView(**row)

@@ -71,6 +71,26 @@ REASONS = {
     "template_failed": N_("The reply's template could not be filled in"),
     "unsupported": N_("Nothing supports what the reply would claim"),
     "write_needs_approval": N_("This action needs a person's approval"),
+    "angry_words": N_("The customer sounds angry"),
+    "function_failed": N_("A business function failed"),
+    "function_outcome_unknown": N_("It is not certain whether a business function acted"),
+    "intent_hands_off": N_("This intent always goes to a person"),
+    "intent_stays_silent": N_("This intent needs no answer"),
+    "media_only": N_("Only files, no words"),
+    "model_answer_incomplete": N_("The language model's answer was cut short"),
+    "model_calls_unusable": N_("The language model only asked for impossible things"),
+    "model_failed": N_("The language model failed"),
+    "model_hands_off": N_("The language model asked for a person"),
+    "model_never_answered": N_("The language model never came to an answer"),
+    "needs_no_answer": N_("Nothing to answer"),
+    "no_reply_text": N_("There is no reply text for this result"),
+    "no_usable_answer": N_("The customer's answers could not be used"),
+    "outside_hours": N_("Outside opening hours"),
+    "person_requested": N_("The customer asked for a person"),
+    "policy_off": N_("Automatic replies are switched off"),
+    "same_refusal_again": N_("The same refusal a second time"),
+    "still_not_understood": N_("Still not understood after asking"),
+    "unknown_function": N_("This business function does not exist"),
 }
 """Reason codes of decisions → words."""
 
@@ -162,6 +182,37 @@ SESSION_STATUS = {
     "disconnected": (N_("Disconnected"), "red"),
     "restricted": (N_("Restricted by WhatsApp"), "orange"),
     "error": (N_("Error"), "red"),
+}
+
+NEXT_STEPS = {
+    "unknown": N_("The connection is being prepared; its state appears here within seconds."),
+    "awaiting_qr": N_(
+        "Scan this code with the phone of the number: in WhatsApp, open Linked devices and choose Link a device."
+    ),
+    "qr_expired": N_(
+        "Nobody scanned the code in time; take the phone of the number at hand and choose Pair again for a new code."
+    ),
+    "connecting": N_("The connection to WhatsApp is being opened; this takes a few seconds, there is nothing to do."),
+    "connected": N_("Messages come in and replies go out; there is nothing to do."),
+    "disconnected": N_(
+        "WhatsApp cannot be reached through this number; Atende keeps trying, but if the phone unlinked it, "
+        "choose Pair again."
+    ),
+    "restricted": N_("WhatsApp limits what this number may send; start no new chats until it lifts the limit."),
+    "error": N_("WhatsApp refuses the connection; read the reason below and tell your administrator if it stays."),
+    "unheld": N_(
+        "No session host has taken this number yet; if this lasts longer than a minute, check that it is running."
+    ),
+    "paused": N_("The number is paused and WhatsApp keeps its messages; choose Resume to bring it online again."),
+    "gateway": N_("A gateway holds the connection of this number; pair it and restart it there."),
+    "simulated": N_("This phone is simulated, for trying things out; there is nothing to do."),
+}
+"""State of a number → what to do next. More states than the provider reports: see web.numbers.Card."""
+
+PROVIDERS = {
+    "neonize": N_("WhatsApp, connected directly"),
+    "waha": N_("WhatsApp through WAHA"),
+    "simulator": N_("Simulated phone"),
 }
 
 _TINTS = ("blue", "azure", "indigo", "purple", "pink", "orange", "lime", "green", "teal", "cyan")

@@ -123,6 +123,12 @@ async def test_that_a_model_that_never_corrects_itself_is_given_up(talk: Talk, w
     assert world.calls == []
 
 
+async def test_that_a_burst_of_unusable_calls_is_given_up_at_once(talk: Talk) -> None:
+    result = await talk([{"tool_calls": [{"name": "nope", "arguments": {}}] * 4}, {"reply": "Enfim!"}])
+    assert isinstance(result.decision, HandOff)
+    assert len(talk.requests) == 1
+
+
 async def test_that_a_model_that_only_calls_functions_is_stopped(talk: Talk) -> None:
     result = await talk([{"when": ".", "tool_calls": [STATUS]}])
     assert isinstance(result.decision, HandOff)
@@ -193,7 +199,7 @@ async def test_that_without_the_model_knowledge_still_answers(talk: Talk) -> Non
 
 
 async def test_that_what_already_ran_is_not_hidden_by_a_later_fault(talk: Talk) -> None:
-    result = await talk([{"tool_calls": [STATUS]}, *DOWN])
+    result = await talk([{"tool_calls": [STATUS]}, *DOWN], said("aceitam pix?"))
     assert isinstance(result.decision, HandOff)
     assert result.decision.reason is HandOffReason.MODEL_FAILURE
     assert len(result.trace.tool_calls) == 1

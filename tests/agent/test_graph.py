@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import asyncpg
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
@@ -13,8 +14,12 @@ from agent.graph import Agent, ApprovalNotPendingError, build_agent
 from agent.turn import CallResult, HistoryMessage, IntentSpec, TurnResult
 from domain.decisions import AskApproval, HandOff, HandOffReason, Reply, ReplyMode, StaySilent, Suggest
 from domain.messages import Author, MessageKind
+from store.approval_threads import open_approval_threads
+from store.database import Database
 from tests.agent.world import NOW, World, said
+from tests.database import SECRET
 
+THREAD_TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 BEFORE = (HistoryMessage(1, Author.BOT, "Olá!", NOW),)
 
 
@@ -97,6 +102,12 @@ async def test_that_the_customer_may_change_the_subject(agent: Agent, world: Wor
     _, changed, back = await _talk(agent, world, "cadê meu pedido?", "aliás, qual o horário?", "legal! é o 12345")
     assert _text(changed) == "Das 9h às 18h."
     assert _text(back) == "Pedido 12345: a caminho."
+
+
+async def test_that_a_new_wish_with_the_asked_value_in_it_is_the_new_wish(agent: Agent, world: World) -> None:
+    _, changed = await _talk(agent, world, "cadê meu pedido?", "quero trocar o 12345")
+    assert "uma das opções" in _text(changed)
+    assert world.calls == []
 
 
 async def test_that_an_answer_is_not_taken_for_a_new_subject(agent: Agent, world: World) -> None:
@@ -301,3 +312,22 @@ async def test_that_an_intent_of_a_missing_function_goes_to_a_person(agent: Agen
     result = await agent.run(said("cadê meu pedido 12345"), world.context())
     assert isinstance(result.decision, HandOff)
     assert result.decision.reason is HandOffReason.TOOL_FAILURE
+
+
+async def test_that_an_approval_waits_encrypted_in_postgres(world: World, db: Database, owner_dsn: str) -> None:
+    asked = await build_agent().run(said("quero trocar o 12345, ficou pequeno"), world.context())
+    owner = await asyncpg.connect(owner_dsn)
+    try:
+        async with open_approval_threads(db.queue_url, SECRET) as saver:
+            await build_agent(saver).start_approval("thread-9", asked.approval or {})
+        kept = str([await owner.fetch(f"SELECT * FROM approvals.{table}") for table in THREAD_TABLES])
+        assert "thread-9" in kept
+        assert not any(word in kept for word in ("request_exchange", "12345", "Ana"))
+        async with open_approval_threads(db.queue_url, SECRET) as saver:
+            agent = build_agent(saver)
+            done = await agent.resume_approval("thread-9", approved=True, context=world.context())
+            assert _text(done) == "Troca aberta, Ana! Protocolo TR1."
+            await agent.prune_approval("thread-9")
+        assert [await owner.fetch(f"SELECT * FROM approvals.{table}") for table in THREAD_TABLES] == [[], [], []]
+    finally:
+        await owner.close()

@@ -91,7 +91,7 @@ class Relay:
         }
         if device.jid.user == sender.jid.user:  # a copy for the sender's other devices says whom it was for
             attrs["recipient"] = node.jid("to")
-            attrs["peer_recipient_pn"] = node.text("peer_recipient_pn")
+            attrs["peer_recipient_pn"] = node.attrs.get("peer_recipient_pn")
         return Node("message", attrs, content)
 
     def _receipt(self, client: Connection, node: Node) -> None:

@@ -17,6 +17,7 @@ import asyncpg
 import httpx
 import uvicorn
 from argon2 import PasswordHasher
+from fastapi import APIRouter
 
 from channels.base import MessageReceived
 from domain.conversation import Event
@@ -25,11 +26,13 @@ from flows import decisions
 from flows.approvals import Approvals
 from flows.desk import Desk
 from flows.inbound import Inbound
+from flows.sessions import Numbers
 from store import conversations
 from store.database import Database
 from store.wakeup import EVENTS, Wakeup
 from tests.database import Number, make_number
 from web.application import create_app
+from web.numbers import numbers_router
 from web.services import Access, Demo, DemoLogin, Services
 
 PASSWORD = "correct horse"
@@ -110,14 +113,15 @@ class Site:
 
 
 @asynccontextmanager
-async def running_site(db: Database, owner_dsn: str) -> AsyncIterator[Site]:
-    """Serve the application on a free port of the loopback."""
+async def running_site(db: Database, owner_dsn: str, *routers: APIRouter) -> AsyncIterator[Site]:
+    """Serve the application, with further ``routers``, on a free port of the loopback."""
     wakeup = Wakeup(db)
     services = Services(
         db=db,
         desk=Desk(db, wakeup, Approvals(db, wakeup)),
         access=Access(secret=b"a secret for tests only"),
         demo=Demo(logins=(DemoLogin("ana@shop.example", PASSWORD, "Ana", "operator"),)),
+        routers=(numbers_router(Numbers(db, wakeup)), *routers),
     )
     app = create_app(services)
     listener = socket.socket()

@@ -7,9 +7,11 @@ import re
 
 import httpx
 import pytest
+from fastapi import APIRouter
 
+from store.database import Database
 from tests.database import Number
-from tests.web.site import Site
+from tests.web.site import Site, running_site
 from web.assets import STATIC
 
 FIRST_PAGE_BYTES = 150 * 1024
@@ -30,7 +32,7 @@ async def test_that_no_page_has_inline_script_or_style(site: Site, operator: htt
     conversation = await site.message(shop)
     await site.suggestion(shop, conversation)
     del operator.headers["HX-Request"]
-    for path in ("/login", f"/inbox/{conversation}", f"/demo/{conversation}", "/nothing-here"):
+    for path in ("/login", f"/inbox/{conversation}", f"/demo/{conversation}", "/numbers", "/nothing-here"):
         page = (await operator.get(path, follow_redirects=True)).text
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", page), path
 
@@ -48,6 +50,23 @@ async def test_that_the_first_page_is_light(site: Site, operator: httpx.AsyncCli
             assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
             weight += sum([len(chunk) async for chunk in answer.aiter_raw()])
     assert weight <= FIRST_PAGE_BYTES
+
+
+async def test_that_an_unexpected_error_is_told_without_its_insides(db: Database, owner_dsn: str) -> None:
+    router = APIRouter()
+
+    @router.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("the insides")
+
+    async with running_site(db, owner_dsn, router) as site, site.client(**{"Accept-Language": "pt"}) as client:
+        page = await client.get("/broken")
+        program = await client.get("/broken", headers={"Accept": "*/*"})
+    assert page.status_code == program.status_code == 500
+    assert "Algo deu errado do nosso lado" in page.text
+    assert "the insides" not in page.text + program.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert program.headers["content-type"] == "application/problem+json"
 
 
 async def test_that_a_style_sheet_and_the_page_name_the_same_font(site: Site) -> None:

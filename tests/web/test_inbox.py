@@ -29,6 +29,7 @@ async def test_that_what_a_customer_writes_is_shown_and_never_run(
     del operator.headers["HX-Request"]
     page = (await operator.get(f"/inbox/{conversation}")).text
     assert "&lt;script&gt;alert(1)&lt;/script&gt; {{ 7 * 7 }} %(who)s 100%" in page
+    assert "<script>alert" not in page
     assert "<b>Eva" not in page
 
 

@@ -16,6 +16,8 @@ PUBLIC = {"/login", "/logout", "/language", "/healthz", "/"}
 """Routes that take no tenant's id: before the sign-in, or about the visitor alone."""
 OWN = {"/inbox", "/inbox/list", "/demo"}
 """Routes that show the visitor's own tenant without naming anything."""
+NUMBERS = {"/numbers", "/numbers/list"}
+"""Likewise, about numbers instead of conversations."""
 FORM = {
     "text": "oi",
     "reason": "tone",
@@ -31,7 +33,7 @@ async def test_that_every_route_treats_another_tenants_ids_as_unknown(site: Site
     ids = await _one_of_each(site, other)
     tried = 0
     for method, path in _routes(site.app):
-        if path in PUBLIC | OWN:
+        if path in PUBLIC | OWN | NUMBERS:
             continue
         filled = re.sub(r"{(\w+)}", lambda found: str(ids[found[1]]), path)
         answer = await operator.request(method, filled, params=FORM if method == "GET" else {}, data={**FORM, **ids})
@@ -63,6 +65,16 @@ async def test_that_lists_hold_only_the_own_tenants_conversations(
         page = (await operator.get(path)).text
         assert "nosso" in page
         assert "segredo" not in page
+
+
+async def test_that_the_numbers_page_holds_only_the_own_tenants_numbers(
+    site: Site, operator: httpx.AsyncClient, shop: Number
+) -> None:
+    other = await site.number("other")
+    for path in sorted(NUMBERS):
+        page = (await operator.get(path)).text
+        assert str(shop.session_id) in page
+        assert str(other.session_id) not in page
 
 
 def _routes(app: Any) -> list[tuple[str, str]]:

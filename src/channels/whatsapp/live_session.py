@@ -77,6 +77,7 @@ class LiveSession:
     def __init__(self, opening: Opening, session: SessionRef, on_event: EventHandler) -> None:
         self._opening, self._session, self._on_event = opening, session, on_event
         self._account = session.account
+        self._new_account: str | None = None
         self._own: tuple[Address, ...] = ()
         self._client: NeonizeClient | None = None
         self._online = False
@@ -171,7 +172,11 @@ class LiveSession:
     def tell(self, status: SessionStatus, detail: str = "", *, qr: str | None = None) -> None:
         """Queue the status behind what came before it."""
         self._told = status
-        change = SessionChanged(status, datetime.now(UTC), detail, qr, self._account)
+        # Told once: repeated later, it would undo a person's wish to pair anew that came in between.
+        account = self._new_account
+        if status is SessionStatus.CONNECTED:
+            self._new_account = None
+        change = SessionChanged(status, datetime.now(UTC), detail, qr, account)
         self._events.put_nowait((change, 0))
 
     # One client after the other ----------------------------------------------------------------------------------
@@ -299,7 +304,7 @@ class LiveSession:
                     SessionStatus.QR_EXPIRED, f"WhatsApp did not finish the pairing ({outcome}). Scan a new code."
                 )
             case says.Paired(jid):
-                self._account = str(jid)
+                self._account = self._new_account = str(jid)
                 self.tell(SessionStatus.CONNECTING)
             case says.Connected(own):
                 self._own = tuple(address for jid in own if (address := jid.address()) is not None)

@@ -30,7 +30,8 @@ class HostStore(Protocol):
 
         Returns every number that this host shall run now, with its newest account and config. One that is missing is
         stopped. One that gave up (its code expired, its phone unlinked it) is started again when its SessionRef has
-        changed or when it was missing for a while: so "pair again" clears the account or notes the wish in config.
+        changed or when it was missing for a while. One whose ``config["pairing"]`` changed is paired anew, even if it
+        is online: that value only people change, while an account that was just paired may be missing here.
         """
         ...
 
@@ -53,6 +54,10 @@ class HostedChannel(Channel, Protocol):
 
     async def recover(self, keep: Callable[[str, ChannelEvent], Awaitable[None]]) -> int:
         """Hand over what hosts that were killed had not kept yet."""
+        ...
+
+    async def unlink(self, session_id: str) -> None:
+        """Take the number offline and end its pairing."""
         ...
 
     @property
@@ -147,9 +152,12 @@ class SessionHost:
         ended = self._channel.ended
         for session in wanted:
             known = self._running.get(session.id)
-            if known is None or (session.id in ended and session != known):
-                self._running[session.id] = session
-                await self._channel.start(session, partial(self._keep, session.id))
+            anew = known is not None and session.config.get("pairing") != known.config.get("pairing")
+            if anew and session.id not in ended:
+                await self._channel.unlink(session.id)
+            if known is None or anew or (session.id in ended and session != known):
+                self._running[session.id] = replace(session, account=None) if anew else session
+                await self._channel.start(self._running[session.id], partial(self._keep, session.id))
 
     async def _keep(self, session_id: str, event: ChannelEvent) -> None:
         await self._store.keep(session_id, event)

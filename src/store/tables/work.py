@@ -149,7 +149,15 @@ class Event(SQLModel, table=True):
     """
 
     __tablename__ = "event"
-    __table_args__ = (Index("ix_event_tenant", "tenant_id", "id"),)
+    __table_args__ = (
+        Index("ix_event_tenant", "tenant_id", "id"),
+        Index(
+            "ix_event_conversation",
+            "conversation_id",
+            "id",
+            postgresql_where=sql("kind LIKE 'conversation.%'"),
+        ),
+    )
     id: int = sequence_key()
     tenant_id: UUID = tenant_key()
     conversation_id: UUID | None = Field(default=None, nullable=True)

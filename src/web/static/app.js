@@ -23,7 +23,8 @@
     const id = openConversation();
     if (id) await htmx.ajax("GET", `/inbox/${id}/live`, { source: "#thread", target: "#thread", swap: "none" }).catch(() => {});
   });
-  const refreshAll = () => { refreshList(); refreshConversation(); document.dispatchEvent(new CustomEvent("atende:phone")); };
+  const refreshNumbers = coalesced(() => { htmx.trigger(document.body, "atende:numbers"); });
+  const refreshAll = () => { refreshList(); refreshNumbers(); refreshConversation(); document.dispatchEvent(new CustomEvent("atende:phone")); };
 
   // --- The websocket -------------------------------------------------------------------------------------------
   let lastEvent = Number(workspace?.dataset.lastEvent ?? 0);
@@ -48,6 +49,7 @@
         refreshAll();
       } else {
         if (event.kind.startsWith("message.")) document.dispatchEvent(new CustomEvent("atende:phone"));
+        if (event.kind.startsWith("session.")) refreshNumbers();
         refreshList();
         if (event.conversation_id === openConversation()) refreshConversation();
       }

@@ -72,7 +72,7 @@
     const known = customers().find((button) => button.dataset.customer === name);
     if (!known) {
       const button = customers()[0].cloneNode(true);
-      button.dataset.customer = button.title = name;
+      button.dataset.customer = button.title = button.ariaLabel = name;
       const [avatar, label] = button.children;
       avatar.className = "avatar avatar-rounded bg-azure-lt";
       avatar.textContent = name[0].toUpperCase();

@@ -1,9 +1,10 @@
 """A session host in a process of its own, for tests: the real channel and host over a store that is one file.
 
 Run as ``python -m tests.channels.whatsapp.host_process DATABASE_URL PROXY_URL FOLDER``; it speaks ``jsonlines``.
-Commands: ``want`` (session, account?), ``unwant`` (session), ``send`` (session, to, text …) → ``sent`` or ``refused``,
-``pairing_code`` (session, phone) → ``code``, ``break_store`` (failing), ``stop`` → ``stopped``. ``leased`` comes when
-the wanted sessions changed. Every channel event is an event of its class's name with its fields.
+Commands: ``want`` (session, account?), ``unwant`` (session), ``pair_again`` (session), ``send`` (session, to, text …)
+→ ``sent`` or ``refused``, ``pairing_code`` (session, phone) → ``code``, ``break_store`` (failing), ``stop`` →
+``stopped``. ``leased`` comes when the wanted sessions changed. Every channel event is an event of its
+class's name with its fields.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class FileStore:
     def __init__(self, path: Path, line: Line) -> None:
         self._path, self._line = path, line
         self.failing = False
+        self.pairings: dict[str, int] = {}
         self._leased: list[str] | None = None
         self.accounts: dict[str, str | None] = json.loads(path.read_text()) if path.exists() else {}
 
@@ -45,7 +47,10 @@ class FileStore:
         if self._leased != [*self.accounts]:
             self._leased = [*self.accounts]
             self._line.emit("leased", sessions=self._leased)
-        return [SessionRef(session_id, "neonize", account) for session_id, account in self.accounts.items()][:capacity]
+        return [
+            SessionRef(session_id, "neonize", account, {"pairing": self.pairings.get(session_id)})
+            for session_id, account in self.accounts.items()
+        ][:capacity]
 
     async def keep(self, session_id: str, event: ChannelEvent) -> None:
         if self.failing:
@@ -86,6 +91,11 @@ class Process:
 
     async def _do_unwant(self, session: str) -> None:
         del self._store.accounts[session]
+        self._store.save()
+
+    async def _do_pair_again(self, session: str) -> None:
+        self._store.accounts[session] = None
+        self._store.pairings[session] = self._store.pairings.get(session, 0) + 1
         self._store.save()
 
     async def _do_send(self, session: str, to: str, text: str, **rest: Any) -> None:

@@ -154,6 +154,16 @@ async def test_that_an_unlinked_number_ends_and_is_paired_anew_only_on_demand(ho
     await host.expect("SessionChanged", status="awaiting_qr")
 
 
+async def test_that_a_connected_number_is_unlinked_and_paired_anew_on_demand(hosts: Hosts) -> None:
+    host = await hosts.paired()
+    host.tell("pair_again", session=hosts.session)
+    await host.expect("SessionChanged", status="disconnected", account=None)
+    shown = await host.expect("SessionChanged", status="awaiting_qr", account=None)
+    assert hosts.world.server.directory.account(SHOP).devices == {}
+    device = await hosts.world.server.scan(shown["qr"], SHOP)
+    await host.expect("SessionChanged", status="connected", account=str(device))
+
+
 async def test_that_a_dropped_connection_comes_back_without_a_word(hosts: Hosts) -> None:
     host = await hosts.paired()
     customer = await hosts.world.customer(CUSTOMER)

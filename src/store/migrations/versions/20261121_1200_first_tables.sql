@@ -92,6 +92,7 @@ CREATE TABLE event (
     PRIMARY KEY (id),
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
 );
+CREATE INDEX ix_event_conversation ON event (conversation_id, id) WHERE kind LIKE 'conversation.%%';
 CREATE INDEX ix_event_tenant ON event (tenant_id, id);
 
 CREATE TABLE intent (

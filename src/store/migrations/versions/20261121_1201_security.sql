@@ -1,8 +1,10 @@
--- Who may see what. Three roles, made before the migrations run (store/migrate.py):
---   atende_app    what web, workers and session hosts connect as; owns nothing, bound by row-level security
---   atende_queue  what the job dispatcher connects as; sees the queue and nothing of any tenant
---   atende_gate   cannot log in; owns the functions of schema gate, the closed list of what may be asked
---                 before a tenant is known
+-- Who may see what. Group roles, made before the migrations run (store/migrate.py), with a log-in of this installation
+-- as the member of each but the last:
+--   atende_app       what web, workers and session hosts connect as; owns nothing, bound by row-level security
+--   atende_queue     what the job dispatcher connects as; sees the queue and nothing of any tenant
+--   atende_sessions  what session hosts keep paired devices' keys with, in schema whatsmeow
+--   atende_gate      nobody logs in as it; owns the functions of schema gate, the closed list of what may be asked
+--                    before a tenant is known
 CREATE SCHEMA gate;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO atende_app, atende_gate;

@@ -8,6 +8,13 @@ DROP TRIGGER procrastinate_trigger_status_events_insert_v1 ON queue.procrastinat
 DROP TRIGGER procrastinate_trigger_scheduled_events_v1 ON queue.procrastinate_jobs;
 DROP TRIGGER procrastinate_trigger_abort_requested_events_v1 ON queue.procrastinate_jobs;
 
+-- The library's fetch asks for each candidate whether its lock is held or older; without this index it reads the table.
+CREATE INDEX procrastinate_jobs_live_lock_idx ON queue.procrastinate_jobs (lock, status) WHERE status IN ('todo', 'doing');
+
+-- Rows live for milliseconds: clean up behind them by number, not by share.
+ALTER TABLE queue.procrastinate_jobs SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_cost_delay = 0);
+
 GRANT USAGE ON SCHEMA queue TO atende_queue, atende_gate;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA queue TO atende_queue;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA queue TO atende_queue, atende_gate;

@@ -78,6 +78,15 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT id, slug, name FROM tenant ORDER BY slug
 $$;
 
+-- The tenants that were written to last: a starting worker gets ready for them.
+CREATE FUNCTION gate.recent_tenants(at_most integer)
+RETURNS TABLE (tenant_id uuid, profile_version integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT t.id, t.profile_version FROM tenant t
+      LEFT JOIN LATERAL (SELECT max(c.last_message_at) AS at FROM conversation c WHERE c.tenant_id = t.id) last ON true
+     ORDER BY last.at DESC NULLS LAST, t.created_at DESC LIMIT at_most
+$$;
+
 -- Channels -----------------------------------------------------------------------------------------------------
 CREATE FUNCTION gate.channel_session(session_id uuid)
 RETURNS TABLE (tenant_id uuid, provider text, account text, config jsonb, name text, settings jsonb)
@@ -114,14 +123,17 @@ RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS 
 $$;
 
 -- Delivery -----------------------------------------------------------------------------------------------------
--- The first waiting message of each conversation, of numbers that the caller can send for.
-CREATE FUNCTION gate.due_outbox(for_providers text[], for_sessions uuid[], at_most integer)
-RETURNS TABLE (outbox_id uuid, tenant_id uuid, conversation_id uuid)
+-- The first waiting message of each conversation, of numbers that the caller can send for. A worker sends what its own
+-- turns decided at once, without asking here; others step in only after a while, or they would all race for each row.
+CREATE FUNCTION gate.due_outbox(for_providers text[], for_sessions uuid[], patience interval, at_most integer)
+RETURNS TABLE (outbox_id uuid, tenant_id uuid, conversation_id uuid, channel_session_id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT o.id, o.tenant_id, o.conversation_id
+    SELECT o.id, o.tenant_id, o.conversation_id, o.channel_session_id
       FROM outbox_message o JOIN channel_session s ON s.id = o.channel_session_id
      WHERE o.state = 'queued' AND o.not_before <= now() AND s.next_send_at <= now()
-       AND (s.provider = ANY (for_providers) OR s.id = ANY (for_sessions))
+       AND (s.id = ANY (for_sessions)
+            OR (s.provider = ANY (for_providers)
+                AND (o.origin <> 'bot' OR o.attempts > 0 OR o.queued_at <= now() - patience)))
        AND NOT EXISTS (SELECT 1 FROM outbox_message e
                         WHERE e.conversation_id = o.conversation_id
                           AND (e.state = 'sending' OR (e.state = 'queued' AND e.message_id < o.message_id)))
@@ -129,9 +141,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 
 CREATE FUNCTION gate.overdue_sending()
-RETURNS TABLE (outbox_id uuid, tenant_id uuid, conversation_id uuid, provider text)
+RETURNS TABLE (outbox_id uuid, tenant_id uuid, conversation_id uuid, channel_session_id uuid, provider text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT o.id, o.tenant_id, o.conversation_id, s.provider
+    SELECT o.id, o.tenant_id, o.conversation_id, o.channel_session_id, s.provider
       FROM outbox_message o JOIN channel_session s ON s.id = o.channel_session_id
      WHERE o.state = 'sending' AND o.sending_until < now()
 $$;
@@ -225,6 +237,6 @@ BEGIN
     END LOOP;
 END $$;
 GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, gate.switch_login, gate.close_login,
-    gate.channel_session, gate.lease_sessions, gate.release_sessions, gate.due_outbox, gate.overdue_sending,
-    gate.held_events,    gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
+    gate.channel_session, gate.recent_tenants, gate.lease_sessions, gate.release_sessions,
+    gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
     gate.unsettled_approvals, gate.forgotten_conversations TO atende_app;

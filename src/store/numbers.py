@@ -1,0 +1,84 @@
+"""A tenant's numbers (channel sessions) as people see them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from domain.errors import NotFoundError
+from store.database import Connection, Row
+
+_PHONE_IN_ACCOUNT = re.compile(r"(\d{8,15})(?::\d+)?@(?:s\.whatsapp\.net|c\.us)")
+
+
+@dataclass(frozen=True, slots=True)
+class QrCode:
+    """The text of a number's newest code. ``fingerprint`` tells codes apart without giving them away."""
+
+    text: str
+    expires_at: datetime
+
+    @property
+    def expired(self) -> bool:
+        return self.expires_at <= datetime.now(UTC)
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One number. ``status`` is the provider's last report, in English ``detail`` its words for it."""
+
+    id: UUID
+    name: str
+    provider: str
+    account: str | None
+    status: str
+    detail: str
+    wanted: bool
+    held: bool
+    """Whether a session host holds it now. Gateways' numbers never are."""
+    qr: QrCode | None
+
+    @property
+    def phone(self) -> str | None:
+        """The paired phone in international form, where the provider's account tells it."""
+        found = _PHONE_IN_ACCOUNT.fullmatch(self.account or "")
+        return f"+{found[1]}" if found else None
+
+
+_NUMBER = """SELECT id, name, provider, account, status, status_detail, wanted, qr, qr_expires_at,
+                    coalesce(lease_until > now(), false) AS held
+               FROM channel_session"""
+
+
+async def all_numbers(tx: Connection) -> list[Number]:
+    """The tenant's numbers, oldest first."""
+    return [_number(row) for row in await tx.fetch(f"{_NUMBER} ORDER BY created_at, name")]
+
+
+async def number(tx: Connection, session_id: UUID) -> Number:
+    """One of the tenant's numbers; raises NotFoundError."""
+    row = await tx.fetchrow(f"{_NUMBER} WHERE id = $1", session_id)
+    if row is None:
+        raise NotFoundError("number", session_id)
+    return _number(row)
+
+
+def _number(row: Row) -> Number:
+    return Number(
+        row["id"],
+        row["name"],
+        row["provider"],
+        row["account"],
+        row["status"],
+        row["status_detail"],
+        row["wanted"],
+        row["held"],
+        QrCode(row["qr"], row["qr_expires_at"]) if row["qr"] else None,
+    )
