@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check test check bench format lock clean
+.PHONY: help demo demo-check evals test check bench format lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -34,6 +34,9 @@ demo: $(VENV)/.runtime ## Start everything with the example shop; Ctrl-C stops i
 
 demo-check: $(VENV)/.runtime ## Play the example shop's scripted conversations and compare
 	@$(BIN)/atende demo --check
+
+evals: $(VENV)/.runtime ## Play the scripts through the agent alone, in seconds (TENANT=my-shop for another folder)
+	@$(BIN)/python -m evals.offline $(if $(TENANT),"$(TENANT)")
 
 test: $(VENV)/.dev ## Run the whole suite (PYTEST_ARGS='-k inbox' for a part of it)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \

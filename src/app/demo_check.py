@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import os
 import shutil
@@ -22,12 +21,13 @@ import httpx
 import orjson
 import yaml
 
-from app.demo_play import Conversation, Played, Stage, StepSeen
+from app.demo_play import Conversation, Stage
 from app.settings import GivenSettings, Settings, shipped_tenants
 from app.supervisor import Installation, Supervisor
-from domain.errors import AtendeError, NotFoundError
+from domain.errors import AtendeError
 from flows.approvals import Approvals
-from flows.demo_scripts import DemoScript, load_demo
+from flows.demo_outcomes import Played, StepSeen, as_document
+from flows.demo_scripts import DemoScript, chosen, load_demo
 from flows.desk import Actor, Desk
 from flows.tenant_declaration import TenantDeclaration
 from flows.tenant_files import load_tenant
@@ -47,7 +47,7 @@ async def check_demo(folder: Path | None, *, only: Sequence[str] = (), as_json: 
     """
     source = folder or shipped_tenants() / "loja-aurora"
     declaration = await asyncio.to_thread(load_tenant, source)
-    scripts = _chosen(load_demo(source, declaration), only)
+    scripts = chosen(load_demo(source, declaration), only)
     started = time.monotonic()
 
     def say(line: str) -> None:
@@ -67,19 +67,12 @@ async def check_demo(folder: Path | None, *, only: Sequence[str] = (), as_json: 
         return BROKEN
     failed = [one for one in played if not one.passed]
     if as_json:
-        print(json.dumps(_document(played, time.monotonic() - started), ensure_ascii=False, indent=2))
+        print(json.dumps(as_document(played, time.monotonic() - started), ensure_ascii=False, indent=2))
     else:
         for one in played:
             print("\n".join(["", *_transcript(one, declaration.settings.name)]))
         print(f"\n{len(played) - len(failed)} of {len(played)} as scripted, {time.monotonic() - started:.0f} s.")
     return DIFFERED if failed else PASSED
-
-
-def _chosen(scripts: Sequence[DemoScript], only: Sequence[str]) -> list[DemoScript]:
-    for name in only:
-        if name not in {script.name for script in scripts}:
-            raise NotFoundError("script", name)
-    return [script for script in scripts if not only or script.name in only]
 
 
 @contextmanager
@@ -189,27 +182,3 @@ def _happened(seen: StepSeen, business: str) -> Iterator[str]:
 
 def _indented(text: str) -> str:
     return text.replace("\n", "\n     ")
-
-
-def _document(played: Sequence[Played], seconds: float) -> dict[str, Any]:
-    return {
-        "scripts": len(played),
-        "as_scripted": sum(one.passed for one in played),
-        "seconds": round(seconds, 1),
-        "conversations": [
-            {
-                "name": one.script.name,
-                "title": one.script.title,
-                "as_scripted": one.passed,
-                "steps": [
-                    {
-                        "say": [message.text or f"[{message.kind}]" for message in step.say],
-                        "operator": step.operator.do if step.operator else None,
-                        **dataclasses.asdict(seen),
-                    }
-                    for step, seen in zip(one.script.steps, one.steps, strict=False)
-                ],
-            }
-            for one in played
-        ],
-    }

@@ -18,7 +18,9 @@ class AtendeError(Exception):
 
     def sentence(self) -> str:
         """One line for a person: what happened, then what to do next."""
-        return f"{self} {self.hint}".strip()
+        what = str(self)
+        end = "" if what.endswith((".", "!", "?")) else "."
+        return f"{what}{end} {self.hint}".strip()
 
 
 class NotFoundError(AtendeError):

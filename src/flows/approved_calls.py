@@ -51,7 +51,11 @@ class ApprovedCalls:
             await self._agent.prune_approval(str(approval_id))
         if row is None or approval["status"] not in {"approved", "rejected"}:
             return
-        result = await self._resume(tenant_id, approval, row)
+        try:
+            result = await self._resume(tenant_id, approval, row)
+        except ApprovalNotPendingError:
+            log.info("approval %s is being carried out by another run", approval_id)
+            return
         if result.void or result.decision is None:
             log.warning("approval %s is no longer in force; nothing was done", approval_id)
             return

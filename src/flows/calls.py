@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -15,12 +13,11 @@ from zoneinfo import ZoneInfo
 
 from agent.turn import CallResult
 from domain.text import storable_json
+from flows.attempts import attempt
 from store import events
 from store.database import Connection, Database, Row
 from store.records import StoredRecords
-from tools.declaration import BusinessError, BusinessFunction, NoEffectError, ToolContext
-
-log = logging.getLogger(__name__)
+from tools.declaration import BusinessFunction, ToolContext
 
 Guard = Callable[[Connection], Awaitable[bool]]
 """Whether acting is still right, asked in the transaction that records the call: a turn's fence, or an approval."""
@@ -134,18 +131,7 @@ class Calls:
             records=records(self._db, caller.tenant_id),
             idempotency_key=idempotency_key,
         )
-        try:
-            value = await asyncio.wait_for(function.call(context, **arguments), function.timeout_seconds)
-        except BusinessError as error:
-            return CallResult("business_error", storable_json(error.data), error.code)
-        except NoEffectError as error:
-            log.warning("business function %s failed without effect: %s", function.name, error)
-            return CallResult("failed", error_code="no_effect")
-        except Exception as error:  # a function's own bug must not end the turn
-            log.exception("business function %s failed", function.name)
-            outcome = "failed" if function.effect == "read" else "unknown"
-            return CallResult(outcome, error_code=type(error).__name__)  # type: ignore[arg-type]
-        return CallResult("succeeded", storable_json(value))
+        return await attempt(function, context, arguments)
 
 
 async def _earlier_call(

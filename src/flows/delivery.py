@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 _LEASE_MARGIN = timedelta(seconds=15)
 _MAX_ATTEMPTS = 8
 _BATCH = 50
+_PATIENCE = timedelta(seconds=1)
+"""How long a worker leaves another one's decision to that one, who sends it at once."""
 _SESSION_CACHE_SECONDS = 5.0
 
 
@@ -51,11 +53,13 @@ class Delivery:
         senders: Mapping[str, Sender],
         *,
         local: Callable[[], Mapping[UUID, Sender]] = dict,
+        patience: timedelta = _PATIENCE,
     ) -> None:
         self._db = db
         self._wakeup = wakeup
         self._senders = senders
         self._local = local
+        self._patience = patience
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._again: dict[UUID, tuple[UUID, UUID, UUID]] = {}
         self._sessions: dict[UUID, tuple[float, SessionRef]] = {}
@@ -64,7 +68,7 @@ class Delivery:
 
     async def run_due(self) -> int:
         """Start sending all that is due; returns how many conversations had something. One task per conversation."""
-        due = await self._db.gate("due_outbox", list(self._senders), list(self._local()), _BATCH)
+        due = await self._db.gate("due_outbox", list(self._senders), list(self._local()), self._patience, _BATCH)
         for row in due:
             self.start(row["tenant_id"], row["conversation_id"], row["channel_session_id"], row["outbox_id"])
         return len(due)

@@ -1,11 +1,12 @@
 """Scripted conversations: what a customer writes, what an operator does, and what a good product decides.
 
-``atende demo --check`` plays them through the whole product. They live in ``demo/*.yaml`` of a tenant folder.
+They live in ``demo/*.yaml`` of a tenant folder. ``atende demo --check`` plays them through the whole product,
+``evals/offline.py`` through the agent's graph alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from domain.conversation import Status
 from domain.decisions import HandOffReason
+from domain.errors import NotFoundError
 from domain.messages import MessageKind
 from flows.declared_files import FileReader
 from flows.tenant_declaration import Slug, TenantDeclaration
@@ -150,6 +152,14 @@ def load_demo(folder: Path, declaration: TenantDeclaration) -> tuple[DemoScript,
         scripts[script.name] = script
     reader.raise_problems()
     return tuple(scripts.values())
+
+
+def chosen(scripts: Sequence[DemoScript], only: Sequence[str]) -> list[DemoScript]:
+    """The scripts named in ``only``, all for an empty one; raise NotFoundError for a name that no script has."""
+    for name in only:
+        if name not in {script.name for script in scripts}:
+            raise NotFoundError("script", name)
+    return [script for script in scripts if not only or script.name in only]
 
 
 def _mistakes(step: DemoStep, declaration: TenantDeclaration, examples: set[str]) -> Iterable[tuple[str, str, str]]:

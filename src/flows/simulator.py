@@ -34,8 +34,12 @@ class SimulatedPhones:
             )
 
     async def received(self, session_id: UUID, *, after: int = 0, limit: int = 500) -> list[Row]:
-        """What the number's simulated phones got, in order: (seq, contact, text, at)."""
+        """What the number's simulated phones got, in order: (seq, contact, text, at).
+
+        Raises NotFoundError if it is no such number.
+        """
         info = await self._inbound.session(session_id)
+        _check_simulated(info)
         async with self._db.transaction(info.tenant_id) as tx:
             return list(
                 await tx.fetch(
@@ -50,6 +54,10 @@ class SimulatedPhones:
 
 def read_door_message(session: SessionInfo, body: object) -> MessageReceived:
     """A message for the simulator's HTTP door. Raises InvalidInputError; NotFoundError if it is no such number."""
+    _check_simulated(session)
+    return parse_door_message(body)
+
+
+def _check_simulated(session: SessionInfo) -> None:
     if session.provider != "simulator":
         raise NotFoundError("simulated number", session.id)
-    return parse_door_message(body)

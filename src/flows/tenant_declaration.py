@@ -197,6 +197,11 @@ class KnowledgeSection:
         """The document's title, then the heading."""
         return f"{self.document_title} · {self.heading}" if self.heading else self.document_title
 
+    @property
+    def encoded(self) -> str:
+        """What is encoded for a section: its heading belongs to its meaning."""
+        return f"{self.title}. {self.text}"
+
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeDocument:

@@ -24,7 +24,6 @@ from domain.messages import SessionStatus
 from flows.tenant_declaration import (
     IntentDeclaration,
     KnowledgeDocument,
-    KnowledgeSection,
     TenantDeclaration,
     seed_records,
 )
@@ -93,11 +92,6 @@ async def import_tenant(
         )
         await events.append(tx, tenant_id, "tenant.imported", payload={"version": declaration.version})
     return ImportedTenant(tenant_id, numbers)
-
-
-def section_text(section: KnowledgeSection) -> str:
-    """What is encoded for a section: its heading belongs to its meaning."""
-    return f"{section.title}. {section.text}"
 
 
 def _stamp(declaration: TenantDeclaration, encoder: Encoder, today: date) -> dict[str, str]:
@@ -315,7 +309,7 @@ async def _example_vectors(declaration: TenantDeclaration, encoder: Encoder) -> 
 
 async def _section_vectors(declaration: TenantDeclaration, encoder: Encoder) -> dict[str, str]:
     sections = declaration.sections()
-    vectors = await asyncio.to_thread(vectorise, [section_text(section) for section in sections], encoder)
+    vectors = await asyncio.to_thread(vectorise, [section.encoded for section in sections], encoder)
     return {
         section.ref: knowledge.vector_literal(vector.tolist())
         for section, vector in zip(sections, vectors, strict=True)

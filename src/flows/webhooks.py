@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -73,9 +74,17 @@ class Webhooks:
 
 def _read(gateway: Gateway, raw_body: bytes) -> list[ChannelEvent]:
     try:
-        payload: Any = orjson.loads(raw_body)
-    except orjson.JSONDecodeError as error:
+        return gateway.parse(_decoded(raw_body))
+    except (ValueError, RecursionError) as error:
         log.warning("an authentic delivery is no JSON: %s", error)
         kept = raw_body[:_KEPT_BODY].decode(errors="replace")
         return [Unrecognised("unreadable_body", {"error": str(error), "body": kept, "bytes": len(raw_body)})]
-    return gateway.parse(payload)
+
+
+def _decoded(raw_body: bytes) -> Any:
+    try:
+        return orjson.loads(raw_body)
+    except orjson.JSONDecodeError:
+        # A gateway passes on what a phone sent, or cuts a name in the middle of an emoji: half a surrogate pair or one
+        # bad byte is no reason to lose the customer's message. Raises ValueError or RecursionError for the rest.
+        return json.loads(raw_body.decode(errors="replace"))

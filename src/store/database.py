@@ -78,7 +78,9 @@ class Database:
             try:
                 yield connection
             except BaseException:
-                await connection.execute("ROLLBACK")
+                # A lost connection has rolled back by itself, and how it was lost is what the caller must hear.
+                with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    await connection.execute("ROLLBACK")
                 raise
             await connection.execute("COMMIT")
 

@@ -6,10 +6,11 @@ import logging
 from dataclasses import dataclass
 from urllib.parse import quote
 
+import asyncpg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from domain.errors import (
@@ -96,10 +97,24 @@ _ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
 )
 _NOT_FOUND = _Answer(404, N_("This does not exist"), N_("It may have been removed, or the address is wrong."))
 _BROKEN = _Answer(500, N_("Something went wrong on our side"), N_("Try again. If it goes on, tell your administrator."))
+_AWAY = _Answer(503, N_("The database cannot be reached"), N_("Try again in a moment."))
+_UNREACHABLE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+)
+_RETRY_AFTER_SECONDS = 5
 
 
 def install_error_handlers(app: FastAPI) -> None:
     """Map every error of the application. Unexpected ones are logged with their trace and answered without it."""
+    for kind in _UNREACHABLE:
+        app.add_exception_handler(kind, _away)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(AtendeError, _expected)
     app.add_exception_handler(RequestValidationError, _expected)
     app.add_exception_handler(HTTPException, _framework)
@@ -125,7 +140,20 @@ async def _framework(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         return _respond(request, _NOT_FOUND, "There is nothing at this address.")
     answer = _Answer(error.status_code, N_("The request was refused"), N_("Reload the page and try again."))
-    return _respond(request, answer, str(error.detail), headers=dict(error.headers or {}))
+    detail = f"{str(error.detail).rstrip('.')}."
+    return _respond(request, answer, detail, headers=dict(error.headers or {}))
+
+
+async def _away(request: Request, error: Exception) -> Response:
+    """Nothing was done that the caller could count on: it may try the same again."""
+    log.error("The database cannot be reached: %r", error)
+    headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
+    return _respond(request, _AWAY, "The database cannot be reached. Try again in a moment.", headers)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """Who asked hung up before the whole request was here; nobody reads this."""
+    return Response(status_code=400)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

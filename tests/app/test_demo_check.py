@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.demo_play import StepSeen, TurnSeen, mismatches
+from flows.demo_outcomes import StepSeen, TurnSeen, mismatches
 from flows.demo_scripts import Expectation
 from tests.app.serving import atende
 

@@ -76,7 +76,8 @@ async def test_that_five_quick_messages_get_one_turn_that_saw_all_five(owner_dsn
 async def test_that_a_stream_of_fragments_is_answered_at_the_cap(owner_dsn: str, shop: Shop, trace: Path) -> None:
     await shop.debounce(1.0, 2.0)
     with workers(owner_dsn, FOLDER.parent, trace, 1):
-        for _ in range(10):
+        # A fragment that comes while the turn runs overtakes it, so on a busy machine it needs more than one chance.
+        for _ in range(50):
             await shop.write("maria", "consulta lenta")
             await asyncio.sleep(0.4)
             if await shop.got("maria"):

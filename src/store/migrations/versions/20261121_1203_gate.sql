@@ -125,7 +125,7 @@ $$;
 -- Delivery -----------------------------------------------------------------------------------------------------
 -- The first waiting message of each conversation, of numbers that the caller can send for. A worker sends what its own
 -- turns decided at once, without asking here; others step in only after a while, or they would all race for each row.
-CREATE FUNCTION gate.due_outbox(for_providers text[], for_sessions uuid[], at_most integer)
+CREATE FUNCTION gate.due_outbox(for_providers text[], for_sessions uuid[], patience interval, at_most integer)
 RETURNS TABLE (outbox_id uuid, tenant_id uuid, conversation_id uuid, channel_session_id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT o.id, o.tenant_id, o.conversation_id, o.channel_session_id
@@ -133,7 +133,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
      WHERE o.state = 'queued' AND o.not_before <= now() AND s.next_send_at <= now()
        AND (s.id = ANY (for_sessions)
             OR (s.provider = ANY (for_providers)
-                AND (o.origin <> 'bot' OR o.attempts > 0 OR o.queued_at < now() - interval '1 second')))
+                AND (o.origin <> 'bot' OR o.attempts > 0 OR o.queued_at <= now() - patience)))
        AND NOT EXISTS (SELECT 1 FROM outbox_message e
                         WHERE e.conversation_id = o.conversation_id
                           AND (e.state = 'sending' OR (e.state = 'queued' AND e.message_id < o.message_id)))
