@@ -222,6 +222,19 @@ async def test_that_a_call_carried_out_by_several_workers_acts_once(
     assert len(await shop.got("maria")) == 2
 
 
+async def test_that_a_repeatable_call_carried_out_at_once_is_told_once(
+    shop: Shop, backroom: Backroom, trace: Path
+) -> None:
+    approval_id = await asked(shop, backroom)
+    await decide(shop, approval_id)
+    await shop.take_seconds("book_table", 0.3)
+    await asyncio.gather(*(backroom.approved.run(shop.tenant_id, approval_id) for _ in range(3)))
+    await backroom.rest()
+    assert started(trace, "book_table") == 3
+    assert len(keys(trace)) == 1
+    assert len(await shop.got("maria")) == 2
+
+
 async def test_that_a_run_that_died_after_it_acted_is_finished_without_acting_again(
     owner_dsn: str, shop: Shop, backroom: Backroom, trace: Path
 ) -> None:
