@@ -138,7 +138,7 @@ class Inbound:
             stored = await _store(tx, session, message)
             if stored is None:
                 raise RuntimeError(f"message {event.provider_id} found no conversation")
-        return "stored", stored["enqueued"] is not None
+        return "stored", stored["enqueued"]
 
     async def _own_message(self, tx: Connection, session: SessionInfo, event: MessageReceived) -> Outcome:
         """A message from our own number: an echo of what we sent, or a person on the paired phone."""

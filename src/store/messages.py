@@ -57,7 +57,8 @@ WITH c AS (
 )
 SELECT m.id, m.conversation_id, u.status,
        CASE WHEN u.status = 'bot' AND $16 THEN
-           gate.enqueue_turn('turns', $1, m.conversation_id, $14, $15, 1)::text END AS enqueued
+           gate.enqueue_turn('turns', $1, m.conversation_id, $14, $15, 1)::text END AS job,
+       (u.status = 'bot' AND $16) IS TRUE AS enqueued
   FROM m LEFT JOIN u ON true
 """
 

@@ -30,7 +30,7 @@ def queue_channel(queue: str) -> str:
 
 
 class Wakeup:
-    """Collects wake-ups and sends them together, ``interval`` seconds after the first one."""
+    """Collects wake-ups and sends them together, at most once every ``interval`` seconds."""
 
     def __init__(self, db: Database, *, interval: float = 0.01) -> None:
         self._db = db
@@ -38,6 +38,7 @@ class Wakeup:
         self._pending: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._local: dict[str, list[Callable[[], None]]] = {}
+        self._sent_at = 0.0
 
     def listen_here(self, channel: str, callback: Callable[[], None]) -> None:
         """Also call ``callback`` at once, in this process, whenever it signals ``channel`` itself."""
@@ -57,8 +58,11 @@ class Wakeup:
         self.signal(queue_channel(queue))
 
     async def _flush(self) -> None:
-        await asyncio.sleep(self._interval)
+        loop = asyncio.get_running_loop()
         while self._pending:
+            # At once after a quiet moment; under load, together.
+            await asyncio.sleep(self._sent_at + self._interval - loop.time())
+            self._sent_at = loop.time()
             channels, self._pending = self._pending, set()
             try:
                 async with self._db.raw() as connection:
@@ -68,8 +72,6 @@ class Wakeup:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 log.warning("wake-up not sent; readers will poll", exc_info=True)
                 return
-            if self._pending:
-                await asyncio.sleep(self._interval)
 
     async def close(self) -> None:
         """Send what is pending and stop."""
