@@ -27,7 +27,7 @@ from tests.database import SECRET
 from tests.fakewa.harness import Customer, Loopback, linux_only, loopback
 from tests.fakewa.nodes import JID
 from tests.flows.shop import FOLDER, Shop, eventually, open_shop
-from tests.worker_process import workers
+from tests.worker_process import WorkerProcess
 
 pytestmark = [pytest.mark.neonize, linux_only]
 
@@ -80,19 +80,37 @@ class PairedShop:
         shown = await self.shop.fetch("SELECT count(*) AS n FROM event WHERE payload ->> 'status' = 'awaiting_qr'")
         return int(shown[0]["n"])
 
+    async def kill_host(self, device: JID) -> int:
+        """kill -9; returns who it was."""
+        victim = self.host.pid
+        assert victim
+        os.kill(victim, signal.SIGKILL)
+
+        async def gone() -> bool:
+            return self.world.server.directory.device(device).connection is None
+
+        await eventually(gone, within=5, what="the host's end")
+        return victim
+
 
 @pytest.fixture
 async def paired(owner_dsn: str, db: Database, tmp_path: Path) -> AsyncIterator[PairedShop]:
     """A shop whose number waits to be paired, with a worker and a session host under the supervisor's eyes."""
-    async with (
-        loopback(tmp_path) as world,
-        open_shop(owner_dsn, db) as shop,
-        session_host(world, owner_dsn, tmp_path) as host,
-    ):
-        with workers(owner_dsn, FOLDER.parent, tmp_path / "trace", 1):
+    worker = WorkerProcess(owner_dsn, FOLDER.parent, trace=tmp_path / "trace")  # it loads while the rest comes up
+    try:
+        async with (
+            loopback(tmp_path) as world,
+            session_host(world, owner_dsn, tmp_path) as host,
+            open_shop(owner_dsn, db) as shop,
+        ):
             async with db.transaction(shop.tenant_id) as tx:
                 session_id = await add_number(tx, shop.tenant_id, name="Vendas", provider="neonize", config={})
+            await asyncio.to_thread(worker.wait_ready)
             yield PairedShop(shop, world, session_id, host)
+    finally:
+        worker.kill()
+        if worker.process.stdout:
+            worker.process.stdout.close()
 
 
 @asynccontextmanager
@@ -126,10 +144,7 @@ async def test_that_a_number_is_paired_answers_and_survives_the_death_of_its_hos
     await paired.wait_until(f"{sent} AND ack = 'read'", reply["id"], what="the customer's read receipt")
 
     codes = await paired.codes_shown()
-    victim = paired.host.pid
-    assert victim
-    os.kill(victim, signal.SIGKILL)
-    await eventually(lambda: _is_gone(paired, device), within=5, what="the host's end")
+    victim = await paired.kill_host(device)
     second = await customer.send(SHOP, ASK)
     await paired.is_answered(customer, second)
     third = await customer.send(SHOP, ASK)
@@ -146,6 +161,20 @@ async def test_that_a_number_is_paired_answers_and_survives_the_death_of_its_hos
     states = await paired.shop.fetch("SELECT state FROM outbox_message")
     assert [row["state"] for row in states] == ["sent"] * 3
     assert await paired.codes_shown() == codes
+
+    # Once more, now while a reply is on its way: whether it arrived nobody knows, so it is not sent again.
+    relay = paired.world.server.relay
+    await paired.shop.take_seconds("slow_lookup", 1.5)
+    await customer.send(SHOP, ASK)
+    relay.hold_acks = True
+    await paired.is_answered(customer, "in mid-send")
+    await paired.kill_host(device)
+    relay.hold_acks = False
+    relay.held.clear()
+    await paired.wait_until("SELECT 1 FROM outbox_message WHERE state = 'unknown'", what="the unknown outcome")
+    await paired.shop.take_seconds("slow_lookup", 0)
+    await paired.is_answered(customer, await customer.send(SHOP, ASK))
+    assert not customer.seen("message")
 
 
 async def test_that_a_message_typed_on_the_paired_phone_takes_over_and_an_unlinked_phone_is_told(
@@ -173,7 +202,3 @@ async def test_that_a_message_typed_on_the_paired_phone_takes_over_and_an_unlink
     again = await paired.pair()
     assert again != device
     assert (await paired.number())["account"] == str(again)
-
-
-async def _is_gone(paired: PairedShop, device: JID) -> bool:
-    return paired.world.server.directory.device(device).connection is None

@@ -13,7 +13,7 @@ from app.host_name import host_name
 from app.settings import Settings, make_data_dir
 from channels.base import ChannelEvent, SessionRef
 from domain.errors import NotFoundError
-from flows.delivery import Delivery
+from flows.delivery import Delivery, settle_predecessor
 from flows.inbound import Inbound
 from store.database import Database, login_url
 from store.roles import SESSIONS_ROLE
@@ -51,10 +51,15 @@ class LeasedNumbers:
         self._db = db
         self._inbound = inbound
         self._host = host
+        self._leased: frozenset[UUID] = frozenset()
 
     async def lease(self, capacity: int, seconds: float) -> Sequence[SessionRef]:
         """Renew this host's leases and take free numbers; returns all that this host shall run now."""
         rows = await self._db.gate("lease_sessions", self._host, PROVIDER, timedelta(seconds=seconds), capacity)
+        for row in rows:
+            if row["id"] not in self._leased:
+                await settle_predecessor(self._db, row["tenant_id"], row["id"])
+        self._leased = frozenset(row["id"] for row in rows)
         return [SessionRef(str(row["id"]), PROVIDER, row["account"], row["config"]) for row in rows]
 
     async def keep(self, session_id: str, event: ChannelEvent) -> None:

@@ -232,5 +232,19 @@ class Delivery:
         return len(overdue)
 
 
+async def settle_predecessor(db: Database, tenant_id: UUID, session_id: UUID) -> None:
+    """Settle what the number's last host was sending when it died, without waiting for the attempts to run out.
+
+    For a host that has just leased the number, and so is the only one that may send for it. Until a row is settled,
+    nothing newer of its conversation leaves.
+    """
+    async with db.transaction(tenant_id) as tx:
+        left = await tx.fetch(
+            "SELECT id FROM outbox_message WHERE channel_session_id = $1 AND state = 'sending'", session_id
+        )
+        for row in left:
+            await outbox.mark_unknown(tx, row["id"], "the sending process died in mid-send")
+
+
 def _backoff(row: Row) -> timedelta:
     return timedelta(seconds=min(2.0 ** row["attempts"], 300.0))

@@ -10,7 +10,7 @@ from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Status as JobStatus
 
 from flows import receipts
-from flows.inbound import Inbound, own_message_event
+from flows.inbound import Inbound, addresses, own_message_event
 from store import outbox
 from store.database import Connection, Database, Row
 from store.jobs import enqueue_approval, enqueue_turn
@@ -87,6 +87,7 @@ async def _settle_own_message(tx: Connection, inbound: Inbound, held: Row) -> bo
     """Ours by its id, ours because an unknown one has this very text, or a person's on the paired phone."""
     event = own_message_event(held["body"])
     session_id = held["channel_session_id"]
+    names = addresses(event)
     if await receipts.is_ours(tx, session_id, event.provider_id):
         return True
     twin = await tx.fetchval(
@@ -94,18 +95,19 @@ async def _settle_own_message(tx: Connection, inbound: Inbound, held: Row) -> bo
              JOIN conversation c ON c.contact_id = a.contact_id AND c.channel_session_id = $1
              JOIN outbox_message o ON o.conversation_id = c.id
              JOIN message m ON m.id = o.message_id
-            WHERE a.kind = $2 AND a.value = $3 AND o.state = 'unknown' AND o.provider_id IS NULL AND m.text = $4
+            WHERE (a.kind, a.value) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+              AND o.state = 'unknown' AND o.provider_id IS NULL AND m.text = $4
             ORDER BY o.message_id LIMIT 1""",
         session_id,
-        event.chat.kind.value,
-        event.chat.value,
+        [name.kind.value for name in names],
+        [name.value for name in names],
         event.text,
     )
     if twin is not None:
         await outbox.mark_sent(tx, twin, provider_id=event.provider_id, at=event.sent_at)
         await receipts.apply_held_receipts(tx, held["tenant_id"], session_id, event.provider_id)
         return True
-    if held["age"] < _HELD_AT_MOST and await receipts.undecided_sends(tx, session_id, event.chat):
+    if held["age"] < _HELD_AT_MOST and await receipts.undecided_sends(tx, session_id, names):
         return False
     session = await inbound.session(session_id)
     await inbound.take_over_from_phone(tx, session, event)

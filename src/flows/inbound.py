@@ -131,7 +131,7 @@ class Inbound:
             ):
                 return await _repeated(tx, session, message, known)
         if stored is None:
-            contact_id = await contacts.resolve(tx, session.tenant_id, _addresses(event), push_name=_push_name(event))
+            contact_id = await contacts.resolve(tx, session.tenant_id, addresses(event), push_name=_push_name(event))
             if known := await messages.known(tx, session.id, contact_id, event.provider_id):
                 return await _repeated(tx, session, message, known)
             await _open_conversation(tx, session, contact_id, event.chat, historical=message.historical)
@@ -143,7 +143,7 @@ class Inbound:
     async def _own_message(self, tx: Connection, session: SessionInfo, event: MessageReceived) -> Outcome:
         """A message from our own number: an echo of what we sent, or a person on the paired phone."""
         # Asked in this order, so that a send that is recorded in between is known by one of the two.
-        undecided = not event.historical and await receipts.undecided_sends(tx, session.id, event.chat)
+        undecided = not event.historical and await receipts.undecided_sends(tx, session.id, addresses(event))
         if await receipts.is_ours(tx, session.id, event.provider_id):
             return "duplicate"
         if undecided:
@@ -177,7 +177,7 @@ class Inbound:
         content: dict[str, Any],
     ) -> tuple[Outcome, bool]:
         """Keep an edit or a revoke (its message may still be on the way) and let a running turn see it."""
-        contact_id = await contacts.resolve(tx, session.tenant_id, _addresses(event))
+        contact_id = await contacts.resolve(tx, session.tenant_id, addresses(event))
         if not await messages.add_change(
             tx, session.tenant_id, session.id, contact_id, event.provider_id, kind=kind, content=content, at=event.at
         ):
@@ -270,7 +270,7 @@ def _push_name(event: MessageReceived) -> str | None:
     return storable(event.push_name)[0][:200]
 
 
-def _addresses(event: MessageReceived | MessageEdited | MessageRevoked) -> tuple[Address, ...]:
+def addresses(event: MessageReceived | MessageEdited | MessageRevoked) -> tuple[Address, ...]:
     """All names of the chat's contact. A group has one name; other names there belong to the person who wrote."""
     return (event.chat,) if event.chat.kind is AddressKind.GROUP else (event.chat, *event.alternates)
 
@@ -322,7 +322,7 @@ async def _store(tx: Connection, session: SessionInfo, message: NewMessage) -> R
 
 async def _addresses_known(tx: Connection, event: MessageReceived) -> bool:
     """Whether all addresses already name one contact with this push name, so that nothing must be resolved."""
-    wanted = {(address.kind.value, address.value) for address in _addresses(event)}
+    wanted = {(address.kind.value, address.value) for address in addresses(event)}
     row = await tx.fetchrow(
         """SELECT count(*) AS known, count(DISTINCT c.id) AS people, min(c.push_name) AS push_name
              FROM contact_address a JOIN contact c ON c.id = a.contact_id

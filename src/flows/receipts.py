@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -101,19 +101,29 @@ async def is_ours(tx: Connection, session_id: UUID, provider_id: str) -> bool:
     return found is not None
 
 
-async def undecided_sends(tx: Connection, session_id: UUID, chat: Address) -> bool:
-    """Whether a message of ours to this chat is on its way, or may have left, without a known provider id."""
-    found = await tx.fetchval(
-        """SELECT 1 FROM contact_address a
-             JOIN conversation c ON c.contact_id = a.contact_id AND c.channel_session_id = $1
-             JOIN outbox_message o ON o.conversation_id = c.id
-            WHERE a.kind = $2 AND a.value = $3 AND o.state IN ('sending', 'unknown') AND o.provider_id IS NULL
-            LIMIT 1""",
+async def undecided_sends(tx: Connection, session_id: UUID, names: Collection[Address]) -> bool:
+    """Whether a message of ours to this contact is on its way, or may have left, without a known provider id.
+
+    A gateway may name by LID whom we know by phone only: while anything at all is being sent, a contact whose names
+    nobody knows may be the one that it is sent to.
+    """
+    found: bool = await tx.fetchval(
+        """WITH k AS (
+               SELECT a.contact_id FROM contact_address a
+                WHERE (a.kind, a.value) IN (SELECT * FROM unnest($2::text[], $3::text[])))
+           SELECT EXISTS (
+               SELECT 1 FROM k
+                 JOIN conversation c ON c.contact_id = k.contact_id AND c.channel_session_id = $1
+                 JOIN outbox_message o ON o.conversation_id = c.id
+                WHERE o.state IN ('sending', 'unknown') AND o.provider_id IS NULL)
+            OR NOT EXISTS (SELECT 1 FROM k) AND EXISTS (
+               SELECT 1 FROM outbox_message o
+                WHERE o.channel_session_id = $1 AND o.state = 'sending' AND o.provider_id IS NULL)""",
         session_id,
-        chat.kind.value,
-        chat.value,
+        [name.kind.value for name in names],
+        [name.value for name in names],
     )
-    return found is not None
+    return found
 
 
 async def _advance(tx: Connection, tenant_id: UUID, session_id: UUID, provider_id: str, ack: str) -> bool:

@@ -64,7 +64,7 @@ async def test_that_messages_of_a_conversation_leave_in_order_although_the_first
     assert gateway.texts == []
     assert await states(shop) == ["queued"] * 3
     second = (await outbox(shop))[1]["id"]
-    backroom.delivery.start(shop.tenant_id, conversation_id, shop.session.id, second)  # as a process that looked late
+    backroom.delivery.start(shop.tenant_id, conversation_id, shop.session.id, second)  # as if it were its turn
     await backroom.delivery.wait_idle()
     assert gateway.texts == []
     await asyncio.sleep(0.25)

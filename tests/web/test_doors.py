@@ -22,11 +22,10 @@ import pytest
 
 from tests.database import make_number
 from tests.flows.shop import eventually
+from tests.waha_webhooks import KEY, message, signature, webhook
 from tests.web.outage import door_before
 from tests.web.part import running_web
 
-KEY = "the key of this webhook"
-CHAT = "5511990001111@c.us"
 CAPTURES = Path(os.environ.get("ATENDE_SHARED") or Path(__file__).parents[3] / "shared") / "gateways/fixtures/waha"
 LONGEST = 64 * 1024
 
@@ -47,12 +46,8 @@ class Doors:
 
     async def deliver(self, body: bytes, *, to: object = None, **headers: str | None) -> httpx.Response:
         """Post to WAHA's door, signed unless ``headers`` say otherwise (None: left out)."""
-        told = {**signed(body), **headers}
-        named = [
-            (name.replace("_", "-").encode(), value.encode("latin-1"))
-            for name, value in told.items()
-            if value is not None
-        ]
+        told = {**signature(body), **headers}
+        named = [(name.encode(), value.encode("latin-1")) for name, value in told.items() if value is not None]
         return await self.client.post(f"/webhooks/waha/{to or self.waha}", content=body, headers=named)
 
     async def stored(self) -> list[tuple[str, str, str]]:
@@ -71,33 +66,6 @@ class Doors:
         delivered = await self.deliver(webhook(message(second := uuid.uuid4().hex, "tudo certo?")))
         assert (delivered.status_code, delivered.json()) == (200, {"stored": ["stored"]})
         assert await self.stored() == [*before, (first, "text", "tudo certo?"), (second, "text", "tudo certo?")]
-
-
-def signed(body: bytes, key: str = KEY) -> dict[str, str]:
-    """WAHA's headers for this body."""
-    return {
-        "X_Webhook_Hmac": hmac.new(key.encode(), body, hashlib.sha512).hexdigest(),
-        "X_Webhook_Hmac_Algorithm": "sha512",
-    }
-
-
-def webhook(payload: dict[str, Any], event: str = "message.any") -> bytes:
-    """A webhook as WAHA's WEBJS engine sends it."""
-    me = {"id": "5511880002222@c.us"}
-    return json.dumps({"event": event, "session": "default", "me": me, "payload": payload}).encode()
-
-
-def message(provider_id: str, text: str, **more: Any) -> dict[str, Any]:
-    """The payload of a text from the customer."""
-    return {
-        "id": f"false_{CHAT}_{provider_id}",
-        "from": CHAT,
-        "fromMe": False,
-        "body": text,
-        "timestamp": int(time.time()),
-        "hasMedia": False,
-        **more,
-    }
 
 
 @pytest.fixture
@@ -255,22 +223,22 @@ async def test_that_without_the_demo_there_is_no_simulator_s_door(doors: Doors, 
 
 BODY = webhook(message("3EB0A", "oi"))
 UNSIGNED: dict[str, tuple[bytes, dict[str, Any]]] = {
-    "no signature": (BODY, {"X_Webhook_Hmac": None}),
-    "an empty signature": (BODY, {"X_Webhook_Hmac": ""}),
-    "a signature with another key": (BODY, signed(BODY, "another key")),
-    "the signature of another body": (BODY, signed(BODY + b" ")),
-    "half a signature": (BODY, {"X_Webhook_Hmac": signed(BODY)["X_Webhook_Hmac"][:64]}),
-    "another algorithm": (BODY, {"X_Webhook_Hmac_Algorithm": "sha256"}),
+    "no signature": (BODY, {"X-Webhook-Hmac": None}),
+    "an empty signature": (BODY, {"X-Webhook-Hmac": ""}),
+    "a signature with another key": (BODY, signature(BODY, "another key")),
+    "the signature of another body": (BODY, signature(BODY + b" ")),
+    "half a signature": (BODY, {"X-Webhook-Hmac": signature(BODY)["X-Webhook-Hmac"][:64]}),
+    "another algorithm": (BODY, {"X-Webhook-Hmac-Algorithm": "sha256"}),
     "another algorithm's signature": (
         BODY,
         {
-            "X_Webhook_Hmac": hmac.new(KEY.encode(), BODY, hashlib.sha256).hexdigest(),
-            "X_Webhook_Hmac_Algorithm": "sha256",
+            "X-Webhook-Hmac": hmac.new(KEY.encode(), BODY, hashlib.sha256).hexdigest(),
+            "X-Webhook-Hmac-Algorithm": "sha256",
         },
     ),
-    "a signature that is no text": (BODY, {"X_Webhook_Hmac": "ÿ" * 128}),
-    "unreadable and unsigned": (b'{"event": ', {"X_Webhook_Hmac": None}),
-    "unreadable and wrongly signed": (b"\xff", signed(b"\xfe")),
+    "a signature that is no text": (BODY, {"X-Webhook-Hmac": "ÿ" * 128}),
+    "unreadable and unsigned": (b'{"event": ', {"X-Webhook-Hmac": None}),
+    "unreadable and wrongly signed": (b"\xff", signature(b"\xfe")),
 }
 
 
@@ -286,7 +254,7 @@ async def test_that_a_delivery_without_waha_s_signature_is_refused_unread(doors:
 async def test_that_a_number_without_a_key_takes_nothing(doors: Doors) -> None:
     await doors.owner.execute("UPDATE channel_session SET config = config - 'hmac_key'")
     assert_problem(await doors.deliver(BODY), 401, "hmac_key")
-    assert_problem(await doors.deliver(BODY, **signed(BODY, "")), 401, "hmac_key")
+    assert_problem(await doors.deliver(BODY, **signature(BODY, "")), 401, "hmac_key")
     assert await doors.stored() == []
 
 
@@ -404,7 +372,9 @@ async def test_that_nothing_is_acknowledged_while_the_database_is_away(
     await owner.close()
 
 
-async def test_that_a_delivery_whose_connection_is_ended_in_the_middle_is_not_acknowledged(doors: Doors) -> None:
+async def test_that_a_delivery_whose_connection_is_ended_in_the_middle_is_not_acknowledged(
+    doors: Doors, caplog: pytest.LogCaptureFixture
+) -> None:
     await doors.assert_works()
     before = await doors.stored()
     transaction = doors.owner.transaction()
@@ -422,6 +392,8 @@ async def test_that_a_delivery_whose_connection_is_ended_in_the_middle_is_not_ac
     answer = await delivering
     await transaction.rollback()
     assert_problem(answer, 503, "database")
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "web.errors"]
+    assert "terminating connection due to administrator command" in told
     assert await doors.stored() == before
     assert (await doors.deliver(BODY)).json() == {"stored": ["stored"]}
 
