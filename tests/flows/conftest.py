@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from flows.inbound import Inbound
 from store.database import Database
+from store.wakeup import Wakeup
+from tests.database import Number
 from tests.flows.backroom import Backroom, open_backroom
+from tests.flows.door import Door
 from tests.flows.shop import Shop, open_shop
 
 
@@ -33,6 +37,15 @@ async def backroom(shop: Shop, trace: Path) -> AsyncIterator[Backroom]:
     """The worker's parts, to be run step by step."""
     async with open_backroom(shop) as opened:
         yield opened
+
+
+@pytest.fixture
+async def door(owner_dsn: str, db: Database, number: Number) -> AsyncIterator[Door]:
+    """The way in to a number."""
+    wakeup = Wakeup(db)
+    inbound = Inbound(db, wakeup)
+    yield Door(db, inbound, await inbound.session(number.session_id), owner_dsn)
+    await wakeup.close()
 
 
 def started(trace: Path, function: str) -> int:
