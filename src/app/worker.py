@@ -74,8 +74,9 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         delivery = Delivery(db, wakeup, senders(SimulatedPhones(db, inbound), http))
         wakeup.listen_here(OUTBOX, delivery.more.set)
         app = queue_app(db.queue_url)
+        ended = housekeeping.EndedJobs()
         turns = Turns(db, wakeup, agent, profiles, delivery)
-        _register(app, turns, ApprovedCalls(db, wakeup, agent, profiles, delivery))
+        _register(app, turns, ApprovedCalls(db, wakeup, agent, profiles, delivery), ended)
         await stack.enter_async_context(app.open_async())
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -88,6 +89,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     every(0.25, delivery.run_due, wake=delivery.more),
                     every(2, delivery.settle_overdue),
                     every(1, lambda: housekeeping.rescue_stalled_jobs(app)),
+                    every(2, lambda: ended.settle(app)),
                     every(15, lambda: housekeeping.enqueue_forgotten(db)),
                     every(2, lambda: housekeeping.settle_held_events(db, inbound, wakeup)),
                 )
@@ -107,19 +109,29 @@ async def _warm_up(profiles: Profiles) -> None:
         log.exception("warming up failed; the first messages load what they need")
 
 
-def _register(app: procrastinate.App, turns: Turns, approved: ApprovedCalls) -> None:
+def _register(app: procrastinate.App, turns: Turns, approved: ApprovedCalls, ended: housekeeping.EndedJobs) -> None:
+    def done(context: JobContext) -> None:
+        if context.job.id is not None:
+            ended.note(context.job.id)
+
     @app.task(name="turn", pass_context=True)
     async def turn(context: JobContext, /, tenant_id: str, conversation_id: str, attempt: int = 1, **_: object) -> None:
-        await turns.run(
-            UUID(tenant_id),
-            UUID(conversation_id),
-            attempt=attempt,
-            on_model_queue=context.job.queue == MODEL_TURNS,
-        )
+        try:
+            await turns.run(
+                UUID(tenant_id),
+                UUID(conversation_id),
+                attempt=attempt,
+                on_model_queue=context.job.queue == MODEL_TURNS,
+            )
+        finally:
+            done(context)
 
-    @app.task(name="approval")
-    async def approval(tenant_id: str, approval_id: str) -> None:
-        await approved.run(UUID(tenant_id), UUID(approval_id))
+    @app.task(name="approval", pass_context=True)
+    async def approval(context: JobContext, /, tenant_id: str, approval_id: str) -> None:
+        try:
+            await approved.run(UUID(tenant_id), UUID(approval_id))
+        finally:
+            done(context)
 
 
 async def _work(app: procrastinate.App, queue: str, concurrency: int) -> None:

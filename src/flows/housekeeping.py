@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import timedelta
 
 import procrastinate
@@ -24,6 +25,34 @@ _FORGOTTEN_AFTER = timedelta(seconds=60)
 _HELD_FOR = timedelta(seconds=3)
 _HELD_AT_MOST = timedelta(minutes=2)
 _RECEIPTS_KEPT = timedelta(hours=24)
+
+
+class EndedJobs:
+    """Jobs that this process has done. One whose end could not be recorded (the connection broke just then) would
+    count as running for as long as the process lives, and hold its conversation's lock: it is ended again."""
+
+    def __init__(self, *, patience_seconds: float = STALLED_AFTER_SECONDS) -> None:
+        self._patience = patience_seconds
+        self._ended: dict[int, float] = {}
+
+    def note(self, job_id: int) -> None:
+        """The work is done; procrastinate records it next."""
+        self._ended[job_id] = time.monotonic()
+
+    async def settle(self, app: procrastinate.App) -> int:
+        """End those that still count as running some seconds later; returns how many."""
+        due = [job_id for job_id, at in self._ended.items() if time.monotonic() - at >= self._patience]
+        if not due:
+            return 0
+        rows = await app.connector.execute_query_all_async(
+            "SELECT id FROM procrastinate_jobs WHERE id = ANY(%(ids)s) AND status = 'doing'", ids=due
+        )
+        for row in rows:
+            log.warning("the end of job %s was not recorded; recording it now", row["id"])
+            await app.job_manager.finish_job_by_id_async(row["id"], status=JobStatus.SUCCEEDED, delete_job=True)
+        for job_id in due:
+            del self._ended[job_id]
+        return len(rows)
 
 
 async def rescue_stalled_jobs(app: procrastinate.App) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from store.database import Connection
@@ -40,9 +40,21 @@ _OPTIONS = " ".join(
 def queue_app(queue_url: str, *, connections: int = 4) -> App:
     """procrastinate's App over the queue role. Open it with ``async with app.open_async()``."""
     from procrastinate import App, PsycopgConnector  # noqa: PLC0415 - only workers pay for loading it
+    from psycopg_pool import AsyncConnectionPool  # noqa: PLC0415
+
+    def pool(**arguments: Any) -> AsyncConnectionPool[Any]:
+        # The library would ask the server "are you there?" before each of its statements. A broken connection shows
+        # itself: the worker starts again, and an end that was not recorded is recorded later (flows/housekeeping.py).
+        return AsyncConnectionPool(**{**arguments, "check": None})
 
     return App(
-        connector=PsycopgConnector(conninfo=queue_url, kwargs={"options": _OPTIONS}, min_size=1, max_size=connections)
+        connector=PsycopgConnector(
+            pool_factory=pool,
+            conninfo=queue_url,
+            kwargs={"options": _OPTIONS},
+            min_size=1,
+            max_size=connections,
+        )
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from store.database import Database
@@ -177,3 +178,24 @@ async def test_that_repeated_crashes_leave_no_conversation_blocked(owner_dsn: st
         answered = {contact: len(await shop.got(contact)) for contact in contacts}
     decided = await shop.fetch("SELECT count(*) AS n FROM turn WHERE status = 'decided'")
     assert sum(answered.values()) == decided[0]["n"]
+
+
+async def test_that_a_job_whose_end_could_not_be_recorded_does_not_block_its_conversation(
+    owner_dsn: str, shop: Shop, trace: Path
+) -> None:
+    await shop.take_seconds("slow_lookup", 2)
+    owner = await asyncpg.connect(owner_dsn)
+    with workers(owner_dsn, FOLDER.parent, trace, 1):
+        await shop.write("maria", "faz a consulta lenta")
+        await started_running(trace)
+        for _ in range(25):  # while the turn ends, no connection of the queue lives long enough to say so
+            await owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE usename LIKE 'atende_queue%' AND datname = current_database()"
+            )
+            await asyncio.sleep(0.1)
+        await answers(shop, "maria")
+        await shop.take_seconds("slow_lookup", 0)
+        await shop.write("maria", "mais uma consulta lenta")
+        await answers(shop, "maria", count=2, within=40)
+    await owner.close()

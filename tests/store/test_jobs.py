@@ -18,7 +18,7 @@ from procrastinate.jobs import Job, Status
 
 from channels.base import MessageReceived
 from domain.messages import Address, AddressKind
-from flows.housekeeping import enqueue_forgotten, rescue_stalled_jobs
+from flows.housekeeping import EndedJobs, enqueue_forgotten, rescue_stalled_jobs
 from flows.inbound import Inbound
 from store.database import Database
 from store.jobs import MODEL_TURNS, enqueue_approval, enqueue_turn, queue_app
@@ -242,6 +242,21 @@ async def test_that_the_job_of_a_dead_worker_blocks_nothing(queue: Queue, newer_
     assert job is not None
     assert (job.id == stalled.id) is not newer_waits
     assert await rescue_stalled_jobs(queue.app) == 0
+
+
+async def test_that_a_job_is_ended_again_where_its_end_was_not_recorded(queue: Queue) -> None:
+    ended = EndedJobs(patience_seconds=0)
+    await queue.enqueue(wait=-WAIT)
+    job = await queue.take()
+    assert job is not None
+    assert job.id is not None
+    await queue.enqueue()
+    assert await ended.settle(queue.app) == 0, "it still runs, for all that is known"
+    ended.note(job.id)
+    assert await queue.take() is None, "its worker lives, so nobody would rescue it"
+    assert await ended.settle(queue.app) == 1
+    assert await queue.take() is not None
+    assert await ended.settle(queue.app) == 0
 
 
 @pytest.mark.parametrize(
