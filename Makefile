@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check evals test check bench format lock clean
+.PHONY: help demo demo-check evals test check bench format lock clean tables
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -61,6 +61,9 @@ lock: $(UV) ## Resolve the dependencies anew and write the lock files
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --upgrade pyproject.toml --group dev \
 		-c requirements.lock -o requirements-dev.lock
+
+tables: $(VENV)/.dev ## Write the first migration's tables anew from their classes
+	$(BIN)/python -m store.migrations.ddl > src/store/migrations/versions/20261121_1200_first_tables.sql
 
 clean: ## Remove the environment and what tools left (never your data)
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

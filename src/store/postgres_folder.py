@@ -34,6 +34,7 @@ from store.postgres_process import polls
 _LONGEST_SOCKET_PATH = 100
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9_./ -]+")
 _SOCKET_FILE = ".s.PGSQL.5432"
+_ORPHAN_SECONDS = 10.0
 
 
 class DataFolder:
@@ -161,8 +162,7 @@ class DataFolder:
     @contextlib.contextmanager
     def new_cluster(self, account: ServerAccount) -> Iterator[Path]:
         """An empty folder that becomes the cluster if the block ends well: a crash leaves no half-made cluster."""
-        for unfinished in self.server.glob("unfinished-*"):
-            shutil.rmtree(unfinished, ignore_errors=True)
+        self._remove_unfinished()
         folder = Path(tempfile.mkdtemp(prefix="unfinished-", dir=self.server))
         _give(folder, account)
         try:
@@ -171,6 +171,15 @@ class DataFolder:
             _sync(self.server)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _remove_unfinished(self) -> None:
+        """Remove what a killed start left. Its orphaned initdb may still write there, until it misses its files."""
+        for _ in polls(_ORPHAN_SECONDS, every=0.05):
+            left = list(self.server.glob("unfinished-*"))
+            if not left:
+                return
+            for unfinished in left:
+                shutil.rmtree(unfinished, ignore_errors=True)
 
     def prune_logs(self, *, keep: int) -> None:
         """Remove all but the newest ``keep`` log files."""
