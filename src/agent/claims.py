@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from agent.claims_lexicon import CLASSES
-from agent.claims_match import agree, echoed, find_support, same
+from agent.claims_match import Around, agree, echoed, find_support, same
 from agent.claims_promises import is_conditional, promises
-from agent.claims_sources import Index, Path, Sources
+from agent.claims_sources import Index, Path, Sources, labels_of
 from agent.claims_text import Folded, Mood, Segment, folded, mood, segment_at, segments
 from agent.claims_values import Value, find_values
-from agent.claims_words import Mention, alike, mentions, stem, words
+from agent.claims_words import Mention, alike, mentions, negated, stem, words
 from domain.decisions import Claim, Span
 
 __all__ = ["Ledger", "Sources", "check"]
@@ -53,6 +54,7 @@ _CONDITION: Final = re.compile(
     r"^(?:e |y |and |mas |but |pero )?(?:se|si|if|caso|quando|cuando|when|assim que|once|depois (?:que|de)|after|apos|antes|before|despues|sempre que|whenever|unless|"
     r"para|to|ao|al)\b"
 )
+_THEN: Final = re.compile(r"^(?:que|assim|asi|so|that way|com isso|dai|ai|y|e|and|para)\b")
 _YOU: Final = re.compile(r"\b(?:voce|vc|usted|tu|you|you've|vos)\b(?: ja| ya| already| have| had| nos| me| te| que)*\s*$")
 _YOU_SAID: Final = re.compile(
     r"\b(?:voce|vc|usted|you|tu|te|me)\b[^.]{0,20}\b(?:disse|falou|mencion\w*|comentou|inform\w*|pedi\w*|relatou|dijiste|dices|contou|contaste|said|mention\w*|told|asked|wrote|"
@@ -63,8 +65,10 @@ _GENERIC_DONE: Final = re.compile(r"\b(?:feit[oa]s?|hech[oa]s?|done|ok|realizad\
 _DONE_ALONE: Final = re.compile(r"(?:ja (?:esta|foi) |ya (?:esta|quedo) |it'?s |all |tudo |todo |esta |muito )?(?:pront(?:o|a|inho)|feit(?:o|inho)|resolvido|resuelto|listo|hecho|done|all set|sorted|fixed|taken care of)(?: (?:ja|aqui|pra voce|para voce|entao|then|now|for you))?")
 _SPECIFIC: Final = re.compile(r"\b(?:seus?|suas?|tus?|sus?|your|meus?|minhas?|ele|ela|dele|dela|it|its|esse|essa|este|esta compra|o pedido|el pedido|the order|a compra)\b")
 _AUXILIARY: Final = re.compile(r"\b(?:foi|foram|fui|fue|fueron|was|were|been|esta|estao|estan|is|are|ja|ya|already|ficou|quedo|quedaron|consta|aparece|has|have|acabou|acaba|got|ha sido|han sido|he|hemos|i've|we've|ser[ai]\w*|saiu|se)\b")
+_WE_DID: Final = re.compile(r"(?:amos|emos|imos)$")
+_FRAGMENT: Final = re.compile(r"^(?:e|y|and|ou|o|or) (?:o|a|os|as|do|da|el|la|the|seu|sua|tu|your|qual|de)\b[^é]{0,30}$")
 _WE: Final = re.compile(r"\b(?:temos|tenemos|fazemos|hacemos|trabalhamos|trabajamos|damos|usamos|utilizamos|possuimos|dispomos|disponemos|contamos|ficamos (?:em|n[ao])|estamos (?:em|n[ao]|localiz\w+|ubicad\w+|abert\w+|abiert\w+|fechad\w+|cerrad\w+)|we (?:have|do|are|offer|use|make|carry|ship|run)|we've|we're|tem|tiene|hay|existe\w*|it (?:has|comes)|there (?:is|are))\b")
-_COPULA: Final = re.compile(r"\b(?:e|sao|esta|estao|foi|foram|fica|ficam|ficou|tem|vem|vai|pode|podem|da|deve|precisa|custa|vale|sai|es|son|fue|queda|tiene|viene|puede|debe|is|are|was|were|has|have|can|comes|goes|must|costs?|'s|inclui|dura|consta|aparece|continua|sigue|remains|segue|esta[vb]a)\b")
+_COPULA: Final = re.compile(r"\b(?:é|sao|esta|estao|foi|foram|fica|ficam|ficou|tem|vem|vai|pode|podem|da|deve|precisa|custa|vale|sai|es|son|fue|queda|tiene|viene|puede|debe|is|are|was|were|has|have|can|comes|goes|must|costs?|'s|inclui|dura|consta|aparece|continua|sigue|remains|segue|esta[vb]a)\b")
 _YES: Final = re.compile(r"^(?:sim|si|yes|yep|claro que sim|claro que si|com certeza|isso mesmo|exatamente|correto|correcto|correct|exactly|of course|por supuesto|isso|positivo|negativo|nao|no|nope|infelizmente nao|lamentablemente no|unfortunately not)(?: senhora?| temos| tem| pode| da| tenemos| puedes| puede| we do| you can| it is| it does| claro| sim)?$")
 _PRESENCE: Final = re.compile(r"\b(?:alguem|alguien|anyone|somebody|there|robo|bot|tudo bem|td bem|como vai|que tal|how are you|posso (?:perguntar|falar|tirar)|pode me ajudar|me ajuda|puedes ayudar\w*|can you help|help me|virtual|humano|ai\?)\b")
 _HUMAN: Final = re.compile(r"\b(?:sou|soy|i am|i'm) (?:um |uma |un |una |an? )?(?:human\w*|pessoa|persona|person|atendente|operador\w*|real)\b")
@@ -99,6 +103,7 @@ class _Check:
     parts: list[Segment] = field(init=False)
     moods: list[Mood] = field(init=False)
     named: list[list[Mention]] = field(init=False)
+    denied: list[tuple[int, int]] = field(init=False)
     claims: list[Claim] = field(default_factory=list, init=False)
     anchored: set[int] = field(default_factory=set, init=False)
     paths: dict[int, list[tuple[Value | Mention, tuple[Path, ...]]]] = field(default_factory=dict, init=False)
@@ -111,6 +116,7 @@ class _Check:
         inside = {place for value in self.values for place in range(value.start, value.end)}
         self.parts = segments(text, inside.__contains__)
         self.moods = [mood(text, part) for part in self.parts]
+        self.denied = negated(text)
         every = mentions(text, self.read.lower)
         self.named = [[m for m in every if part.start <= m.start < part.end and m.start not in inside] for part in self.parts]
         for value in self.values:
@@ -147,8 +153,13 @@ class _Check:
         day = value.kind in {"date", "weekday", "time", "month"}
         if day and (feeling == "social" or self._is_small_talk(place)):
             return
-        roles = frozenset(m.concept for m in self.named[place])
-        found = find_support(value, self.index, roles, also=[*self.index.echo, *self.values])
+        part = self.parts[place]
+        around = Around(
+            frozenset(m.concept for m in self.named[place]),
+            labels_of(self.read.text, self.values, part.start, part.end, value),
+            any(start <= value.start < end for start, end in self.denied) or feeling == "inability",
+        )
+        found = find_support(value, self.index, around, also=[*self.index.echo, *self.values])
         if found is not None:
             self._claim(value.start, value.end, value.kind, found[0])
             self.anchored.add(place)
@@ -182,14 +193,15 @@ class _Check:
 
     def _promise(self, place: int) -> bool:
         part, feeling = self.parts[place], self.moods[place]
-        if feeling in {"question", "inability", "offer"}:
+        if feeling in {"inability", "offer"} or (feeling == "question" and part.last):
             return False
         for start, end, own in promises(self.read.text, self.read.lower, part.start, part.end):
             around = self._sentence(place)
             sentence = " ".join(self._piece(other) for other in around)
             before = [self.moods[other] for other in around if other <= place]
             previous = [self.moods[other] for other in range(place) if self.parts[other].sentence == part.sentence - 1]
-            if "request" in before or "offer" in before or is_conditional(sentence) or (own and "request" in previous[-1:]):
+            asked = own and _THEN.match(self._piece(place)) and {"request", "question"} & set(previous)
+            if "request" in before or "offer" in before or is_conditional(sentence) or asked or (own and "request" in previous[-1:]):
                 return True
             self._claim(start, end, "promise", self._kept(place, own=own))
             return True
@@ -243,6 +255,11 @@ class _Check:
             self._claim(part.start, part.end, "action", self.index.acted or self.index.answered)
             return
         conditional = bool(_CONDITION.match(piece))
+        before = [self.moods[other] for other in self._sentence(place) if other < place]
+        if "request" in before and _THEN.match(piece) and not any(m.form == "done" for m in named):
+            return
+        if feeling == "statement" and _YOU_SAID.search(" ".join(self._piece(other) for other in self._sentence(place) if other <= place)):
+            named = [m for m in named if m.concept not in self.index.echo_concepts]
         if feeling in {"request", "question", "inability"} and not (feeling == "question" and not part.last):
             return
         if feeling == "social" and _LAMENT.search(piece):
@@ -257,8 +274,8 @@ class _Check:
 
     def _check_named(self, place: int, named: Iterable[Mention]) -> None:
         part, piece = self.parts[place], self._piece(place)
-        finished = _GENERIC_DONE.search(piece)
         named = list(named)
+        finished = _GENERIC_DONE.search(piece) or next((True for m in named if m.concept == "finish" and m.form == "done"), None)
         for wanted in named:
             if wanted.form == "name" and CLASSES[wanted.concept] == "state" and not finished:
                 continue
@@ -267,10 +284,11 @@ class _Check:
             before = self.read.text[part.start : wanted.start]
             if _YOU.search(before) and wanted.concept in self.index.echo_concepts:
                 continue
-            done = wanted.form == "done" or (finished is not None and wanted.form == "name")
+            first = wanted.first or (_WE_DID.search(self.read.text[wanted.start : wanted.end]) is not None and bool(_SPECIFIC.search(piece) or re.search(r"\b(?:ja|ya|acabamos)\b", piece)))
+            done = first or wanted.form == "done" or (finished is not None and wanted.form == "name")
             state = CLASSES[wanted.concept] == "state"
-            particular = wanted.first or bool(_SPECIFIC.search(piece)) or any(v.kind in _IDENTIFIERS for v in self.values if part.start <= v.start < part.end)
-            call = done and state and particular and (wanted.first or bool(_AUXILIARY.search(piece)) or finished is not None)
+            particular = first or bool(_SPECIFIC.search(piece)) or any(v.kind in _IDENTIFIERS for v in self.values if part.start <= v.start < part.end)
+            call = done and state and particular and (first or bool(_AUXILIARY.search(piece)) or finished is not None)
             if wanted.first and wanted.concept in {"verify", "find", "receive", "note"}:
                 ref = self.index.answered if wanted.concept != "note" else self.index.acted
             else:
@@ -300,10 +318,10 @@ class _Check:
         if known:
             self.anchored.add(place)
         around = self._sentence(place)
-        if place in self.anchored or any(other in self.anchored for other in around if other <= place):
+        if place in self.anchored or any(other in self.anchored for other in around):
             return
         topics = [m for m in self.named[place] if CLASSES[m.concept] == "topic"]
-        says = _WE.search(piece) or (topics and _COPULA.search(piece))
+        says = _WE.search(piece) or (topics and _COPULA.search(piece) and not _FRAGMENT.match(piece))
         if says and (content or topics) and not (topics and not content and len(piece) < 12):
             self._claim(part.start, part.end, "fact", None)
 
@@ -333,6 +351,25 @@ class _Check:
                         continue
                     if not agree(paths, others):
                         self._claim(one.start, one.end, "mixed_up", None)
+            self._crossed(found)
+
+    def _crossed(self, found: list[tuple[Value | Mention, tuple[Path, ...]]]) -> None:
+        """A name alone, and behind it what a result gives only under another name of the same kind."""
+        runs: list[tuple[list[Value], tuple[Path, ...]]] = []
+        for one, paths in sorted(found, key=lambda pair: pair[0].start):
+            if not isinstance(one, Value) or not any(len(path) > 1 for path in paths):
+                continue
+            if runs and agree(paths, runs[-1][1]):
+                runs[-1][0].append(one)
+                runs[-1] = (runs[-1][0], tuple(path for path in paths if path in runs[-1][1]) or runs[-1][1])
+            else:
+                runs.append(([one], paths))
+        for (before, _), (after, paths) in pairwise(runs):
+            if len(before) > 1 or any(value.kind == before[0].kind for value in after):
+                continue
+            if any(known.value.kind == before[0].kind and agree((known.path,), paths) for known in self.index.known if len(known.path) > 1):
+                for value in after:
+                    self._claim(value.start, value.end, "mixed_up", None)
 
     def _foreign_names(self, inside: set[int]) -> None:
         """Names that nobody in the turn has mentioned."""

@@ -23,6 +23,7 @@ exchange: troc$ troca trocad trocam trocar trocou troque troquei cambi exchang s
 ship: envi despach expedi sent$ sending send$ sends ship dispatch remet remit mandei$ mandou$ mandamos$ mandad mande$ mando$ mandar saiu$ sairam$ salio$ postad postamos$ postou$ postei$
 deliver: entreg deliver
 arrive: cheg lleg arriv
+expect: expect$ expected$ previs previst estimat estimad eta$
 underway: caminho$ camino$ transit transito$ transporte$ way$ route$ rota$ ruta$
 pay: pag paga$ pagam pagar pagad pago$ pagos$ paguei$ pagou$ paid$ pay$ pays$ payment paying quitad quitou$ abonad liquid compens
 approve: aprov aprob approv autoriz authoriz deferid
@@ -34,6 +35,8 @@ prepare: prepar separ prepara packed$ pack$ packing embal arm$ montand montad as
 make: fabric produz produc produced manufact confeccion
 delay: atras retras delay demor late$
 fail: falh fall$ fallo$ fallas$ fallos$ falla$ fail error$ erro$ erros$ errors$
+ready: pronto$ pronta$ prontos$ prontas$ listo$ lista$ listos$ listas$ ready$
+restart: reinici restart reboot
 resolve: resolv resolu resuel solucion solved$ solve$ fixed$ fix$ fixing consert arregl repar reparad repair corrig correg correct
 update: atualiz actualiz updat alter modific mudei$ mudou$ mudamos$ mudad mudar$ mudanca change changed$ changes$ edit
 register: registr cadastr inscr matricul enrol regist regsitr signed$ afili
@@ -57,12 +60,12 @@ talk: falei$ falamos$ conversei$ conversamos$ hable$ hablamos$ spoke$ talked$ sp
 request: solicit requis request requer pedi$ pedimos$ pediu$ pedido$$ requer
 note: anotad anotei$ anotamos$ anote$ anotar$ noted$ note$ logged$ recorded$ record$ tomei$
 save: salv guardad guardei$ guardamos$ saved$ save$ guarde$ guardad
-finish: conclu finaliz complet finish efetu efetiv realiz efectu processad processed$ process proces tramit
+finish: conclu finaliz complet finish efetu efetiv realiz efectu processad processed$ process proces tramit realizad realizou$ realizei$ realizado$ efetuad
 await: aguard pend esper(ando)$ esperando$ await awaiting$ waiting$ wait$ espera$
 expire: expir venc vence caduc overdue$ lapsed$ prescri
 renew: renov renew prorrog extend estend exten
 end: acab esgot agot terminad ended$ sold$ exhaust
-win: ganh gano$ ganaste$ won$ premi
+win: ganhador ganhou$ gano$ ganaste$ won$ premi sorteio$ sortead
 charge: cobr charg billed$ bill$ factur fatur debit
 waive: isent isenc exent waiv dispens perdo
 lose: perdid perdeu$ perdi$ perdio$ extravi lost$ lose$ sumiu$ roub robad stolen$
@@ -85,7 +88,7 @@ accept: aceit acept accept
 serve: atend atiend serve$ serves$ serving cater
 work: funcion trabalh trabaj operat opera$ operam$ works$ working$
 allow: permit permis allow autoriza$ poss(ivel)$ possivel$ posible$ possible$
-require: exig requer$ requier$ require$ required$ requires$ obrig obligator mandatory$ necessari necesari precis(a)$ necesit
+require: exig requer$ requier$ require$ required$ requires$ obrigator obligator mandatory$ necessari necesari
 cover: cobert cobre$ cobrem$ cobrir$ cubre$ cubren$ cubiert cover
 guarantee: garant guarante warrant
 host: hosped alojam
@@ -106,13 +109,9 @@ fine: multa$ multas$ penalty$ fidelidade$ penaliz
 freight: frete$ fretes$ flete$ shipping$ postage$ envio$$
 installment: parcel cuota cuotas$ instalment installment prestac
 deposit: entrada$ sinal$ caucao$ deposit anticipo$ adianta sena$
-total: total
-balance: saldo$ balance$
-price: prec preco$ precos$ precio price valor$ valores$ cust cuesta cuestan$ cost costs$ caro$ cara$ barat expens cheap orcam presupuest quote$
 available: dispon availab vaga$ vagas$ cupo$ cupos$ slot slots$ horario$$
 stock: estoq stock existenc inventor
 soldout: esgotad agotad indispon unavailab lotad lleno$ fullybooked$
-size: tamanh tam$ talla tallas$ size sizes$
 color: cor$ cores$ color colores$ colou
 black: pret negro$ negra$ negros$ black$
 white: branc blanc white$
@@ -125,10 +124,12 @@ grey: cinz gris$ gray$ grey$
 brown: marrom$ marrons$ marron$ cafe$$ brown$
 beige: bege$ beige$ nude$
 material: algod cotton$ cuero$ couro$ leather$ linho$ lino$ linen$ seda$ silk$ madeira$ madera$ wood$ inox$ plastic poliest aco$ acero$ steel$
-quality: original originais$ originales$ genuin importad imported$ artesan handmade nov(o)$ usado$ usados$ seminov recondic refurb organic
+quality: original originais$ originales$ genuin legitim importad imported$ artesan handmade seminov recondic refurb organic
 vegan: vegan vegetar
 gluten: gluten$ lactos$ lactose$ lactosa$ celiac sugar$ acucar$ azucar$
 parking: estacion parking$ manobr valet$
+tag: etiquet tag$ tags$ label labels$
+use: unused$ unopened$ unwashed$ unworn$ usad uso$ sinuso$
 wifi: wifi$ internet$$
 pets: pet$ pets$ mascot animais$ animales$ cachorr perro perros$ dog$ dogs$ gato$ gatos$ cat$ cats$
 access: acessib accesib accessib rampa$ ramp$ elevador$ ascensor$ wheelchair
@@ -160,15 +161,12 @@ certificate: certific diplom
 trial: experimental$ teste$ trial$ prueba$ amostra$ demo$
 private: particular$ privad privat
 individual: individual individuais$
-group: turma turmas$ grup group
-age: idade$ edad$ age$ ages$
 child: crianc infant nin(o)$ nino$ ninos$ nina$ ninas$ kids$ child children$
 adult: adult
 senior: idos mayores$ senior$ seniors$
 student: estud alun student
 teacher: profess teacher
 doctor: medic doutor$ doutora$ dr$ dra$ doctor$ doctora$ dentist
-level: nivel niveis$ niveles$ level iniciante begin$$ avancad avanzad advanc
 language: ingles$ espanhol$ frances$ english$ spanish$ french$ alemao$ aleman$ german$ portugues$ portuguese$
 speed: velocid speed mega$ megas$ giga$ mbps$ gbps$ gb$ mb$ fibra$ fiber$
 network: rede$ red$$ network$ sinal$$ senal$ signal$ conexao$ conexion$ connection$ instabil inestab outage$ queda$ corte$
@@ -179,35 +177,30 @@ tracking: rastre rastrei tracking$ seguimient track$
 invoice: nota$ notas$ fiscal$ nf$ factura$ facturas$ fatura$ faturas$ invoice$ invoices$ recibo$ recibos$ receipt$
 problem: problem
 tax: impost impuest tax$ taxes$
-reason: motiv razao$ razon$ reason$
 menu: cardapi menu$ carta$
 food: pizza$ pizzas$ hamburg burger$ sushi$ salad ensalad sobremes postre postres$ dessert refriger gaseos bebid drink$ drinks$ vinho$ vino$ wine$ cervej cervez beer$ prato$ pratos$ plato$ platos$ almoc almuerz lunch$ jant cena$ dinner$ cafe$ breakfast$ desayun molho$ salsa$ queij queso$ cheese$ frango$ pollo$ chicken$ carne$ beef$ peixe$ pescado$ fish$
 spicy: picant spicy$ apimentad
 fasting: jejum$ ayun fasting$
 document: document rg$ passaport pasaport passport$ comprovant comprobant proof$
 prescription: receita$ receta$ prescription
-exam: exame$ exames$ examen examenes$ exam$ exams$ test$$ hemogram radiograf ultras
 result: resultad result$ results$
 breakfast: cafe$$$
 pool: piscin pool$ academia$ gym$ gimnas sauna$
-room: quarto$ quartos$ habitac room$ rooms$ suite$ suites$ sala$ salas$
 checkin: checkin$ checkout$
 vacancy: vaga$$
 uniform: uniform
 meal: lanche$ merend refeic comida$ meal$ meals$ alimentac
 transport: traslad transfer$$ van$ onibus$ autobus$ bus$
-oil: oleo$ aceite$$ oil$ pneu pneus$ neumatic tire$ tires$ tyre freio freios$ freno frenos$ brake brakes$ bateria$ bateri battery$ motor$ engine$ filtro$ filtros$ filter$ alinham balance$$ embreag suspensao$ peca$ pecas$ pieza$ piezas$ part$ parts$
+oil: oleo$ aceite$$ oil$ pneu pneus$ neumatic tire$ tires$ tyre freio freios$ freno frenos$ brake brakes$ bateria$ bateri battery$ motor$ engine$ filtro$ filtros$ filter$ alinham balance$$ embreag suspensao$
 safe: segur(o)$ safe$ secure$ seguranca$ seguridad$ safety$
 certainly: garantid
 popular: favorit bestseller mais(vendido)$ popular
-only: unico$ unica$ only$$ ultim last$
-new: lancament launch novidade$ novidades$ colecao$ coleccion$ collection$
 subsidiary: matriz$
 water: agua$ water$ prova(d)$ impermeab waterproof$
 fit: serv(e)$ serve$$ veste$ cai$ fits$ fit$
 wash: lavar$ lava$ lavag lavad wash$ washing$ washed$
 bluetooth: bluetooth$ usb$ nfc$
-voltage: bivolt$ volt volts$ voltag
+voltage: bivolt$ volt$ volts$ voltag
 height: altura$ height$ largura$ ancho$ width$ peso$$ weight$ comprim
 secret: secret
 closedday: fechados$ cerrados$
@@ -215,8 +208,20 @@ team: equip(e)$$
 """
 
 _TOPICS: Final = """
+total: total
+balance: saldo$ balance$
+price: prec preco$ precos$ precio price valor$ valores$ cust cuesta cuestan$ cost costs$ caro$ cara$ barat expens cheap orcam presupuest quote$
+size: tamanh tam$ talla tallas$ size sizes$
+level: nivel niveis$ niveles$ level iniciante begin$$ avancad avanzad advanc
+age: idade$ edad$ age$ ages$
+only: unico$ unica$ only$$ ultim last$
+new: lancament launch novidade$ novidades$ colecao$ coleccion$ collection$
+reason: motiv razao$ razon$ reason$
+exam: exame$ exames$ examen examenes$ exam$ exams$ test$$ hemogram radiograf ultras
+room: quarto$ quartos$ habitac room$ rooms$ suite$ suites$ sala$ salas$
+group: turma turmas$ grup group
 order: pedid orden ordenes$ order$ orders$ compra$ compras$ purchase encomend
-product: produt product item$ itens$ items$ article articul artig peca$$ mercador
+product: produt product item$ itens$ items$ article articul artig peca$ pecas$ pieza$ piezas$ mercador
 parcel: pacot paquet package$ packages$ parcel$ parcels$
 service: servic servici service
 shop: loja$ lojas$ tiend shop$ shops$ store$ stores$ empresa empresas$ company$ negoc site$ sitio$ website$ aplicat app$ clinic clinica consultori escola$ escolas$ escuel school$ restaurant oficina$ taller$ workshop$ hotel$ academia$$

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import combinations
-from typing import Final
+from typing import Any, Final
 
 from agent.claims_sources import Index, Known, Path
 from agent.claims_values import Value
@@ -24,10 +25,21 @@ _MOST: Final = 40
 """Numbers that are combined: a price list of hundreds proves anything."""
 
 
-def find_support(value: Value, index: Index, roles: frozenset[str], *, also: Iterable[Value] = ()) -> tuple[str, tuple[Path, ...]] | None:
-    """The source of ``value`` and the places in it, or None. ``roles``: the concepts said beside it; ``also``: counts said."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands beside a value of a reply: the concepts, the words and other values, and whether all is denied."""
+
+    roles: frozenset[str]
+    labels: frozenset[Any]
+    negative: bool
+
+
+def find_support(
+    value: Value, index: Index, around: Around, *, also: Iterable[Value] = ()
+) -> tuple[str, tuple[Path, ...]] | None:
+    """The source of ``value`` and the places in it, or None. ``also``: counts that the conversation names."""
     hits = [known for known in index.known if same(value, known.value)]
-    fitting = [known for known in hits if not _contradicts(value, roles, known.roles)]
+    fitting = [known for known in hits if not _contradicts(value, around, known) and not _mislabelled(around, known, index)]
     if fitting:
         return fitting[0].ref, tuple(known.path for known in fitting)
     if hits:
@@ -87,8 +99,13 @@ def _same_amount(one: Value, other: Value) -> bool:
         for table in (_TO_MINUTES, _TO_MONTHS):
             if one.unit in table and other.unit in table:
                 return bool(one.norm * table[one.unit] == other.norm * table[other.unit])
-        return False
+        return {one.unit, other.unit} == {"day", "month"} and _in_days(one) == _in_days(other)
     return bool(one.norm == other.norm)
+
+
+def _in_days(value: Value) -> int:
+    """Thirty days are a month in what people say."""
+    return int(value.norm) * (30 if value.unit == "month" else 1)
 
 
 def _same_day(one: tuple[int | None, ...], other: tuple[int | None, ...]) -> bool:
@@ -109,13 +126,28 @@ def _day(value: Value) -> date | None:
         return None
 
 
-def _contradicts(value: Value, said: frozenset[str], known: frozenset[str]) -> bool:
+def _mislabelled(around: Around, known: Known, index: Index) -> bool:
+    """Whether a text gives this value for one thing and the reply for another, to which the text gives another value."""
+    if not known.labels or not around.labels:
+        return False
+    for other in index.known:
+        if other.path == known.path and other.value.kind == known.value.kind and other.value.norm != known.value.norm and other.labels != known.labels:
+            own, theirs = known.labels - other.labels, other.labels - known.labels
+            if around.labels & theirs and not around.labels & own:
+                return True
+    return False
+
+
+def _contradicts(value: Value, around: Around, known: Known) -> bool:
     """Whether the words around say that these are two different things: the freight is not the total."""
+    if value.kind == "weekday":
+        return known.value.kind == "weekday" and around.negative != known.negative
+    said = around.roles
     if value.kind == "money":
-        here, there = said & _AMOUNT_ROLES, known & _AMOUNT_ROLES
+        here, there = said & _AMOUNT_ROLES, known.roles & _AMOUNT_ROLES
         return bool(here and there and not here & there and (here & _SPECIFIC or there & _SPECIFIC))
     if value.kind == "date":
-        here, there = ({_DAY_ROLES[one] for one in group if one in _DAY_ROLES} for group in (said, known))
+        here, there = ({_DAY_ROLES[one] for one in group if one in _DAY_ROLES} for group in (said, known.roles))
         return bool(here and there and not here & there)
     return False
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
 from agent.claims_lexicon import concept_of
-from agent.claims_text import folded
+from agent.claims_text import folded, segment_at, segments
 from agent.claims_values import Value, find_values
-from agent.claims_words import Mention, form_of, mentions, stem, words
+from agent.claims_words import Mention, form_of, mentions, negated, stem, words
 from domain.decisions import ToolCall
 
 Path = tuple[Any, ...]
@@ -27,6 +27,9 @@ class Known:
     ref: str
     path: Path
     roles: frozenset[str]
+    labels: frozenset[Any] = frozenset()
+    """Of a text: the words and the other values of the same part of a sentence."""
+    negative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ _UNIT_KEYS: Final = {
     "porcentagem": "percent", "percentual": "percent", "km": "km", "kg": "kg", "people": "person", "guests": "person", "pessoas": "person",
     "party": "person", "mbps": "mega", "mb": "mega", "gb": "mega", "mega": "mega", "slots": "slot", "vagas": "slot",
 }  # fmt: skip
+_STOCK: Final = frozenset("stock available quantity qty slots vagas estoque disponivel seats left remaining availability".split())
 _KEY_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _OUT: Final = (
     (re.compile(r"out for delivery|in transit|on the way|saiu para entrega|em transito|a caminho|en camino|en reparto|dispatched|shipped|enviado"), "ship underway forward"),
@@ -154,7 +158,15 @@ class Index:
 
     def _json(self, found: Any, ref: str, path: Path, keys: tuple[str, ...]) -> None:
         if isinstance(found, Mapping):
+            counted = len(found) > 1 and all(
+                isinstance(inner, int | float | Mapping) and not isinstance(inner, bool) for inner in found.values()
+            )
             for key, inner in found.items():
+                if counted and (keys or isinstance(inner, Mapping)):  # by name: {"M": 3, "G": 0}, {"10231": {…}}
+                    below = (*path, keys, key)
+                    self._absorb(_read(str(key).replace("_", " "), self.language, self.today), ref, below, frozenset())
+                    self._json(inner, ref, below, keys)
+                    continue
                 self._json(inner, ref, path, (*keys[-2:], *_key_words(str(key))))
         elif isinstance(found, list | tuple):
             self.lengths.setdefault(len(found), ref)
@@ -184,6 +196,8 @@ class Index:
             return
         if isinstance(found, int | float):
             self._key(keys, found != 0, ref, path, dated=False)
+            if found == 0 and not _STOCK.isdisjoint(keys):
+                self.said.append(Said(Mention("soldout", "done", False, 0, 0), ref, path))
             self._number(float(found), ref, path, keys, roles)
             return
         text = str(found)
@@ -226,15 +240,17 @@ class Index:
 
     def _absorb(self, read: _Read, ref: str, path: Path, roles: frozenset[str] | None) -> None:
         self.texts.append((read.plain, ref))
-        for value, around in read.values:
-            self.known.append(Known(value, ref, path, around if roles is None else roles | around))
-        self.said += [Said(mention, ref, path) for mention in read.mentions]
+        for value, around, labels, negative in read.values:
+            self.known.append(Known(value, ref, path, around if roles is None else roles | around, labels, negative))
+        for mention in read.mentions:
+            going = roles is not None and mention.form == "name" and read.plain[mention.start : mention.end].endswith("ing")
+            self.said.append(Said(replace(mention, form="plain") if going else mention, ref, path))
         for each in read.stems:
             self.stems.setdefault(each, ref)
 
     def _echo(self, text: str) -> None:
         read = _read(text, self.language, self.today)
-        self.echo += [value for value, _ in read.values]
+        self.echo += [value for value, *_ in read.values]
         self.echo_stems |= read.stems
         self.echo_concepts.update(mention.concept for mention in read.mentions)
 
@@ -242,7 +258,7 @@ class Index:
 @dataclass(frozen=True, slots=True)
 class _Read:
     plain: str
-    values: tuple[tuple[Value, frozenset[str]], ...]
+    values: tuple[tuple[Value, frozenset[str], frozenset[Any], bool], ...]
     mentions: tuple[Mention, ...]
     stems: frozenset[str]
     statements: tuple[tuple[frozenset[str], bool], ...]
@@ -255,6 +271,9 @@ def _read(source: str, language: str, today: date) -> _Read:
     text = whole.text
     values = find_values(whole, language, today)
     named = mentions(text, whole.lower)
+    denied = negated(text)
+    inside = {place for value in values for place in range(value.start, value.end)}
+    parts = segments(text, inside.__contains__)
     for pattern, concepts in _OUT:
         match = pattern.search(text)
         if match:
@@ -264,7 +283,10 @@ def _read(source: str, language: str, today: date) -> _Read:
     for value in values:
         begin = max(b for b in bounds if b <= value.start)
         stop = min((b for b in bounds if b >= value.end), default=len(text))
-        around.append((value, frozenset(m.concept for m in named if begin <= m.start < stop)))
+        roles = frozenset(m.concept for m in named if begin <= m.start < stop)
+        part = parts[segment_at(parts, value.start)] if parts else None
+        labels = labels_of(text, values, part.start, part.end, value) if part else frozenset()
+        around.append((value, roles, labels, any(start <= value.start < end for start, end in denied)))
     statements = []
     for begin, stop in zip(bounds, bounds[1:], strict=False):
         piece = text[begin:stop]
@@ -272,6 +294,17 @@ def _read(source: str, language: str, today: date) -> _Read:
             stems = frozenset(stem(m[0]) for m in words(piece))
             statements.append((stems, any(m.negative for m in named if begin <= m.start < stop)))
     return _Read(text, tuple(around), tuple(named), frozenset(stem(m[0]) for m in words(text)), tuple(statements))
+
+
+def labels_of(text: str, values: Sequence[Value], start: int, end: int, value: Value) -> frozenset[Any]:
+    """What tells ``value`` from others of its kind: the words and the values of ``text[start:end]``."""
+    spots = [other for other in values if start <= other.start < end]
+    found: set[Any] = {(other.kind, other.norm) for other in spots if other.kind != value.kind}
+    for match in words(text[start:end]):
+        place = start + match.start()
+        if len(match[0]) > 3 and not any(other.start <= place < other.end for other in spots):
+            found.add(concept_of(match[0]) or stem(match[0]))
+    return frozenset(found)
 
 
 def _moment(text: str, now: datetime) -> datetime | None:

@@ -57,11 +57,12 @@ def _letters(char: str) -> tuple[tuple[str, str, str], ...]:
             continue
         lower = plain.lower()[:1]
         base = next((c for c in unicodedata.normalize("NFD", lower) if not unicodedata.combining(c)), lower)
-        base = {"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"', "*": " ", "_": " ", "~": " "}.get(base, base)
+        base = {"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"', "¡": " ", "¿": " ", "*": " ", "_": " ", "~": " "}.get(base, base)
         out.append((" " if base.isspace() else base, lower, plain))
     return tuple(out)
 
 
+_LONE: Final = re.compile(r"(?<!\w)(?:e|as?)(?!\w)")
 _PICTURES: Final = re.compile(r"\s*\x00[\x00\s]*")
 
 
@@ -78,6 +79,9 @@ def folded(source: str) -> Folded:
             written.append(plain)
             at.append(index)
     joined, plain_text = "".join(text), "".join(written)
+    if "é" in lower or "à" in lower:  # "é" is a verb and "às" tells a time: as "e" and "as" they would mean too much
+        accented = "".join(lower)
+        joined = _LONE.sub(lambda match: accented[match.start() : match.end()] if accented[match.start()] in "éà" else match[0], joined)
     if "\x00" in joined:
         joined = _PICTURES.sub(lambda match: _gap(match, plain_text), joined)
     return Folded(joined, "".join(lower), at, plain_text)
@@ -157,18 +161,18 @@ _SOCIAL: Final = re.compile(
     r"(?:eu |nos |nosotros |i |we |te |lo |le )?(?:entend[oie]\w*|compreend\w*|comprend\w*|imagino|understand|sei (?:que|como)|"
     r"se que|i know|i get|hear you|fico|ficamos|estou aqui|estamos aqui|estoy aqui|i'?m here|we'?re here|quedo|quedamos|me alegr\w*|nos alegr\w*|que alegria|"
     r"espero que|esperamos que|ojala|hope|i hope|tomara)\b|"
-    r"(?:ate|hasta) (?:mais|logo|luego|pronto|breve|a proxima|la proxima|ja)|tchau|adios|chau|bye|see you|talk soon|abraco\w*|abrazo\w*|beijo\w*|"
+    r"(?:e |y |and )?(?:ate|hasta) (?:mais|logo|luego|pronto|breve|a proxima|la proxima|ja)|tchau|adios|chau|bye|(?:and |so )?see you|talk soon|anotado|noted|precisando|beleza|combinado|perfeito|maravilha|abraco\w*|abrazo\w*|beijo\w*|"
     r"(?:tenha|tengas?|que tenga\w*|have|enjoy|bom|boa|otim[oa]|excelente|lindo|linda)\b[^.]{0,24}\b(?:dia|tarde|noite|semana|noche|fin|"
     r"final|fim|day|evening|weekend|week|night|one|aula|aulas|viagem|descanso|feriado|domingo|sabado|sexta)\b|"
     r"(?:que|how|what an?) (?:bom|bueno|legal|otim\w*|lind\w*|maravilh\w*|delicia|pena|chato|fofo|genial|rico|triste|alegria|nice|lovely|great|"
     r"sweet|pity|shame)\b|"
     r"(?:sem|no hay|no) (?:problemas?|worries)|nao se preocupe|no te preocupes|don'?t worry|fique tranquil\w*|tranquil\w*|"
-    r"(?:eu )?(?:sou|soy|i am|i'm|aqui e|aqui quem fala e|me chamo|meu nome e|me llamo|mi nombre es|my name is|this is)\b|"
-    r"(?:a tua |a sua |tu |your )?(?:as ordens|a disposicao|a tu disposicion|a la orden|a disposicion|at your service)|"
+    r"(?:eu )?(?:sou|soy|i am|i'm|aqui é|aqui e|aqui quem fala (?:e|é)|me chamo|meu nome e|me llamo|mi nombre es|my name is|this is)\b|"
+    r"(?:estou|estamos|fico|ficamos) (?:por aqui|aqui|a disposicao|à disposicao|torcendo)|(?:a tua |a sua |tu |your )?(?:as ordens|a disposicao|a tu disposicion|a la orden|a disposicion|at your service)|"
     r"conte (?:comigo|conosco|com a gente)|cuenta con|count on|(?:e so|es so|basta|just|solo|so) (?:me |nos )?(?:chamar|avisar|falar|mandar|"
     r"pedir|escrib\w*|llamar|avisarme|let|ask|message|send|text|write|reach)|"
     r"(?:sempre|always|siempre) (?:que precisar|here|aqui)|qualquer (?:coisa|duvida)|cualquier (?:cosa|duda)|any(?:thing)? (?:else|questions?)|"
-    r"se precisar|si necesitas|if you need|ha?ha|rs|kk)"
+    r"se precisar|aqui (?:e|é) (?:a|o)|(?:e|y|and) (?:que|have|tenha|conte|qualquer)|si necesitas|if you need|ha?ha|rs|kk)"
 )
 _REQUEST: Final = re.compile(
     r"(?:por favor|por gentileza|please|pls)\b|"

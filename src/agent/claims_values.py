@@ -104,11 +104,14 @@ _TIME: Final = re.compile(
     r"(?:\s?(?P<half>a\.?m\b\.?|p\.?m\b\.?|(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening)))?"
 )
 _CLOCK: Final = re.compile(
-    rf"\b(?:as|a las?|at|ate as|ate|las|from|until|till?|by|das|desde las|entre as|hasta las?) (?P<h>[01]?\d|2[0-4]|{_SPELLED})(?:\s?h\b)?"
+    rf"\b(?:às|a las?|at|ate às|ate as|ate|las|from|until|till?|by|das|desde las|entre as|entre às|e às|hasta las?) (?P<h>[01]?\d|2[0-4]|{_SPELLED})(?:\s?h\b)?"
     r"(?: (?:e|y) (?P<m>meia|media|[0-5]\d|quinze|trinta|quinze|cuarto))?"
     r"(?P<half> ?(?:a\.?m\b\.?|p\.?m\b\.?|(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening)))?(?![\d.,/%]|\w)(?P<not>\s?(?:dias?|days?|minut|semanas?|weeks?|mes|months?|x|%|reais|parcelas|vezes|pessoas|anos|years|kg|km|unidades|itens|cuotas|personas))?"
 )
 _RANGE: Final = re.compile(r"\b(?:das?|de|from|entre|between|desde(?: las)?)? ?(?P<h>[01]?\d|2[0-4])(?= ?(?:h )?(?:as|a las|ate as|to|-|–|and|e as) ?(?:[01]?\d|2[0-4]) ?(?:h|:\d|am|pm|a\.m|p\.m))")
+_SPELLED_CLOCK: Final = re.compile(
+    rf"\b(?P<h>{_SPELLED.split(')(?:(?:')[0]}))(?: horas)?(?: (?:e|y) (?P<m>meia|media|quinze|cuarto|trinta))? (?P<half>(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening))"
+)
 _NOON: Final = re.compile(r"\b(?P<noon>meio[- ]dia|mediodia|noon|midday)|\b(?P<midnight>meia[- ]noite|medianoche|midnight)")
 _PHONE: Final = re.compile(r"\+\d[\d .\-()]{7,20}\d|(?<![\d\w])\(?0?\d{2}\)?[ -]?9?[ ]?\d{4}[- .]\d{4}(?!\d)|(?<!\d)9?\d{4}-\d{4}(?![\d-])|(?<!\d)0?[38]00[ -]?\d{3}[ -]?\d{3,4}(?!\d)")
 _SHAPED: Final = re.compile(r"(?<!\d)(?:\d{3}\.\d{3}\.\d{3}[-./ ]?\d{2}|\d{2}\.\d{3}\.\d{3}/\d{4}-?\d{2}|\d{5}-\d{3}|\d{2}\.\d{3}-\d{3})(?!\d)")
@@ -122,6 +125,10 @@ _ONE: Final = re.compile(r"\b(?:em|in|within|for|dentro de|de|ate|por|a cada|cad
 _STREET: Final = re.compile(
     r"\b(?:[Rr]ua|R\.|[Aa]venida|[Aa]v\.?|[Aa]lameda|[Tt]ravessa|[Pp]ra[cç]a|[Rr]odovia|[Ee]strada|[Cc]alle|[Aa]vda\.?|[Cc]arrera|[Pp]laza)\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ0-9][\wÀ-ÿ.]*|d[aeo]s?)"
     r"(?:\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ][\wÀ-ÿ.]*|d[aeo]s?|de|la|e|\d+))*|\b\d+\s(?:[A-Z][\w.]*\s){1,3}(?:Street|St\.?|Avenue|Ave\.?|Road|Rd\.?)(?!\w)",
+)
+_NTH: Final = re.compile(
+    r"\b(?P<n>primeir|segund|terceir|primer|tercer|first|second|third)[oa]? (?=(?:troc|cambi|exchang|return|devol|consult|compr|purchas|order|parcel|cuota|mensalid|aula|"
+    r"class|visit|unidade|peca|session|sess|month|mes|item|pedido|tentativ|multa|delivery|entrega))"
 )
 _MARKER: Final = re.compile(r"(?:^|\n)[ \t]*(?:[-•*]\s*)?(\d{1,2})(?:[.)]|\s?[-–]\s)(?=\s?\D)", re.MULTILINE)
 _IDIOMS: Final = re.compile(
@@ -309,6 +316,11 @@ def _times(text: str, language: str, found: _Found) -> None:
         minutes = int(said) if minutes is None else minutes
         start = match.start("h")
         found.add("time", start, match.end(), _halves(hour * 60 + minutes, match["half"], loose=hour <= 12))
+    for match in _SPELLED_CLOCK.finditer(text):
+        hour = spelled(match["h"], language)
+        if hour is not None and 1 <= hour <= 12:
+            minutes = {"meia": 30, "media": 30, "quinze": 15, "cuarto": 15, "trinta": 30}.get(match["m"] or "", 0)
+            found.add("time", match.start(), match.end(), _halves(hour * 60 + minutes, match["half"], loose=False))
     for match in _NOON.finditer(text):
         found.add("time", match.start(), match.end(), (720 if match["noon"] else 0,))
 
@@ -324,6 +336,8 @@ def _halves(minutes: int, half: str | None, *, loose: bool) -> tuple[int, ...]:
 
 
 def _measures(text: str, language: str, found: _Found) -> None:
+    for match in _NTH.finditer(text):
+        found.add("quantity", match.start(), match.end(), {"p": 100, "f": 100, "s": 200, "t": 300}[match["n"][0]], "nth")
     for match in _HALF.finditer(text):
         found.add("quantity", match.start(), match.end(), 3000, "minute")
     for match in _ONE.finditer(text):

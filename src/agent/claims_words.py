@@ -27,16 +27,19 @@ class Mention:
 
 
 _WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
+_PORTUGUESE: Final = re.compile(r"\b(?:nao|voce|vc|com|em|do|da|dos|das|uma|ao|seu|sua|ate|é|na|pelo|pela|mais|ou|sao)\b")
+_OTHER: Final = re.compile(r"\b(?:el|los|las|con|una|del|y|su|en|hay|the|is|of|and|to|your|you|we|our|are|for)\b")
+_NO: Final = re.compile(r"\bno\b")
 _NEGATION: Final = re.compile(
-    r"\b(?:nao|no|not|never|nunca|jamais|jamas|nem|ni|tampouco|tampoco|sem|sin|without|nenhum\w*|ningun\w*|none|neither|zero|cannot|"
+    r"\b(?:nao|not|never|nunca|jamais|jamas|nem|ni|tampouco|tampoco|sem|sin|without|nenhum\w*|ningun\w*|none|neither|zero|cannot|"
     r"\w+n't|deixou de|dejo de|exceto|except|excepto|menos|fora)\b"
 )
 _SHORT: Final = frozenset({"sem", "sin", "without", "zero", "nenhum", "nenhuma", "ningun", "ninguna", "menos", "fora", "except"})
 _AFTER_NEGATION: Final = re.compile(r"[,.;:!?\n]|\b(?:mas|pero|but|porem|apenas|somente|solo|only|so)\b")
 _DONE: Final = re.compile(
-    r"\w+(?:ad[oa]s?|id[oa]s?|ou|aram|eram|iram|amos|imos|emos|aron|ieron|ei|ed)$|"
-    r"(?:feit|abert|pag|entregu|emitid|aceit|suspens|isent|inclus|hech|abiert|resuelt|devuelt|puest|cubiert|cobert|gast|ganh)[oae]s?$|"
-    r"(?:sent|paid|made|done|shipped|sold|lost|found|held|set|won|put|built|caught|fiz|fez|saiu|salio|abriu|pedi|abri|emiti|recebi|"
+    r"\w+(?:ad[oa]s?|id[oa]s?|ou|aram|eram|iram|aron|ieron|ei|ed)$|"
+    r"(?:feit|abert|pront|pag|entregu|emitid|aceit|suspens|isent|inclus|hech|abiert|resuelt|devuelt|puest|cubiert|cobert|gast|ganh)[oae]s?$|"
+    r"(?:ready|listo|lista|listos|listas|sent|paid|made|done|shipped|sold|lost|found|held|set|won|put|built|caught|fiz|fez|saiu|salio|abriu|pedi|abri|emiti|recebi|"
     r"concluiu|conclui|inclui|vendeu|atendeu|prometi|devolveu|devolvi|respondi|respondeu|resolvi|resolveu|transferi|estendi)$"
 )
 _NAME: Final = re.compile(
@@ -47,7 +50,7 @@ _NAME: Final = re.compile(
     r"suporte|soporte|support|garantia|warranty|resposta|respuesta|cancelamento|solicitud|request|despacho|arreglo|chegada|llegada|coleta|"
     r"retirada|retiro|uso|cierre|pickup|update|transfer)s?$"
 )
-_FIRST: Final = re.compile(r"\w{2,}(?:ei|iei|amos|imos|emos)$|(?:fiz|abri|pedi|emiti|inclui|conclui|transferi|devolvi|resolvi|respondi|recebi|estendi)$")
+_FIRST: Final = re.compile(r"\w{2,}(?:ei|iei)$|(?:fiz|abri|pedi|emiti|inclui|conclui|transferi|devolvi|resolvi|respondi|recebi|estendi)$")
 _SPANISH_FIRST: Final = re.compile(r"\w{2,}[éí]$")
 _SPANISH_THIRD: Final = re.compile(r"\w{2,}ó$")
 
@@ -66,7 +69,9 @@ def stem(word: str) -> str:
 def form_of(word: str, accented: str) -> Form:
     if _SPANISH_FIRST.match(accented) or _SPANISH_THIRD.match(accented):
         return "done"
-    if _NAME.match(word) and not (word == "entregue"):
+    if word.startswith(("expected", "estimated", "previst", "estimad")):
+        return "plain"
+    if _NAME.match(word) and word != "entregue":
         return "name"
     return "done" if _DONE.match(word) else "plain"
 
@@ -78,7 +83,10 @@ def is_first(word: str, accented: str) -> bool:
 def negated(text: str) -> list[tuple[int, int]]:
     """The stretches of ``text`` that are denied."""
     spans = []
-    for match in _NEGATION.finditer(text):
+    found = list(_NEGATION.finditer(text))
+    if " no " in f" {text} " and len(_PORTUGUESE.findall(text)) <= len(_OTHER.findall(text)):
+        found += _NO.finditer(text)  # "no" is "in the" in Portuguese
+    for match in found:
         following = text[match.end() : match.end() + 80]
         stop = _AFTER_NEGATION.search(following)
         reach = stop.start() if stop else len(following)
@@ -101,7 +109,12 @@ def mentions(text: str, lower: str | None = None) -> list[Mention]:
         start, end = match.span()
         accented = accents[start:end]
         negative = any(begin <= start < stop for begin, stop in denied)
-        found.append(Mention(concept, form_of(match[0], accented), negative, start, end, is_first(match[0], accented)))
+        form = form_of(match[0], accented)
+        if match[0] in {"unused", "unworn", "unopened", "unwashed"}:
+            negative = not negative
+        if text[max(0, start - 3) : start] == "to " and form == "plain":
+            form = "name"
+        found.append(Mention(concept, form, negative, start, end, is_first(match[0], accented)))
     return found
 
 
@@ -135,7 +148,10 @@ _LIKE: Final[Sequence[frozenset[str]]] = tuple(
         "require allow",
         "closed close",
         "sell stock available",
-        "ship notify",
+        "ready finish prepare available resolve",
+        "receive arrive deliver",
+        "arrive expect",
+        "restart activate",
         "host accept",
     )
 )
