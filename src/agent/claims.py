@@ -55,7 +55,7 @@ _CONDITION: Final = re.compile(
     r"para|to|ao|al)\b"
 )
 _THEN: Final = re.compile(r"^(?:que|assim|asi|so|that way|com isso|dai|ai|y|e|and|para)\b")
-_YOU: Final = re.compile(r"\b(?:voce|vc|usted|tu|you|you've|vos)\b(?: ja| ya| already| have| had| nos| me| te| que)*\s*$")
+_YOU: Final = re.compile(r"\b(?:voce|vc|usted|you|you've|vos)\b(?: ja| ya| already| have| had| nos| me| te| que)*\s*$")
 _YOU_SAID: Final = re.compile(
     r"\b(?:voce|vc|usted|you|tu|te|me)\b[^.]{0,20}\b(?:disse|falou|mencion\w*|comentou|inform\w*|pedi\w*|relatou|dijiste|dices|contou|contaste|said|mention\w*|told|asked|wrote|"
     r"escreveu|citou|passou|enviou|mandou)\b|\b(?:conforme|como|segun|according to what) (?:voce|vc|usted|you|tu)\b|\bentendi\w*\b|\bentiendo\b"

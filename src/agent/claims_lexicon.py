@@ -156,7 +156,6 @@ limit: limit minim maxim
 exclusive: exclusiv vip$
 eligible: elegiv elegib eligib direito$ derecho$ entitled$ right$$
 warranty: garant warrant
-deadline: praz plaz deadline term$
 certificate: certific diplom
 trial: experimental$ teste$ trial$ prueba$ amostra$ demo$
 private: particular$ privad privat
@@ -175,15 +174,12 @@ technician: tecnic technic
 courier: correios$ transportador transportist carrier$ motoboy$ motoqueiro$ entregador$ repartidor$ courier$ motorista$ driver$ conductor$
 tracking: rastre rastrei tracking$ seguimient track$
 invoice: nota$ notas$ fiscal$ nf$ factura$ facturas$ fatura$ faturas$ invoice$ invoices$ recibo$ recibos$ receipt$
-problem: problem
 tax: impost impuest tax$ taxes$
 menu: cardapi menu$ carta$
 food: pizza$ pizzas$ hamburg burger$ sushi$ salad ensalad sobremes postre postres$ dessert refriger gaseos bebid drink$ drinks$ vinho$ vino$ wine$ cervej cervez beer$ prato$ pratos$ plato$ platos$ almoc almuerz lunch$ jant cena$ dinner$ cafe$ breakfast$ desayun molho$ salsa$ queij queso$ cheese$ frango$ pollo$ chicken$ carne$ beef$ peixe$ pescado$ fish$
 spicy: picant spicy$ apimentad
 fasting: jejum$ ayun fasting$
-document: document rg$ passaport pasaport passport$ comprovant comprobant proof$
 prescription: receita$ receta$ prescription
-result: resultad result$ results$
 breakfast: cafe$$$
 pool: piscin pool$ academia$ gym$ gimnas sauna$
 checkin: checkin$ checkout$
@@ -208,6 +204,10 @@ team: equip(e)$$
 """
 
 _TOPICS: Final = """
+document: document rg$ passaport pasaport passport$ comprovant comprobant proof$
+deadline: praz plaz deadline term$
+problem: problem
+result: resultad result$ results$
 total: total
 balance: saldo$ balance$
 price: prec preco$ precos$ precio price valor$ valores$ cust cuesta cuestan$ cost costs$ caro$ cara$ barat expens cheap orcam presupuest quote$

@@ -60,7 +60,7 @@ def same(one: Value, other: Value) -> bool:
         case "date" if other.kind == "date":
             return _same_day(one.norm, other.norm)
         case "weekday":
-            return one.norm == (other.norm if other.kind == "weekday" else _weekday(other))
+            return bool(one.norm == (other.norm if other.kind == "weekday" else _weekday(other)))
         case "month" if other.kind in {"month", "date"}:
             year, month = other.norm[0], other.norm[1]
             return bool(month == one.norm[1] and (one.norm[0] is None or year is None or year == one.norm[0]))
@@ -72,7 +72,7 @@ def same(one: Value, other: Value) -> bool:
             return _digits(one) == str(other.norm // 100)
         case "url" if other.kind in {"url", "email"}:
             return bool(other.norm == one.norm or ("/" not in one.norm and str(other.norm).split("/")[0] == one.norm))
-    return one.kind == other.kind and one.norm == other.norm
+    return one.kind == other.kind and bool(one.norm == other.norm)
 
 
 def _digits(value: Value) -> str:
@@ -147,8 +147,8 @@ def _contradicts(value: Value, around: Around, known: Known) -> bool:
         here, there = said & _AMOUNT_ROLES, known.roles & _AMOUNT_ROLES
         return bool(here and there and not here & there and (here & _SPECIFIC or there & _SPECIFIC))
     if value.kind == "date":
-        here, there = ({_DAY_ROLES[one] for one in group if one in _DAY_ROLES} for group in (said, known.roles))
-        return bool(here and there and not here & there)
+        days, told = ({_DAY_ROLES[one] for one in group if one in _DAY_ROLES} for group in (said, known.roles))
+        return bool(days and told and not days & told)
     return False
 
 

@@ -54,13 +54,12 @@ def promises(text: str, lower: str, start: int, end: int) -> Iterator[tuple[int,
             continue
         yield start + match.start(), end, True
         return
-    match = _SPANISH.search(lower[start:end])
-    if match:
-        yield start + match.start(), end, True
-        return
-    match = _OTHERS.search(piece)
-    if match:
-        yield start + match.start(), end, False
+    own = _SPANISH.search(lower[start:end])
+    other = None if own else _OTHERS.search(piece)
+    if own:
+        yield start + own.start(), end, True
+    elif other:
+        yield start + other.start(), end, False
 
 
 def is_conditional(sentence: str) -> bool:

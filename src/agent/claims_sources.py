@@ -12,7 +12,7 @@ from typing import Any, Final
 from agent.claims_lexicon import concept_of
 from agent.claims_text import folded, segment_at, segments
 from agent.claims_values import Value, find_values
-from agent.claims_words import Mention, form_of, mentions, negated, stem, words
+from agent.claims_words import Form, Mention, form_of, mentions, negated, stem, words
 from domain.decisions import ToolCall
 
 Path = tuple[Any, ...]
@@ -44,7 +44,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All that may stand behind a reply. ``writes``: the functions that act; ``texts``: the tenant's own, by reference."""
+    """All that may stand behind a reply. ``passages`` and ``texts`` (the tenant's own): (reference, text).
+
+    ``writes`` and ``reads``: functions that are known to act, or not to; the name of any other one tells. ``now`` is the
+    business's local time.
+    """
 
     now: datetime
     calls: Sequence[ToolCall] = ()
@@ -53,6 +57,7 @@ class Sources:
     customer: Sequence[str] = ()
     names: Sequence[str] = ()
     writes: frozenset[str] = frozenset()
+    reads: frozenset[str] = frozenset()
 
 
 _WRITING: Final = re.compile(
@@ -128,7 +133,8 @@ class Index:
 
     def _call(self, call: ToolCall, ref: str, path: Path) -> None:
         self.looked = self.looked or ref
-        writes = call.function in self.sources.writes or bool(_WRITING.match(call.function.lower()))
+        named = call.function not in self.sources.reads and bool(_WRITING.match(call.function.lower()))
+        writes = call.function in self.sources.writes or named
         name = _key_words(call.function)
         if call.outcome == "awaiting_approval":
             self.asked = True
@@ -141,11 +147,11 @@ class Index:
             self._json(call.arguments, ref, path, ())
             if writes:
                 self.acted = self.acted or ref
-                form_asks = any(word in _ASKS for word in name)
+                asks = any(word in _ASKS for word in name)
                 for word in name:
                     concept = concept_of(word)
                     if concept:
-                        form = "name" if form_asks and word not in _ASKS else "done"
+                        form: Form = "name" if asks and word not in _ASKS else "done"
                         self.said.append(Said(Mention(concept, form, False, 0, 0), ref, path))
         else:
             self._echo(" ".join(_leaves(call.arguments)))
@@ -264,7 +270,7 @@ class _Read:
     statements: tuple[tuple[frozenset[str], bool], ...]
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8_192)
 def _read(source: str, language: str, today: date) -> _Read:
     """One text of a source, read once: the same passages serve many turns."""
     whole = folded(source[:20_000])

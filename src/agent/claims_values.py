@@ -300,6 +300,10 @@ def _year(year: str | None) -> int | None:
     return None if year is None else int(year) + (2000 if len(year) == 2 else 0)
 
 
+_PARTS: Final = {"meia": 30, "media": 30, "quinze": 15, "cuarto": 15, "trinta": 30}
+"""Minutes after the hour in words."""
+
+
 def _times(text: str, language: str, found: _Found) -> None:
     for match in _RANGE.finditer(text):
         found.add("time", match.start("h"), match.end("h"), (int(match["h"]) % 24 * 60,), "range")
@@ -312,14 +316,13 @@ def _times(text: str, language: str, found: _Found) -> None:
         if hour is None or match["not"] or hour > 24 or bare:
             continue
         said = match["m"] or ""
-        minutes = {"meia": 30, "media": 30, "quinze": 15, "cuarto": 15, "trinta": 30, "": 0}.get(said)
-        minutes = int(said) if minutes is None else minutes
+        minutes = int(said) if said.isdigit() else _PARTS.get(said, 0)
         start = match.start("h")
         found.add("time", start, match.end(), _halves(hour * 60 + minutes, match["half"], loose=hour <= 12))
     for match in _SPELLED_CLOCK.finditer(text):
         hour = spelled(match["h"], language)
         if hour is not None and 1 <= hour <= 12:
-            minutes = {"meia": 30, "media": 30, "quinze": 15, "cuarto": 15, "trinta": 30}.get(match["m"] or "", 0)
+            minutes = _PARTS.get(match["m"] or "", 0)
             found.add("time", match.start(), match.end(), _halves(hour * 60 + minutes, match["half"], loose=False))
     for match in _NOON.finditer(text):
         found.add("time", match.start(), match.end(), (720 if match["noon"] else 0,))
