@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
-from agent.claims_lexicon import CLASSES
-from agent.claims_match import Around, agree, echoed, find_support, same
+from agent.claims_lexicon import CLASSES, concept_of
+from agent.claims_match import NUMERIC, Around, agree, echoed, find_support, same
 from agent.claims_promises import is_conditional, promises
-from agent.claims_sources import Index, Path, Sources, labels_of
-from agent.claims_text import Folded, Mood, Segment, folded, mood, segment_at, segments
+from agent.claims_sources import Index, Known, Path, Sources, labels_of, sides
+from agent.claims_text import Folded, Mood, Segment, folded, moods, segment_at, segments
 from agent.claims_values import Value, find_values
 from agent.claims_words import Mention, alike, mentions, negated, stem, words
 from domain.decisions import Claim, Span
@@ -52,7 +52,7 @@ def check(reply: str, language: str, sources: Sources) -> Ledger:
 _IDENTIFIERS: Final = frozenset({"code", "phone", "email", "handle", "url", "address"})
 _CONDITION: Final = re.compile(
     r"^(?:e |y |and |mas |but |pero )?(?:se|si|if|caso|quando|cuando|when|assim que|once|depois (?:que|de)|after|apos|antes|before|despues|sempre que|whenever|unless|"
-    r"para|to|ao|al)\b"
+    r"(?:para|to|ao|al) \w+(?:ar|er|ir)|to \w+)\b"
 )
 _THEN: Final = re.compile(r"^(?:que|assim|asi|so|that way|com isso|dai|ai|y|e|and|para)\b")
 _YOU: Final = re.compile(r"\b(?:voce|vc|usted|you|you've|vos)\b(?: ja| ya| already| have| had| nos| me| te| que)*\s*$")
@@ -60,26 +60,65 @@ _YOU_SAID: Final = re.compile(
     r"\b(?:voce|vc|usted|you|tu|te|me)\b[^.]{0,20}\b(?:disse|falou|mencion\w*|comentou|inform\w*|pedi\w*|relatou|dijiste|dices|contou|contaste|said|mention\w*|told|asked|wrote|"
     r"escreveu|citou|passou|enviou|mandou)\b|\b(?:conforme|como|segun|according to what) (?:voce|vc|usted|you|tu)\b|\bentendi\w*\b|\bentiendo\b"
 )
-_LAMENT: Final = re.compile(r"\b(?:sint|lament|sorry|desculp|disculp|perd[ao]|apolog|entend|compreend|comprend|imagin|chato|pena|frustr|transtorno|molest|inconven|understand|obrigad|gracias|thank|agrade|espero|hope)\w*")
-_GENERIC_DONE: Final = re.compile(r"\b(?:feit[oa]s?|hech[oa]s?|done|ok|realizad\w+|efetuad\w+|efetivad\w+|conclu\w+|complet\w+|successful\w*|com sucesso|con exito|em andamento|a caminho|na fila|garantid\w+)\b")
-_DONE_ALONE: Final = re.compile(r"(?:ja (?:esta|foi) |ya (?:esta|quedo) |it'?s |all |tudo |todo |esta |muito )?(?:pront(?:o|a|inho)|feit(?:o|inho)|resolvido|resuelto|listo|hecho|done|all set|sorted|fixed|taken care of)(?: (?:ja|aqui|pra voce|para voce|entao|then|now|for you))?")
-_SPECIFIC: Final = re.compile(r"\b(?:seus?|suas?|tus?|sus?|your|meus?|minhas?|ele|ela|dele|dela|it|its|esse|essa|este|esta compra|o pedido|el pedido|the order|a compra)\b")
-_AUXILIARY: Final = re.compile(r"\b(?:foi|foram|fui|fue|fueron|was|were|been|esta|estao|estan|is|are|ja|ya|already|ficou|quedo|quedaron|consta|aparece|has|have|acabou|acaba|got|ha sido|han sido|he|hemos|i've|we've|ser[ai]\w*|saiu|se)\b")
+_LAMENT: Final = re.compile(
+    r"\b(?:sint|lament|sorry|desculp|disculp|perd[ao]|apolog|entend|compreend|comprend|imagin|chato|pena|frustr|transtorno|molest|inconven|understand|obrigad|gracias|thank|agrade|espero|hope)\w*"
+)
+_GENERIC_DONE: Final = re.compile(
+    r"\b(?:feit[oa]s?|hech[oa]s?|done|ok|realizad\w+|efetuad\w+|efetivad\w+|conclu\w+|complet\w+|successful\w*|com sucesso|con exito|em andamento|a caminho|na fila|garantid\w+)\b"
+)
+_DONE_ALONE: Final = re.compile(
+    r"(?:ja (?:esta|foi) |ya (?:esta|quedo) |it'?s |all |tudo |todo |esta |muito )?(?:pront(?:o|a|inho)|feit(?:o|inho)|resolvido|resuelto|listo|hecho|done|all set|sorted|fixed|taken care of)(?: (?:ja|aqui|pra voce|para voce|entao|then|now|for you))?"
+)
+_SPECIFIC: Final = re.compile(
+    r"\b(?:seus?|suas?|tus?|sus?|your|meus?|minhas?|ele|ela|dele|dela|it|its|esse|essa|este|esta compra|o pedido|el pedido|the order|a compra)\b"
+)
+_AUXILIARY: Final = re.compile(
+    r"\b(?:foi|foram|fui|fue|fueron|was|were|been|esta|estao|estan|is|are|ja|ya|already|ficou|quedo|quedaron|consta|aparece|has|have|acabou|acaba|got|ha sido|han sido|he|hemos|i've|we've|ser[ai]\w*|saiu|se)\b"
+)
 _WE_DID: Final = re.compile(r"(?:amos|emos|imos)$")
-_FRAGMENT: Final = re.compile(r"^(?:e|y|and|ou|o|or) (?:o|a|os|as|do|da|el|la|the|seu|sua|tu|your|qual|de)\b[^é]{0,30}$")
-_WE: Final = re.compile(r"\b(?:temos|tenemos|fazemos|hacemos|trabalhamos|trabajamos|damos|usamos|utilizamos|possuimos|dispomos|disponemos|contamos|ficamos (?:em|n[ao])|estamos (?:em|n[ao]|localiz\w+|ubicad\w+|abert\w+|abiert\w+|fechad\w+|cerrad\w+)|we (?:have|do|are|offer|use|make|carry|ship|run)|we've|we're|tem|tiene|hay|existe\w*|it (?:has|comes)|there (?:is|are))\b")
-_COPULA: Final = re.compile(r"\b(?:é|sao|esta|estao|foi|foram|fica|ficam|ficou|tem|vem|vai|pode|podem|da|deve|precisa|custa|vale|sai|es|son|fue|queda|tiene|viene|puede|debe|is|are|was|were|has|have|can|comes|goes|must|costs?|'s|inclui|dura|consta|aparece|continua|sigue|remains|segue|esta[vb]a)\b")
-_YES: Final = re.compile(r"^(?:sim|si|yes|yep|claro que sim|claro que si|com certeza|isso mesmo|exatamente|correto|correcto|correct|exactly|of course|por supuesto|isso|positivo|negativo|nao|no|nope|infelizmente nao|lamentablemente no|unfortunately not)(?: senhora?| temos| tem| pode| da| tenemos| puedes| puede| we do| you can| it is| it does| claro| sim)?$")
-_PRESENCE: Final = re.compile(r"\b(?:alguem|alguien|anyone|somebody|there|robo|bot|tudo bem|td bem|como vai|que tal|how are you|posso (?:perguntar|falar|tirar)|pode me ajudar|me ajuda|puedes ayudar\w*|can you help|help me|virtual|humano|ai\?)\b")
-_HUMAN: Final = re.compile(r"\b(?:sou|soy|i am|i'm) (?:um |uma |un |una |an? )?(?:human\w*|pessoa|persona|person|atendente|operador\w*|real)\b")
+_YEARLY: Final = re.compile(r"\b(?:ano|anual|anuais|year|yearly|annual|mes a mes)\b")
+_LIGHT: Final = frozenset(
+    "pay offer serve work allow give require start support finish contact talk find verify make do prepare test reach sell host improve lower charge win receive guarantee".split()
+)
+_HARMLESS: Final = frozenset(
+    """volta voltam voltar volte falta faltam faltar sobra livre livres trazer traga traz trazem leva levam levar levou pedir pede deixar deixa deixe passar passa passam entrar entra entram
+    sair saem chamo dizer disse conta contar maior menor alto baixo contra nome nombre economia economiza regiao compensa bastante tranquila tranquilo nossa gente dividindo ficando fazendo
+    tardar tarda tardan llevar lleva traer trae venir viene vienen salir sale salen dejar deja pasar pasa entra entrar queda quedan gusta necesitas necesito turno estoy estamos tenemos
+    every comes come coming keep keeps takes take taking bring brings must might currently offline online gone ahead long they're you're we're it's i've we've that's there's nothing anything
+    something everything each around about again also next first second third morning afternoon evening night manha tarde noite noche segunda terca quarta quinta sexta valor valores
+    seguir segue seguem continua continuam continue sigue alem ademas besides included apenas partir periodo prazo menores maiores anos dias meses semanas horas minutos inteira inteiro
+    direto directo right away via normal simples simple facil easy rapido rapidinho quick fast bonita bonito linda lindo otima boa bom novo nova new old great nice voce senhor senhora
+    depende dependendo caso sempre geral hora horas data datas feito feita feitas feitos pronto prontinho done news achei aqui agora mesmo mesma importante important lembre lembrar lembrando
+    recomendo recomendamos recomenda sugiro sugerimos suggest recommend sabe saber querer quer quiser podera poderia podem consegue conseguem conseguir economizar aproximadamente aprox media total
+    pessoalmente conforme indicado informado mencionado disse falou peca pecas basta mostrar mostre apresentar apresente ativo ativa sera serao fosse seria seriam seja sejam havia houve havera
+    estando sendo tendo usando pagando ganham ganha custam custa costs spend save saves starting starts ends until desses dessas destes destas dele dela deles delas quem whose whom""".split()
+)
+_FRAGMENT: Final = re.compile(
+    r"^(?:e|y|and|ou|o|or) (?:o|a|os|as|do|da|el|la|the|seu|sua|tu|your|qual|de)\b[^é]{0,30}$"
+)
+_WE: Final = re.compile(
+    r"\b(?:temos|tenemos|fazemos|hacemos|trabalhamos|trabajamos|damos|usamos|utilizamos|possuimos|dispomos|disponemos|contamos|ficamos (?:em|n[ao])|estamos (?:em|n[ao]|localiz\w+|ubicad\w+|abert\w+|abiert\w+|fechad\w+|cerrad\w+)|we (?:have|do|are|offer|use|make|carry|ship|run)|we've|we're|tem|tiene|hay|existe\w*|it (?:has|comes)|there (?:is|are))\b"
+)
+_COPULA: Final = re.compile(
+    r"\b(?:é|sao|esta|estao|foi|foram|fica|ficam|ficou|tem|vem|vai|pode|podem|da|deve|precisa|custa|vale|sai|es|son|fue|queda|tiene|viene|puede|debe|is|are|was|were|has|have|can|comes|goes|must|costs?|'s|inclui|dura|consta|aparece|continua|sigue|remains|segue|esta[vb]a)\b"
+)
+_YES: Final = re.compile(
+    r"^(?:sim|si|yes|yep|claro que sim|claro que si|com certeza|isso mesmo|exatamente|correto|correcto|correct|exactly|of course|por supuesto|isso|positivo|negativo|nao|no|nope|infelizmente nao|lamentablemente no|unfortunately not)(?: senhora?| temos| tem| pode| da| tenemos| puedes| puede| we do| you can| it is| it does| claro| sim)?$"
+)
+_PRESENCE: Final = re.compile(
+    r"\b(?:alguem|alguien|anyone|somebody|there|robo|bot|tudo bem|td bem|como vai|que tal|how are you|posso (?:perguntar|falar|tirar)|pode me ajudar|me ajuda|puedes ayudar\w*|can you help|help me|virtual|humano|ai\?)\b"
+)
+_HUMAN: Final = re.compile(
+    r"\b(?:sou|soy|i am|i'm) (?:um |uma |un |una |an? )?(?:human\w*|pessoa|persona|person|atendente|operador\w*|real)\b"
+)
 _BENEFITS: Final = frozenset({"free", "discount", "cashback", "waive"})
 _MONEYED: Final = frozenset({"charge", "fee", "freight", "pay", "price", "interest", "fine", "deposit", "tax"})
 _STOP: Final = frozenset(
     """para pelo pela pelos pelas com sem sobre entre mais muito muita muitos muitas tambem ainda agora aqui isso essa esse este esta estas estes aquele aquela ela ele eles elas
     voce voces nosso nossa nossos nossas seus suas minha meus minhas como quando onde qual quais porque pois entao assim apenas somente todo toda todos todas cada mesmo mesma
-    outro outra outros outras algum alguma alguns algumas nenhum nenhuma nada tudo bem bom boa certo certa claro sim nao conforme cerca aproximadamente aproximado geral sempre
+    outro outra outros outras algum alguma alguns algumas nenhum nenhuma nada tudo bem bom boa certo certa claro sim nao conforme cerca aproximadamente acima abaixo mais aproximado geral sempre
     nunca depois antes durante desde partir logo hoje amanha ontem dentro fora acima abaixo segue seguinte seguintes forma tipo vez vezes favor gente ser estar ter fazer dar ficar
-    esta estao estava sera foram fica ficam ficou fazem fazer tem temos deve devem pode podem posso podemos quer precisar caso segundo junto tanto quanto menos pouco pra pras pros
+    esta estao estava sera foram fica ficam ficou fazem fazer tem temos deve devem pode podem posso podemos quer precisar caso segundo tanto quanto menos pouco pra pras pros
     pero tambien aqui ahora este esta estos estas nuestro nuestra nuestros nuestras suyo cuando donde cual porque entonces asi solo solamente todos todas cada mismo misma otro otra
     algun alguna nada todo bien bueno buena cierto claro segun siempre despues antes durante desde hasta luego dentro fuera arriba abajo siguiente forma hacer tener puede pueden
     puedes usted ustedes tienes tiene tienen estan muy mucho mucha unos unas the this that these those with without about from your yours our ours their they them there here have
@@ -89,7 +128,9 @@ _STOP: Final = frozenset(
     combinado maravilha perfect perfecto genial vale listo pronto prontinho aviso lembrando lembre detalhes informacoes situacao atual atualmente momento normalmente geralmente
     basta preciso precisa sendo visto vista olha veja viu aproveita aproveite qualquer opcao opcoes opciones options option melhor mejor best""".split()
 )
-_KNOWN_NAMES: Final = frozenset("whatsapp instagram facebook google brasil brazil deus cpf cnpj cep nfe sac pdf sms url faq iphone android email gmail senhor senhora natal".split())
+_KNOWN_NAMES: Final = frozenset(
+    "whatsapp instagram facebook google brasil brazil deus cpf cnpj cep nfe sac pdf sms url faq iphone android email gmail senhor senhora natal".split()
+)
 
 
 @dataclass(slots=True)
@@ -115,12 +156,16 @@ class _Check:
         self.values = find_values(self.read, self.language, self.index.today)
         inside = {place for value in self.values for place in range(value.start, value.end)}
         self.parts = segments(text, inside.__contains__)
-        self.moods = [mood(text, part) for part in self.parts]
-        self.denied = negated(text)
-        every = mentions(text, self.read.lower)
-        self.named = [[m for m in every if part.start <= m.start < part.end and m.start not in inside] for part in self.parts]
+        self.denied = negated(text, self.language)
+        every = mentions(text, self.read.lower, self.language)
+        done = [m.start for m in every if m.form == "done" and CLASSES[m.concept] == "state"]
+        self.moods = moods(text, self.parts, lambda part: any(part.start <= place < part.end for place in done))
+        self.named = [
+            [m for m in every if part.start <= m.start < part.end and m.start not in inside] for part in self.parts
+        ]
         for value in self.values:
             self._value(value)
+        self._worked_out()
         for place in range(len(self.parts)):
             if not self._promise(place):
                 self._statement(place)
@@ -151,7 +196,9 @@ class _Check:
         place = segment_at(self.parts, value.start)
         feeling, piece = self.moods[place], self._piece(place)
         day = value.kind in {"date", "weekday", "time", "month"}
-        if day and (feeling == "social" or self._is_small_talk(place)):
+        if day and (
+            feeling == "social" or self._is_small_talk(place) or (value.unit == "part" and feeling == "question")
+        ):
             return
         part = self.parts[place]
         around = Around(
@@ -169,25 +216,79 @@ class _Check:
             self._claim(value.start, value.end, value.kind, "calendar")
             return
         if echoed(value, self.index):
-            denied = any(m.negative for m in self.named[place]) or re.search(r"\b(?:nao|no|not|\w+n't|sem|sin)\b", piece)
+            denied = any(m.negative for m in self.named[place]) or re.search(
+                r"\b(?:nao|no|not|\w+n't|sem|sin)\b", piece
+            )
             said = _YOU_SAID.search(" ".join(self._piece(other) for other in self._sentence(place)))
-            if value.kind in _IDENTIFIERS or feeling != "statement" or denied or said or (value.kind == "number" and value.norm >= 100_000):
+            counted = value.kind in {"number", "quantity"} and any(
+                other.kind == "money" and self.parts[place].start <= other.start < self.parts[place].end
+                for other in self.values
+            )
+            if (
+                counted
+                or value.kind in _IDENTIFIERS
+                or feeling != "statement"
+                or denied
+                or said
+                or (value.kind == "number" and value.norm >= 100_000)
+            ):
                 self._claim(value.start, value.end, value.kind, "customer")
                 return
-        if value.kind == "date" and value.norm == (self.index.today.year, self.index.today.month, self.index.today.day) and feeling != "statement":
+        if (
+            value.kind == "date"
+            and value.norm == (self.index.today.year, self.index.today.month, self.index.today.day)
+            and feeling != "statement"
+        ):
             return
         self._claim(value.start, value.end, value.kind, None)
+
+    def _worked_out(self) -> None:
+        """Amounts that follow from other amounts of the reply, once those are known to be right."""
+        wrong = {claim.start for claim in self.claims if claim.supported_by is None}
+        right = [value for value in self.values if value.kind == "money" and self.read.at[value.start] not in wrong]
+        for value in self.values:
+            begin = self.read.at[value.start]
+            if begin in wrong and value.kind in NUMERIC:
+                place = segment_at(self.parts, value.start)
+                known = replace(
+                    self.index,
+                    known=[
+                        *self.index.known,
+                        *(Known(other, "arithmetic", ("text", ""), frozenset()) for other in right),
+                    ],
+                )
+                counts = [Value("number", 0, 0, 1200)] if _YEARLY.search(self.read.text) else []
+                found = find_support(
+                    value,
+                    known,
+                    Around(frozenset(), frozenset(), negative=False),
+                    also=[*self.index.echo, *self.values, *counts],
+                )
+                if found and value.kind == "money" and not any(same(value, each.value) for each in self.index.known):
+                    self.claims = [c for c in self.claims if c.start != begin or c.supported_by is not None]
+                    self._claim(value.start, value.end, value.kind, found[0])
+                    self.anchored.add(place)
+                    right.append(value)
 
     def _is_small_talk(self, place: int) -> bool:
         """A goodbye until tomorrow, a wish for the weekend: no statement, and nothing of the business beside it."""
         piece = self._piece(place)
-        return bool(re.match(r"(?:ate|hasta|see you|nos vemos|te (?:vejo|espero)|te esperamos)\b", piece)) and not re.search(r"\d", piece)
+        return bool(
+            re.match(r"(?:ate|hasta|see you|nos vemos|te (?:vejo|espero)|te esperamos)\b", piece)
+        ) and not re.search(r"\d", piece)
 
     def _agrees_with_neighbour(self, value: Value) -> bool:
         """A weekday beside the date that it names, where that date stands on its own feet."""
         if value.kind != "weekday":
             return False
-        return any(other.kind == "date" and other is not value and abs(other.start - value.start) < 24 and same(value, other) and echoed(other, self.index) for other in self.values)
+        return any(
+            other.kind == "date"
+            and other is not value
+            and abs(other.start - value.start) < 24
+            and same(value, other)
+            and echoed(other, self.index)
+            for other in self.values
+        )
 
     # Promises
 
@@ -201,7 +302,13 @@ class _Check:
             before = [self.moods[other] for other in around if other <= place]
             previous = [self.moods[other] for other in range(place) if self.parts[other].sentence == part.sentence - 1]
             asked = own and _THEN.match(self._piece(place)) and {"request", "question"} & set(previous)
-            if "request" in before or "offer" in before or is_conditional(sentence) or asked or (own and "request" in previous[-1:]):
+            if (
+                "request" in before
+                or "offer" in before
+                or is_conditional(sentence)
+                or asked
+                or (own and "request" in previous[-1:])
+            ):
                 return True
             self._claim(start, end, "promise", self._kept(place, own=own))
             return True
@@ -211,7 +318,18 @@ class _Check:
         """What makes a promise true: a call that waits for a person, or a source that says so of the business."""
         named = [m for m in self.named[place] if CLASSES[m.concept] == "state"]
         concepts = {m.concept for m in named}
-        if self.index.asked and concepts <= {"confirm", "verify", "contact", "notify", "update", "talk", "receive", "serve", "approve", "finish"}:
+        if self.index.asked and concepts <= {
+            "confirm",
+            "verify",
+            "contact",
+            "notify",
+            "update",
+            "talk",
+            "receive",
+            "serve",
+            "approve",
+            "finish",
+        }:
             return "awaiting_approval"
         if not concepts:
             return None
@@ -238,10 +356,16 @@ class _Check:
     def _free(self, wanted: Mention) -> str | None:
         """Not charged is free, and free is not charged."""
         if wanted.concept in _BENEFITS and not wanted.negative:
-            zero = next((k.ref for k in self.index.known if k.value.norm == 0 and k.value.kind in {"money", "number"}), None)
-            return zero or next((s.ref for s in self.index.said if s.mention.concept in _MONEYED and s.mention.negative), None)
+            zero = next(
+                (k.ref for k in self.index.known if k.value.norm == 0 and k.value.kind in {"money", "number"}), None
+            )
+            return zero or next(
+                (s.ref for s in self.index.said if s.mention.concept in _MONEYED and s.mention.negative), None
+            )
         if wanted.concept in _MONEYED and wanted.negative:
-            return next((s.ref for s in self.index.said if s.mention.concept in _BENEFITS and not s.mention.negative), None) or next(
+            return next(
+                (s.ref for s in self.index.said if s.mention.concept in _BENEFITS and not s.mention.negative), None
+            ) or next(
                 (k.ref for k in self.index.known if k.value.norm == 0 and k.value.kind in {"money", "number"}), None
             )
         return None
@@ -258,16 +382,18 @@ class _Check:
         before = [self.moods[other] for other in self._sentence(place) if other < place]
         if "request" in before and _THEN.match(piece) and not any(m.form == "done" for m in named):
             return
-        if feeling == "statement" and _YOU_SAID.search(" ".join(self._piece(other) for other in self._sentence(place) if other <= place)):
+        if feeling == "statement" and _YOU_SAID.search(
+            " ".join(self._piece(other) for other in self._sentence(place) if other <= place)
+        ):
             named = [m for m in named if m.concept not in self.index.echo_concepts]
         if feeling in {"request", "question", "inability"} and not (feeling == "question" and not part.last):
             return
         if feeling == "social" and _LAMENT.search(piece):
             return
         if feeling in {"offer", "social", "question"} or conditional:
-            named = [m for m in named if m.form == "done" and (m.first or _AUXILIARY.search(piece)) and not conditional] + [
-                m for m in named if m.concept in _BENEFITS and feeling == "offer"
-            ]
+            named = [
+                m for m in named if m.form == "done" and (m.first or _AUXILIARY.search(piece)) and not conditional
+            ] + [m for m in named if m.concept in _BENEFITS and feeling == "offer"]
         self._check_named(place, named)
         if feeling == "statement" and not conditional:
             self._check_rest(place, bool(named))
@@ -275,7 +401,9 @@ class _Check:
     def _check_named(self, place: int, named: Iterable[Mention]) -> None:
         part, piece = self.parts[place], self._piece(place)
         named = list(named)
-        finished = _GENERIC_DONE.search(piece) or next((True for m in named if m.concept == "finish" and m.form == "done"), None)
+        finished = _GENERIC_DONE.search(piece) or next(
+            (True for m in named if m.concept == "finish" and m.form == "done"), None
+        )
         for wanted in named:
             if wanted.form == "name" and CLASSES[wanted.concept] == "state" and not finished:
                 continue
@@ -284,10 +412,25 @@ class _Check:
             before = self.read.text[part.start : wanted.start]
             if _YOU.search(before) and wanted.concept in self.index.echo_concepts:
                 continue
-            first = wanted.first or (_WE_DID.search(self.read.text[wanted.start : wanted.end]) is not None and bool(_SPECIFIC.search(piece) or re.search(r"\b(?:ja|ya|acabamos)\b", piece)))
+            first = wanted.first or (
+                _WE_DID.search(self.read.text[wanted.start : wanted.end]) is not None
+                and bool(_SPECIFIC.search(piece) or re.search(r"\b(?:ja|ya|acabamos)\b", piece))
+            )
+            light = wanted.concept in _LIGHT and wanted.form == "plain"
+            heard = (
+                wanted.form != "done"
+                and wanted.concept in self.index.echo_concepts
+                and CLASSES[wanted.concept] == "fact"
+            )
+            if (light or (heard and place in self.anchored)) and not finished:
+                continue
             done = first or wanted.form == "done" or (finished is not None and wanted.form == "name")
             state = CLASSES[wanted.concept] == "state"
-            particular = first or bool(_SPECIFIC.search(piece)) or any(v.kind in _IDENTIFIERS for v in self.values if part.start <= v.start < part.end)
+            particular = (
+                first
+                or bool(_SPECIFIC.search(piece))
+                or any(v.kind in _IDENTIFIERS for v in self.values if part.start <= v.start < part.end)
+            )
             call = done and state and particular and (first or bool(_AUXILIARY.search(piece)) or finished is not None)
             if wanted.first and wanted.concept in {"verify", "find", "receive", "note"}:
                 ref = self.index.answered if wanted.concept != "note" else self.index.acted
@@ -305,7 +448,11 @@ class _Check:
         if not strict:
             return
         concepts = alike(wanted.concept)
-        paths = tuple(s.path for s in self.index.said if s.mention.concept in concepts and not s.weak and s.mention.negative == wanted.negative)
+        paths = tuple(
+            s.path
+            for s in self.index.said
+            if s.mention.concept in concepts and not s.weak and s.mention.negative == wanted.negative
+        )
         self.paths.setdefault(self.parts[place].sentence, []).append((wanted, paths))
 
     def _check_rest(self, place: int, named: bool) -> None:
@@ -313,17 +460,70 @@ class _Check:
         part, piece = self.parts[place], self._piece(place)
         if any(claim.supported_by is None for claim in self._claims_in(part)):
             return
-        content = [m[0] for m in words(piece) if len(m[0]) > 3 and m[0] not in _STOP and not any(v.start <= part.start + m.start() < v.end for v in self.values)]
+        content = self._content(place)
         known = [word for word in content if stem(word) in self.index.stems]
+        strange = [
+            word
+            for word in content
+            if word not in known
+            and word not in _HARMLESS
+            and concept_of(word) is None
+            and stem(word) not in self.index.echo_stems
+        ]
+        if self._denied_elsewhere(place):
+            self._claim(part.start, part.end, "fact", None)
+            return
         if known:
             self.anchored.add(place)
+        if len(strange) > 1 and (
+            place in self.anchored or any(CLASSES[m.concept] == "topic" for m in self.named[place])
+        ):
+            self._claim(part.start, part.end, "fact", None)
+            return
         around = self._sentence(place)
         if place in self.anchored or any(other in self.anchored for other in around):
             return
         topics = [m for m in self.named[place] if CLASSES[m.concept] == "topic"]
-        says = _WE.search(piece) or (topics and _COPULA.search(piece) and not _FRAGMENT.match(piece))
+        works = any(m.concept in _LIGHT and m.form == "plain" for m in self.named[place])
+        says = works or _WE.search(piece) or (topics and _COPULA.search(piece) and not _FRAGMENT.match(piece))
         if says and (content or topics) and not (topics and not content and len(piece) < 12):
             self._claim(part.start, part.end, "fact", None)
+
+    def _content(self, place: int) -> list[str]:
+        """The words of a segment that carry its meaning."""
+        part, found = self.parts[place], []
+        for match in words(self._piece(place)):
+            start = part.start + match.start()
+            short = len(match[0]) <= 3 and not self.read.capital[start : start + len(match[0])].isupper()
+            if (
+                len(match[0]) > 1
+                and not short
+                and match[0] not in _STOP
+                and not any(v.start <= start < v.end for v in self.values)
+            ):
+                found.append(match[0])
+        return found
+
+    def _denied_elsewhere(self, place: int) -> bool:
+        """Whether the statement of a text that is nearest to this one says the contrary."""
+        part = self.parts[place]
+        if any(m.concept in _MONEYED and m.negative for m in self.named[place]):
+            return False  # what is not charged is looked up as what is free
+        own = sides(self.read.text, part.start, part.end, self.denied, self.values)
+        best, contrary = 0.0, False
+        for told in self.index.statements:
+            shared = [token for token in own if token in told]
+            weight = len(shared) + len([t for t in shared if isinstance(t, tuple)]) / 2
+            if weight < 1 or weight < best:
+                continue
+            against = any(
+                own[token] != told[token] for token in shared if not isinstance(token, tuple) and token not in _MONEYED
+            )
+            named = [token for token in shared if CLASSES.get(token) != "state"]
+            against = against and len(shared) > 1 and bool(named)
+            contrary = against if weight > best else contrary and against
+            best = weight
+        return contrary
 
     def _claims_in(self, part: Segment) -> list[Claim]:
         start, end = self.read.source(part.start, part.end)
@@ -367,7 +567,11 @@ class _Check:
         for (before, _), (after, paths) in pairwise(runs):
             if len(before) > 1 or any(value.kind == before[0].kind for value in after):
                 continue
-            if any(known.value.kind == before[0].kind and agree((known.path,), paths) for known in self.index.known if len(known.path) > 1):
+            if any(
+                known.value.kind == before[0].kind and agree((known.path,), paths)
+                for known in self.index.known
+                if len(known.path) > 1
+            ):
                 for value in after:
                     self._claim(value.start, value.end, "mixed_up", None)
 

@@ -16,7 +16,7 @@ from typing import Final, Literal
 ConceptClass = Literal["state", "fact", "topic"]
 
 _STATES: Final = """
-cancel: cancel anul desmarc
+cancel: cancel anul$ anulad anular anule anulo desmarc
 refund: reembols estorn ressarc refund reintegr
 return: devol return
 exchange: troc$ troca trocad trocam trocar trocou troque troquei cambi exchang swap substitu replac
@@ -25,7 +25,7 @@ deliver: entreg deliver
 arrive: cheg lleg arriv
 expect: expect$ expected$ previs previst estimat estimad eta$
 underway: caminho$ camino$ transit transito$ transporte$ way$ route$ rota$ ruta$
-pay: pag paga$ pagam pagar pagad pago$ pagos$ paguei$ pagou$ paid$ pay$ pays$ payment paying quitad quitou$ abonad liquid compens
+pay: pag paga$ pagam pagar pagad pago$ pagos$ paguei$ pagou$ paid$ pay$ pays$ payment paying quitad quitou$ abonad liquid
 approve: aprov aprob approv autoriz authoriz deferid
 refuse: recus negad negou$ rechaz declin denied$ deny$ reject reprov indefer
 confirm: confirm
@@ -62,7 +62,7 @@ note: anotad anotei$ anotamos$ anote$ anotar$ noted$ note$ logged$ recorded$ rec
 save: salv guardad guardei$ guardamos$ saved$ save$ guarde$ guardad
 finish: conclu finaliz complet finish efetu efetiv realiz efectu processad processed$ process proces tramit realizad realizou$ realizei$ realizado$ efetuad
 await: aguard pend esper(ando)$ esperando$ await awaiting$ waiting$ wait$ espera$
-expire: expir venc vence caduc overdue$ lapsed$ prescri
+expire: due$ expir venc vence caduc overdue$ lapsed$ prescri
 renew: renov renew prorrog extend estend exten
 end: acab esgot agot terminad ended$ sold$ exhaust
 win: ganhador ganhou$ gano$ ganaste$ won$ premi sorteio$ sortead
@@ -79,7 +79,7 @@ migrate: migra upgrad downgrad
 pausing: pausad pausamos pausei$ pause$ paused$
 test: testad testei$ testamos$ tested$
 sign: firmad signed$$
-clear: baix(ad)$ baixad baixa$ compensad cleared$
+clear: compensad cleared$
 discountdone: abat deduz deduc
 start: comec inici empez empiez start began$ begin comienz comenz
 offer: oferec ofrec offer
@@ -143,7 +143,8 @@ transferpay: ted$ doc$ wire$
 crypto: bitcoin cripto crypto
 paypal: paypal$ mercadopago$ picpay$
 store: fisica$ fisico$ filial$ filiais$ sucursal sucursales$ showroom$ branch$ branches$ physical$
-online: online$ virtual$$ remot telemedic teleconsult
+normal: normal$ normais$ normales$ regular$ estavel$ estable$ fine$ okay$
+online: online$ offline$ virtual$$ remot telemedic teleconsult
 home: domicil residenc casa$ home$ doorstep$
 weekend: fim(de)$ finde$ weekend
 holiday: feriad festiv holiday
@@ -158,13 +159,8 @@ eligible: elegiv elegib eligib direito$ derecho$ entitled$ right$$
 warranty: garant warrant
 certificate: certific diplom
 trial: experimental$ teste$ trial$ prueba$ amostra$ demo$
-private: particular$ privad privat
+private: particular privad privat
 individual: individual individuais$
-child: crianc infant nin(o)$ nino$ ninos$ nina$ ninas$ kids$ child children$
-adult: adult
-senior: idos mayores$ senior$ seniors$
-student: estud alun student
-teacher: profess teacher
 doctor: medic doutor$ doutora$ dr$ dra$ doctor$ doctora$ dentist
 language: ingles$ espanhol$ frances$ english$ spanish$ french$ alemao$ aleman$ german$ portugues$ portuguese$
 speed: velocid speed mega$ megas$ giga$ mbps$ gbps$ gb$ mb$ fibra$ fiber$
@@ -181,7 +177,7 @@ spicy: picant spicy$ apimentad
 fasting: jejum$ ayun fasting$
 prescription: receita$ receta$ prescription
 breakfast: cafe$$$
-pool: piscin pool$ academia$ gym$ gimnas sauna$
+pool: piscin pool$ gym$ gimnas sauna$
 checkin: checkin$ checkout$
 vacancy: vaga$$
 uniform: uniform
@@ -204,8 +200,13 @@ team: equip(e)$$
 """
 
 _TOPICS: Final = """
-document: document rg$ passaport pasaport passport$ comprovant comprobant proof$
 deadline: praz plaz deadline term$
+teacher: profess teacher
+student: estud alun student
+senior: idos mayores$ senior$ seniors$
+adult: adult
+child: crianc infant nin(o)$ nino$ ninos$ nina$ ninas$ kids$ child children$
+document: document rg$ passaport pasaport passport$ comprovant comprobant proof$
 problem: problem
 result: resultad result$ results$
 total: total

@@ -15,7 +15,9 @@ from typing import Final, Literal
 
 Mood = Literal["statement", "question", "request", "offer", "inability", "social"]
 
-_ABBREVIATIONS: Final = frozenset("dr dra sr sra srta av r al tel ex prof profa mr mrs ms st no nro num pag ref apto cap".split())
+_ABBREVIATIONS: Final = frozenset(
+    "dr dra sr sra srta av r al tel ex prof profa mr mrs ms st no nro num pag ref apto cap".split()
+)
 _END: Final = re.compile(r"[!?\n;]+|\.+(?=\s|$)|…")
 _CUT: Final = re.compile(
     r"\s*(?:,(?!\d)|[()]|\s[-–—]+\s|:\s)\s*|\s+(?=(?:e|y|and|mas|porem|pero|but|porque|pois|(?:ya|ja) que|because|entao|entonces|"
@@ -57,7 +59,9 @@ def _letters(char: str) -> tuple[tuple[str, str, str], ...]:
             continue
         lower = plain.lower()[:1]
         base = next((c for c in unicodedata.normalize("NFD", lower) if not unicodedata.combining(c)), lower)
-        base = {"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"', "¡": " ", "¿": " ", "*": " ", "_": " ", "~": " "}.get(base, base)
+        base = {"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"', "¡": " ", "¿": " ", "*": " ", "_": " ", "~": " "}.get(
+            base, base
+        )
         out.append((" " if base.isspace() else base, lower, plain))
     return tuple(out)
 
@@ -81,7 +85,9 @@ def folded(source: str) -> Folded:
     joined, plain_text = "".join(text), "".join(written)
     if "é" in lower or "à" in lower:  # "é" is a verb and "às" tells a time: as "e" and "as" they would mean too much
         accented = "".join(lower)
-        joined = _LONE.sub(lambda match: accented[match.start() : match.end()] if accented[match.start()] in "éà" else match[0], joined)
+        joined = _LONE.sub(
+            lambda match: accented[match.start() : match.end()] if accented[match.start()] in "éà" else match[0], joined
+        )
     if "\x00" in joined:
         joined = _PICTURES.sub(lambda match: _gap(match, plain_text), joined)
     return Folded(joined, "".join(lower), at, plain_text)
@@ -108,7 +114,11 @@ def segments(text: str, taken: Callable[[int], bool]) -> list[Segment]:
     """Cut ``text``; nothing is cut where ``taken`` says that a value goes on."""
     found: list[Segment] = []
     begin = number = 0
-    ends = [(match.start(), match.end()) for match in _END.finditer(text) if not _no_end(text, match) and not taken(match.start())]
+    ends = [
+        (match.start(), match.end())
+        for match in _END.finditer(text)
+        if not _no_end(text, match) and not taken(match.start())
+    ]
     for stop, after in [*ends, (len(text), len(text))]:
         if text[begin:stop].strip():
             asks = "?" in text[stop:after]
@@ -154,14 +164,14 @@ _GREETING: Final = (
 _SOCIAL: Final = re.compile(
     rf"(?:{_GREETING}\b|"
     r"(?:muit[oa]s? |mil )?(?:obrigad[oa]|grat[oa]|gracias|thanks?|valeu|agrade[cz]\w*|de nada|por nada|imagina\b|disponha|"
-    r"you'?re welcome|my pleasure|welcome|bem[- ]vind\w*|bienvenid\w*|um prazer|prazer|mucho gusto|con gusto|un placer|nice to|glad|"
+    r"you'?re welcome|my pleasure|welcome|(?:sejam? |and |e )*bem[- ]vind\w*|(?:and |y |sean? )*(?:bienvenid|welcome)\w*|bienvenid\w*|um prazer|prazer|mucho gusto|con gusto|un placer|nice to|glad|"
     r"parabens|felicidades|felicitaciones|congrat\w*|feliz|felices|happy|merry)\b|"
     r"(?:me )?(?:desculp\w*|perdao|perdon\w*|disculp\w*|sorry|apolog\w*|pedimos desculpas|peco desculpas|mil desculpas|lament\w*|"
     r"(?:sinto|sentimos|siento|lo siento|i'?m (?:so |very |really )?sorry|we'?re (?:so |very )?sorry))|"
     r"(?:eu |nos |nosotros |i |we |te |lo |le )?(?:entend[oie]\w*|compreend\w*|comprend\w*|imagino|understand|sei (?:que|como)|"
     r"se que|i know|i get|hear you|fico|ficamos|estou aqui|estamos aqui|estoy aqui|i'?m here|we'?re here|quedo|quedamos|me alegr\w*|nos alegr\w*|que alegria|"
     r"espero que|esperamos que|ojala|hope|i hope|tomara)\b|"
-    r"(?:e |y |and )?(?:ate|hasta) (?:mais|logo|luego|pronto|breve|a proxima|la proxima|ja)|tchau|adios|chau|bye|(?:and |so )?see you|talk soon|anotado|noted|precisando|beleza|combinado|perfeito|maravilha|abraco\w*|abrazo\w*|beijo\w*|"
+    r"(?:e |y |and )?(?:ate|hasta) (?:mais|logo|luego|pronto|breve|a proxima|la proxima|ja)|tchau|adios|chau|bye|(?:and |so )?see you|talk soon|anotado|noted|aproveit\w*|descans\w*|curt[ae]|disfrut\w*|cuide-se|cuidate|take care|boa sorte|suerte|good luck|melhoras|force|forca|precisando|beleza|combinado|perfeito|maravilha|abraco\w*|abrazo\w*|beijo\w*|"
     r"(?:tenha|tengas?|que tenga\w*|have|enjoy|bom|boa|otim[oa]|excelente|lindo|linda)\b[^.]{0,24}\b(?:dia|tarde|noite|semana|noche|fin|"
     r"final|fim|day|evening|weekend|week|night|one|aula|aulas|viagem|descanso|feriado|domingo|sabado|sexta)\b|"
     r"(?:que|how|what an?) (?:bom|bueno|legal|otim\w*|lind\w*|maravilh\w*|delicia|pena|chato|fofo|genial|rico|triste|alegria|nice|lovely|great|"
@@ -205,6 +215,8 @@ _INABILITY: Final = re.compile(
     r"\b(?:i|we)(?: am|'m| are|'re| was| were|'ve| have| do| did)?(?: still| really| just)?(?: not|n't| unable| can't| cannot| could not| couldn't| don't| didn't| wasn't| haven't| do not| did not| was not| have not)\b"
     r"(?: yet| been)?(?: able)?(?: to)?|"
     r"\bcan'?t\b|\bcannot\b|\bcouldn'?t\b|\bunable to\b|\bunfortunately i\b|\bit (?:didn'?t|did not) (?:go through|work)|"
+    r"\b(?:tentei|tentamos|intente|intentamos|i tried|we tried)\b|\b(?:sistema|system|servidor|server|agenda|consulta)\b.{0,12}(?:nao respondeu|no respondio|no responde|"
+    r"fora do ar|indisponivel|instavel|didn't respond|did not respond|not responding|is down|caido|lento)|"
     r"\b(?:sem|sin|without) (?:sucesso|exito|success)|\bdeu (?:erro|problema)|\bhubo un (?:error|problema)|\bthere was (?:an error|a problem)|"
     r"\b(?:houve|ocorreu|tive|tivemos|tuve|tuvimos|i had|i ran into|we had) (?:um |un |an? )?(?:erro|problema|falha|error|problem|issue|fallo|trouble)"
 )
@@ -224,3 +236,30 @@ def mood(text: str, part: Segment) -> Mood:
     if _SOCIAL.match(piece):
         return "social"
     return "question" if part.asks else "statement"
+
+
+_VERB: Final = re.compile(
+    r"é|\b(?:sao|esta|estao|estamos|foi|foram|fica|ficam|ficou|tem|temos|vem|vai|vao|pode|podem|da|dao|deve|precisa|custa|vale|sai|saem|ha|es|son|fue|hay|queda|quedo|tiene|tenemos|"
+    r"viene|puede|debe|va|is|are|was|were|has|have|had|will|can|comes?|goes|must|costs?|ja|ya|already|been|do|does|don't|we're|it's|you're|voce|you)\b|"
+    r"\w(?:ei|ou|amos|emos|imos|aram|eram|iram)\b"
+)
+
+
+def moods(text: str, parts: Sequence[Segment], acts: Callable[[Segment], bool]) -> list[Mood]:
+    """The mood of each segment. What has no verb of its own goes on with what stands before it in its sentence.
+
+    ``acts``: whether a segment says that something was done.
+    """
+    found: list[Mood] = []
+    for place, part in enumerate(parts):
+        own = mood(text, part)
+        follows = place and parts[place - 1].sentence == part.sentence
+        if (
+            own == "statement"
+            and follows
+            and found[-1] in {"request", "offer", "question", "social"}
+            and not (acts(part) or _VERB.search(text, part.start, part.end))
+        ):
+            own = found[-1]
+        found.append(own)
+    return found
