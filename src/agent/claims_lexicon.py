@@ -35,7 +35,7 @@ prepare: prepar separ prepara packed$ pack$ packing embal arm$ montand montad as
 make: fabric produz produc produced manufact confeccion
 delay: atras retras delay demor late$
 fail: falh fall$ fallo$ fallas$ fallos$ falla$ fail error$ erro$ erros$ errors$
-ready: pronto$ pronta$ prontos$ prontas$ listo$ lista$ listos$ listas$ ready$
+ready: pronto$ pronta$ prontos$ prontas$ listo$ listos$ ready$
 restart: reinici restart reboot
 resolve: resolv resolu resuel solucion solved$ solve$ fixed$ fix$ fixing consert arregl repar reparad repair corrig correg correct
 update: atualiz actualiz updat alter modific mudei$ mudou$ mudamos$ mudad mudar$ mudanca change changed$ changes$ edit
@@ -64,7 +64,7 @@ finish: conclu finaliz complet finish efetu efetiv realiz efectu processad proce
 await: aguard pend esper(ando)$ esperando$ await awaiting$ waiting$ wait$ espera$
 expire: due$ expir venc vence caduc overdue$ lapsed$ prescri
 renew: renov renew prorrog extend estend exten
-end: acab esgot agot terminad ended$ sold$ exhaust
+end: acab esgot agot ended$ sold$ exhaust
 win: ganhador ganhou$ gano$ ganaste$ won$ premi sorteio$ sortead
 charge: cobr charg billed$ bill$ factur fatur debit
 waive: isent isenc exent waiv dispens perdo
@@ -100,6 +100,7 @@ support: suport soport support
 """
 
 _FACTS: Final = """
+all: todos$ todas$ nenhum$ nenhuma$ ningun$ ninguna$ ninguno$ qualquer$ cualquier$ cualquiera$ sempre$ siempre$ nunca$ jamais$ always$ never$ all$ every$
 free: grat$ gratis$ gratuit free$ cortesia$ bonific brinde brindes$ regalo$ gift complimentar complementar
 discount: descont descuent discount promo oferta$ ofertas$ cupom$ cupons$ cupon$ cupones$ coupon voucher liquida$ sale$ off$ rebaja
 cashback: cashback$ pontos$ puntos$ points$ credito$$ bonus$
@@ -113,14 +114,14 @@ available: dispon availab vaga$ vagas$ cupo$ cupos$ slot slots$ horario$$
 stock: estoq stock existenc inventor
 soldout: esgotad agotad indispon unavailab lotad lleno$ fullybooked$
 color: cor$ cores$ color colores$ colou
-black: pret negro$ negra$ negros$ black$
+black: preto$ preta$ pretos$ pretas$ negro$ negra$ negros$ black$
 white: branc blanc white$
 blue: azul azuis$ azules$ blue$
-red: vermelh roj red$
+red: vermelh rojo$ roja$ rojos$ rojas$ red$
 green: verde green$
 pink: ros(a)$ rosa$ rosad pink$
 yellow: amarel amarill yellow$
-grey: cinz gris$ gray$ grey$
+grey: cinza$ cinzas$ gris$ gray$ grey$
 brown: marrom$ marrons$ marron$ cafe$$ brown$
 beige: bege$ beige$ nude$
 material: algod cotton$ cuero$ couro$ leather$ linho$ lino$ linen$ seda$ silk$ madeira$ madera$ wood$ inox$ plastic poliest aco$ acero$ steel$
@@ -172,7 +173,7 @@ tracking: rastre rastrei tracking$ seguimient track$
 invoice: nota$ notas$ fiscal$ nf$ factura$ facturas$ fatura$ faturas$ invoice$ invoices$ recibo$ recibos$ receipt$
 tax: impost impuest tax$ taxes$
 menu: cardapi menu$ carta$
-food: pizza$ pizzas$ hamburg burger$ sushi$ salad ensalad sobremes postre postres$ dessert refriger gaseos bebid drink$ drinks$ vinho$ vino$ wine$ cervej cervez beer$ prato$ pratos$ plato$ platos$ almoc almuerz lunch$ jant cena$ dinner$ cafe$ breakfast$ desayun molho$ salsa$ queij queso$ cheese$ frango$ pollo$ chicken$ carne$ beef$ peixe$ pescado$ fish$
+food: pizza$ pizzas$ hamburg burger$ sushi$ salad ensalad sobremes postre postres$ dessert refriger gaseos bebid drink$ drinks$ vinho$ vino$ wine$ cervej cervez beer$ prato$ pratos$ plato$ platos$ almoc almuerz lunch$ jantar$ cena$ dinner$ cafe$ breakfast$ desayun molho$ salsa$ queij queso$ cheese$ frango$ pollo$ chicken$ carne$ beef$ peixe$ pescado$ fish$
 spicy: picant spicy$ apimentad
 fasting: jejum$ ayun fasting$
 prescription: receita$ receta$ prescription
@@ -203,7 +204,7 @@ _TOPICS: Final = """
 deadline: praz plaz deadline term$
 teacher: profess teacher
 student: estud alun student
-senior: idos mayores$ senior$ seniors$
+senior: idoso idosa mayores$ senior$ seniors$
 adult: adult
 child: crianc infant nin(o)$ nino$ ninos$ nina$ ninas$ kids$ child children$
 document: document rg$ passaport pasaport passport$ comprovant comprobant proof$
@@ -211,7 +212,7 @@ problem: problem
 result: resultad result$ results$
 total: total
 balance: saldo$ balance$
-price: prec preco$ precos$ precio price valor$ valores$ cust cuesta cuestan$ cost costs$ caro$ cara$ barat expens cheap orcam presupuest quote$
+price: preco$ precos$ precio price valor$ valores$ cust cuesta cuestan$ cost costs$ caro$ cara$ barat expens cheap orcam presupuest quote$
 size: tamanh tam$ talla tallas$ size sizes$
 level: nivel niveis$ niveles$ level iniciante begin$$ avancad avanzad advanc
 age: idade$ edad$ age$ ages$

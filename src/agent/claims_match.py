@@ -300,6 +300,8 @@ def _arithmetic(
 
 def _counted(value: Value, index: Index) -> str | None:
     """A number of things that a result lists, or of days between two that are known."""
+    if value.unit in {"hour", "minute"}:
+        return _hours(value.norm * _TO_MINUTES[value.unit] // 100, index)
     if value.norm % 100:
         return None
     count = value.norm // 100
@@ -314,8 +316,6 @@ def _counted(value: Value, index: Index) -> str | None:
             months = count * (12 if value.unit == "year" else 1)
             apart = {abs((a.year - b.year) * 12 + a.month - b.month) for a in days for b in [*days, index.today]}
             return ref if months in apart else None
-        if value.unit == "hour":
-            return _hours(count, index)
         for day in days[:20]:
             for other in [index.today, *days[:20]]:
                 gap = abs((day - other).days)
@@ -326,13 +326,14 @@ def _counted(value: Value, index: Index) -> str | None:
     return None
 
 
-def _hours(count: int, index: Index) -> str | None:
+def _hours(wanted: int, index: Index) -> str | None:
+    """The minutes between two times that are known, or between one and now."""
     times = [
         (minutes, known.ref) for known in index.known if known.value.kind == "time" for minutes in known.value.norm
     ]
     now = index.sources.now.hour * 60 + index.sources.now.minute
     for minutes, ref in times:
-        if any(abs(minutes - other) == count * 60 for other in [now, *(m for m, _ in times)]):
+        if any(abs(minutes - other) == wanted for other in [now, *(m for m, _ in times)]):
             return ref
     return None
 

@@ -103,6 +103,9 @@ _NAMED: Final = re.compile(
 _NAMED_ENGLISH: Final = re.compile(
     rf"\b(?P<m>{_MONTH})\.? (?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\b(?![:%])(?:,? (?P<y>(?:19|20)\d\d))?"
 )
+_FROM_DAY: Final = re.compile(
+    rf"(?<![\d/.,])(?P<d>\d{{1,2}})(?= (?:a|ao|ate|e|y|al|to|-|–|and|ou|o) (?:o dia |el |dia )?\d{{1,2}}(?:/(?P<m>\d{{1,2}})(?!\d)| de (?P<name>{_MONTH})\b))"
+)
 _DAY: Final = re.compile(
     r"\b(?:dias?|el|the|on the) (?P<d>[0-3]?\d)(?:st|nd|rd|th)?\b(?![/:.,-]?\d|\s*(?:h\b|reais|%|unidades|itens|horas))"
 )
@@ -132,7 +135,7 @@ _CLOCK: Final = re.compile(
     r"(?P<half> ?(?:a\.?m\b\.?|p\.?m\b\.?|(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening)))?(?![\d.,/%:]|\w)(?P<not>\s?(?:dias?|days?|minut|semanas?|weeks?|mes|months?|x|%|reais|parcelas|vezes|pessoas|anos|years|kg|km|unidades|itens|cuotas|personas))?"
 )
 _RANGE: Final = re.compile(
-    r"\b(?:das?|de|from|entre|between|desde(?: las)?)? ?(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?= ?(?:h )?(?:as|a las|ate as|to|-|–|and|e as) ?(?:[01]?\d|2[0-4]) ?(?:h|:\d|am|pm|a\.m|p\.m))"
+    r"\b(?:das?|de|from|entre|between|desde(?: las)?)? ?(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?= ?(?:h )?(?:as|a las|ate as|to|-|–|and|e as) ?(?:[01]?\d|2[0-4]) ?(?:h|:\d|am|pm|a\.m|p\.m|da (?:manha|tarde|noite)|de la (?:manana|tarde|noche)|in the))"
 )
 _SPELLED_CLOCK: Final = re.compile(
     rf"\b(?P<h>{_SPELLED.split(')(?:(?:')[0]}))(?: horas)?(?: (?:e|y) (?P<m>meia|media|quinze|cuarto|trinta))? (?P<half>(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening))"
@@ -203,6 +206,9 @@ def find_values(read: Folded, language: str, today: date) -> list[Value]:
     _names(read, found)
     for match in _IDIOMS.finditer(text):
         found.block(match.start(), match.end())
+    if language != "es":
+        for match in re.finditer(r"\bdos\b", text):  # "of the" in Portuguese, two in Spanish
+            found.block(match.start(), match.end())
     digits = any(map(str.isdigit, text))
     if digits:
         for match in _MARKER.finditer(text):
@@ -314,6 +320,10 @@ def _days(text: str, language: str, today: date, found: _Found) -> None:
             day, month = month, day
         if 1 <= month <= 12 and 1 <= day <= 31:
             found.add("date", match.start(), match.end(), (_year(match["y"]), month, day))
+    for match in _FROM_DAY.finditer(text):
+        month = int(match["m"]) if match["m"] else MONTH_OF[match["name"]]
+        if 1 <= int(match["d"]) <= 31 and 1 <= month <= 12:
+            found.add("date", match.start("d"), match.end("d"), (None, month, int(match["d"])))
     for pattern in (_NAMED, _NAMED_ENGLISH):
         for match in pattern.finditer(text):
             day = 1 if not match["d"].isdigit() else int(match["d"])
@@ -397,7 +407,9 @@ def _measures(text: str, language: str, found: _Found) -> None:
     for match in _ONE.finditer(text):
         unit = _unit(text, match.end())
         if unit:
-            found.add("quantity", match.start() + (match[0][:1] == " "), unit[1], 100, unit[0])
+            more = _AND_HALF.match(text, unit[1])
+            amount, end = (150, more.end()) if more else (100, unit[1])
+            found.add("quantity", match.start() + (match[0][:1] == " "), end, amount, unit[0])
     for match in _numbers(text):
         unit = _unit(text, match.end())
         if unit is None:

@@ -65,6 +65,7 @@ _SPANISH_FIRST: Final = re.compile(r"\w{2,}[éí]$")
 _SPANISH_THIRD: Final = re.compile(r"\w{2,}ó$")
 
 
+_TO_BE: Final = re.compile(r"\b(?:ser|be|sea|seja) $")
 UNS: Final = frozenset({"unused", "unworn", "unopened", "unwashed"})
 """Words that deny what they name."""
 
@@ -132,6 +133,8 @@ def mentions(text: str, lower: str | None = None, language: str = "") -> list[Me
             negative = not negative
         if text[max(0, start - 3) : start] == "to " and form == "plain":
             form = "name"
+        if form == "done" and _TO_BE.search(text, max(0, start - 8), start):
+            form = "plain"  # "deve ser feita"
         found.append(Mention(concept, form, negative, start, end, is_first(match[0], accented)))
     return found
 
