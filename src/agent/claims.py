@@ -7,7 +7,7 @@ since a person who looks at it costs less than a customer who was told what is n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
@@ -64,7 +64,7 @@ _LAMENT: Final = re.compile(
     r"\b(?:sint|lament|sorry|desculp|disculp|perd[ao]|apolog|entend|compreend|comprend|imagin|chato|pena|frustr|transtorno|molest|inconven|understand|obrigad|gracias|thank|agrade|espero|hope)\w*"
 )
 _GENERIC_DONE: Final = re.compile(
-    r"\b(?:feit[oa]s?|hech[oa]s?|done|ok|realizad\w+|efetuad\w+|efetivad\w+|conclu\w+|complet\w+|successful\w*|com sucesso|con exito|em andamento|a caminho|na fila|garantid\w+)\b"
+    r"(?<!ser )(?<!be )\b(?:feit[oa]s?|hech[oa]s?|done|ok|realizad\w+|efetuad\w+|efetivad\w+|conclu\w+|complet\w+|successful\w*|com sucesso|con exito|em andamento|a caminho|na fila|garantid\w+)\b"
 )
 _DONE_ALONE: Final = re.compile(
     r"(?:ja (?:esta|foi) |ya (?:esta|quedo) |it'?s |all |tudo |todo |esta |muito )?(?:pront(?:o|a|inho)|feit(?:o|inho)|resolvido|resuelto|listo|hecho|done|all set|sorted|fixed|taken care of)(?: (?:ja|aqui|pra voce|para voce|entao|then|now|for you))?"
@@ -76,12 +76,22 @@ _AUXILIARY: Final = re.compile(
     r"\b(?:foi|foram|fui|fue|fueron|was|were|been|esta|estao|estan|is|are|ja|ya|already|ficou|quedo|quedaron|consta|aparece|has|have|acabou|acaba|got|ha sido|han sido|he|hemos|i've|we've|ser[ai]\w*|saiu|se)\b"
 )
 _WE_DID: Final = re.compile(r"(?:amos|emos|imos)$")
+_DID: Final = re.compile(
+    r"\b(?:foi|foram|fue|fueron|was|were|been|está|estão|están|ficou|quedó|quedaron|got|já|ya|are|is|you're|it's) (?:já |ya |now |all |been )?(?P<p>\w{3,}(?:ad[oa]s?|id[oa]s?|ed))\b|"
+    r"\b(?P<pt>\w{3,}ei)\b|\b(?P<es>\w{3,}é)(?!\w)|\b(?:i|we|i've|we've|i have|we have) (?:just |already |also |now )?(?P<en>\w{3,}ed)\b"
+)
+_FEELINGS: Final = frozenset(
+    """interessado interessada preocupado preocupada cansado cansada animado animada obrigado obrigada convidado convidada localizado localizada situado situada interested worried excited
+    located supposed allowed welcomed gostei adorei amei fiquei pensei imaginei esperei achei passei deixei cheguei entrei fechei voltei tomei hablei sei darei serei estarei terei
+    verei farei irei poderei café você até porém também através pedé bebé olé pié qué porqué sé té fé pé mané josé andré perdido perdida querido querida encantado encantada
+    used based needed wanted loved enjoyed pleased delighted concerned tired bored closed""".split()
+)
 _YEARLY: Final = re.compile(r"\b(?:ano|anual|anuais|year|yearly|annual|mes a mes)\b")
 _LIGHT: Final = frozenset(
     "pay offer serve work allow give require start support finish contact talk find verify make do prepare test reach sell host improve lower charge win receive guarantee".split()
 )
 _HARMLESS: Final = frozenset(
-    """volta voltam voltar volte falta faltam faltar sobra livre livres trazer traga traz trazem leva levam levar levou pedir pede deixar deixa deixe passar passa passam entrar entra entram
+    """vier primeiro primer volta voltam voltar volte falta faltam faltar sobra livre livres trazer traga traz trazem leva levam levar levou pedir pede deixar deixa deixe passar passa passam entrar entra entram
     sair saem chamo dizer disse conta contar maior menor alto baixo contra nome nombre economia economiza regiao compensa bastante tranquila tranquilo nossa gente dividindo ficando fazendo
     tardar tarda tardan llevar lleva traer trae venir viene vienen salir sale salen dejar deja pasar pasa entra entrar queda quedan gusta necesitas necesito turno estoy estamos tenemos
     every comes come coming keep keeps takes take taking bring brings must might currently offline online gone ahead long they're you're we're it's i've we've that's there's nothing anything
@@ -90,7 +100,7 @@ _HARMLESS: Final = frozenset(
     direto directo right away via normal simples simple facil easy rapido rapidinho quick fast bonita bonito linda lindo otima boa bom novo nova new old great nice voce senhor senhora
     depende dependendo caso sempre geral hora horas data datas feito feita feitas feitos pronto prontinho done news achei aqui agora mesmo mesma importante important lembre lembrar lembrando
     recomendo recomendamos recomenda sugiro sugerimos suggest recommend sabe saber querer quer quiser podera poderia podem consegue conseguem conseguir economizar aproximadamente aprox media total
-    pessoalmente conforme indicado informado mencionado disse falou peca pecas basta mostrar mostre apresentar apresente ativo ativa sera serao fosse seria seriam seja sejam havia houve havera
+    pessoalmente conforme informado mencionado disse falou peca pecas basta mostrar mostre apresentar apresente ativo ativa sera serao fosse seria seriam seja sejam havia houve havera
     estando sendo tendo usando pagando ganham ganha custam custa costs spend save saves starting starts ends until desses dessas destes destas dele dela deles delas quem whose whom""".split()
 )
 _FRAGMENT: Final = re.compile(
@@ -146,6 +156,8 @@ class _Check:
     named: list[list[Mention]] = field(init=False)
     denied: list[tuple[int, int]] = field(init=False)
     claims: list[Claim] = field(default_factory=list, init=False)
+    strange: dict[int, int] = field(default_factory=dict, init=False)
+    """Words that no source knows, by sentence."""
     anchored: set[int] = field(default_factory=set, init=False)
     paths: dict[int, list[tuple[Value | Mention, tuple[Path, ...]]]] = field(default_factory=dict, init=False)
 
@@ -230,7 +242,7 @@ class _Check:
                 or feeling != "statement"
                 or denied
                 or said
-                or (value.kind == "number" and value.norm >= 100_000)
+                or (value.kind == "number" and value.norm >= 10_000)
             ):
                 self._claim(value.start, value.end, value.kind, "customer")
                 return
@@ -401,6 +413,8 @@ class _Check:
     def _check_named(self, place: int, named: Iterable[Mention]) -> None:
         part, piece = self.parts[place], self._piece(place)
         named = list(named)
+        others = [other for other in self._sentence(place) if other < place]
+        glad = any(self.moods[other] == "social" for other in others) and not any("?" in text for text in self.sources.customer)
         finished = _GENERIC_DONE.search(piece) or next(
             (True for m in named if m.concept == "finish" and m.form == "done"), None
         )
@@ -410,6 +424,8 @@ class _Check:
             if wanted.concept == "finish" and any(m.form == "name" and CLASSES[m.concept] == "state" for m in named):
                 continue
             before = self.read.text[part.start : wanted.start]
+            if glad and wanted.concept in self.index.echo_concepts:
+                continue
             if _YOU.search(before) and wanted.concept in self.index.echo_concepts:
                 continue
             first = wanted.first or (
@@ -470,12 +486,13 @@ class _Check:
             and concept_of(word) is None
             and stem(word) not in self.index.echo_stems
         ]
-        if self._denied_elsewhere(place):
+        if self._done_otherwise(place) or self._denied_elsewhere(place):
             self._claim(part.start, part.end, "fact", None)
             return
         if known:
             self.anchored.add(place)
-        if len(strange) > 1 and (
+        self.strange[part.sentence] = self.strange.get(part.sentence, 0) + len(strange)
+        if strange and self.strange[part.sentence] > 1 and (
             place in self.anchored or any(CLASSES[m.concept] == "topic" for m in self.named[place])
         ):
             self._claim(part.start, part.end, "fact", None)
@@ -503,6 +520,17 @@ class _Check:
             ):
                 found.append(match[0])
         return found
+
+    def _done_otherwise(self, place: int) -> bool:
+        """Whether something is said to be done for which the word list has no concept, and no source has the word."""
+        part = self.parts[place]
+        for match in _DID.finditer(self.read.lower, part.start, part.end):
+            start, end = match.span(match.lastgroup or 0)
+            word = self.read.text[start:end]
+            free = concept_of(word) is None and word not in _HARMLESS and word not in _STOP and word not in _FEELINGS
+            if free and stem(word) not in self.index.stems and stem(word.removeprefix("un")) not in self.index.acted_stems:
+                return True
+        return False
 
     def _denied_elsewhere(self, place: int) -> bool:
         """Whether the statement of a text that is nearest to this one says the contrary."""
@@ -542,6 +570,8 @@ class _Check:
 
     def _mixed_up(self) -> None:
         """Values of one sentence that a result gives for different things."""
+        for place, one, paths in self._records():
+            self.paths.setdefault(place, []).append((one, paths))
         for sentence, found in self.paths.items():
             parts = [part for part in self.parts if part.sentence == sentence]
             for one, paths in found:
@@ -552,6 +582,16 @@ class _Check:
                     if not agree(paths, others):
                         self._claim(one.start, one.end, "mixed_up", None)
             self._crossed(found)
+
+    def _records(self) -> Iterator[tuple[int, Value, tuple[Path, ...]]]:
+        """Names of records that the reply says: (sentence, where, the records of that name)."""
+        spots: dict[tuple[int, int], list[Path]] = {}
+        for name, path in self.index.titles:
+            for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", self.read.text):
+                spots.setdefault(match.span(), []).append(path)
+        for (start, end), paths in spots.items():
+            if not any(a <= start and end <= b and (a, b) != (start, end) for a, b in spots):
+                yield self.parts[segment_at(self.parts, start)].sentence, Value("name", start, end, ""), tuple(paths)
 
     def _crossed(self, found: list[tuple[Value | Mention, tuple[Path, ...]]]) -> None:
         """A name alone, and behind it what a result gives only under another name of the same kind."""
@@ -567,7 +607,8 @@ class _Check:
         for (before, _), (after, paths) in pairwise(runs):
             if len(before) > 1 or any(value.kind == before[0].kind for value in after):
                 continue
-            if any(
+            titled = before[0].kind == "name" and any(agree((path,), paths) for _, path in self.index.titles)
+            if titled or any(
                 known.value.kind == before[0].kind and agree((known.path,), paths)
                 for known in self.index.known
                 if len(known.path) > 1

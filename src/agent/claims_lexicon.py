@@ -42,7 +42,7 @@ update: atualiz actualiz updat alter modific mudei$ mudou$ mudamos$ mudad mudar$
 register: registr cadastr inscr matricul enrol regist regsitr signed$ afili
 create: criad criei$ criou$ criamos$ cread cree$ creo$ create created$ gerad gerei$ gerou$ geramos$ gerar$ generad genere$ generat
 open: abert abri$ abriu$ abrimos$ abrir$ abiert abre$ abrem$ abren$ abrio$ open
-close: fechad fecha$ fecham$ fechou$ fechar$ fechamento cerrad cierra cierran$ cerrar$ close closed$ closes$ encerr
+close: fechad fecham$ fechou$ fechar$ fechamento cerrad cierra cierran$ cerrar$ close closed$ closes$ encerr
 add: adicion acrescent incluid incluimos$ inclui$ incluso$ inclusa$ inclusos$ incluye$ incluyen$ include includ added$ agreg anad sumam
 remove: remov exclu elimin quite$ quitamos$ quitado$ delet retirei$ retiramos$ apag
 activate: ativ activ habilit enabl
@@ -61,7 +61,7 @@ request: solicit requis request requer pedi$ pedimos$ pediu$ pedido$$ requer
 note: anotad anotei$ anotamos$ anote$ anotar$ noted$ note$ logged$ recorded$ record$ tomei$
 save: salv guardad guardei$ guardamos$ saved$ save$ guarde$ guardad
 finish: conclu finaliz complet finish efetu efetiv realiz efectu processad processed$ process proces tramit realizad realizou$ realizei$ realizado$ efetuad
-await: aguard pend esper(ando)$ esperando$ await awaiting$ waiting$ wait$ espera$
+await: aguard pend esper(ando)$ esperando$ await awaiting$ wait espera$
 expire: due$ expir venc vence caduc overdue$ lapsed$ prescri
 renew: renov renew prorrog extend estend exten
 end: acab esgot agot ended$ sold$ exhaust

@@ -119,6 +119,10 @@ class Index:
     statements: list[Mapping[Any, bool]] = field(default_factory=list)
     """The sentences of the texts: each word and value, and whether it is denied there."""
     texts: list[tuple[str, str]] = field(default_factory=list)
+    titles: list[tuple[str, Path]] = field(default_factory=list)
+    """Texts by which the records of a list may be named."""
+    acted_stems: set[str] = field(default_factory=set)
+    """The words of functions that acted."""
     acted: str | None = None
     """A call that wrote and succeeded."""
     answered: str | None = None
@@ -158,6 +162,7 @@ class Index:
             self._json(call.arguments, ref, path, ())
             if writes:
                 self.acted = self.acted or ref
+                self.acted_stems.update(stem(word.removeprefix("un")) for word in name)
                 asks = any(word in _ASKS for word in name)
                 for word in name:
                     concept = concept_of(word)
@@ -233,6 +238,8 @@ class Index:
         spaced = re.sub(r"(?<=[A-Za-z])[_-](?=[A-Za-z])", " ", text)
         read = _read(spaced, self.language, self.today)
         self._absorb(read, ref, path, roles)
+        if len(path) > 1 and 3 < len(read.plain) < 60 and not read.values:
+            self.titles.append((read.plain.strip(), path))
         code = re.sub(r"[^a-z0-9]", "", read.plain)
         if any(map(str.isdigit, code)):
             self.known.append(Known(Value("code", 0, 0, code), ref, path, roles))

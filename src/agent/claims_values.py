@@ -135,7 +135,7 @@ _CLOCK: Final = re.compile(
     r"(?P<half> ?(?:a\.?m\b\.?|p\.?m\b\.?|(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening)))?(?![\d.,/%:]|\w)(?P<not>\s?(?:dias?|days?|minut|semanas?|weeks?|mes|months?|x|%|reais|parcelas|vezes|pessoas|anos|years|kg|km|unidades|itens|cuotas|personas))?"
 )
 _RANGE: Final = re.compile(
-    r"\b(?:das?|de|from|entre|between|desde(?: las)?)? ?(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?= ?(?:h )?(?:as|a las|ate as|to|-|–|and|e as) ?(?:[01]?\d|2[0-4]) ?(?:h|:\d|am|pm|a\.m|p\.m|da (?:manha|tarde|noite)|de la (?:manana|tarde|noche)|in the))"
+    r"\b(?:das?|de|from|entre|between|desde(?: las)?)? ?(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?= ?(?:h )?(?:às|as|a las|a|ate (?:as|às)|to|-|–|and|e (?:as|às)) ?(?:[01]?\d|2[0-4]) ?(?:h|:\d|am|pm|a\.m|p\.m|da (?:manha|tarde|noite)|de la (?:manana|tarde|noche)|in the))"
 )
 _SPELLED_CLOCK: Final = re.compile(
     rf"\b(?P<h>{_SPELLED.split(')(?:(?:')[0]}))(?: horas)?(?: (?:e|y) (?P<m>meia|media|quinze|cuarto|trinta))? (?P<half>(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening))"
