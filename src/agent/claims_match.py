@@ -94,7 +94,7 @@ def _same_amount(one: Value, other: Value) -> bool:
         return False
     if "percent" in {one.kind, other.kind} and {one.kind, other.kind} & {"money", "quantity"}:
         return one.norm == other.norm and "percent" in {one.unit, other.unit}
-    if one.kind == "money" and other.kind == "quantity" or one.kind == "quantity" and other.kind == "money":
+    if (one.kind == "money" and other.kind == "quantity") or (one.kind == "quantity" and other.kind == "money"):
         return False
     if one.kind == "quantity" and other.kind == "quantity" and one.unit != other.unit:
         for table in (_TO_MINUTES, _TO_MONTHS):
@@ -282,9 +282,8 @@ def _arithmetic(
     for (_, ref), group in groups.items():
         if len(group) > 2 and wanted == sum(group):
             return ref
-    if len(amounts) in {3, 4}:
-        if wanted == sum(known.value.norm for known in amounts):
-            return amounts[0].ref
+    if len(amounts) in {3, 4} and wanted == sum(known.value.norm for known in amounts):
+        return amounts[0].ref
     for known in amounts:
         base = known.value.norm
         for factor, _ in factors:
@@ -305,9 +304,9 @@ def _counted(value: Value, index: Index) -> str | None:
     if value.norm % 100:
         return None
     count = value.norm // 100
-    if value.kind == "number" or value.unit in {"unit", "slot", "person", "session", "installment"}:
-        if count in index.lengths:
-            return index.lengths[count]
+    things = value.kind == "number" or value.unit in {"unit", "slot", "person", "session", "installment"}
+    if things and count in index.lengths:
+        return index.lengths[count]
     if value.unit in {"day", "week", "hour", "businessday", "month", "year"} or value.kind == "number":
         days = [day for day, _ in _known_days(index)]
         ref = next((ref for _, ref in _known_days(index)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -319,7 +320,7 @@ def _read(source: str, language: str, today: date) -> _Read:
         labels = labels_of(text, values, part.start, part.end, value) if part else frozenset()
         around.append((value, roles, labels, any(start <= value.start < end for start, end in denied)))
     statements = []
-    for begin, stop in zip(bounds, bounds[1:], strict=False):
+    for begin, stop in itertools.pairwise(bounds):
         if text[begin:stop].strip():
             statements.append(sides(text, begin, stop, denied, values))
     return _Read(text, tuple(around), tuple(named), frozenset(stem(m[0]) for m in words(text)), tuple(statements))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Sequence
@@ -10,19 +11,58 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evals.claims.__main__ import MOST_FALSE_ALARMS, MOST_MISSES, Case, read, score
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.claims import Ledger, Sources, check
 from domain.decisions import ToolCall
-from evals.claims.__main__ import MOST_FALSE_ALARMS, MOST_MISSES, Case, read, score
 
 NOW = datetime.fromisoformat("2026-11-23T10:15:00-03:00")  # a Monday
 DEV = Path(__file__).parents[2] / "evals" / "claims" / "dev.jsonl"
 MONTHS = {
-    "pt": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro".split(),
-    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split(),
-    "en": "January February March April May June July August September October November December".split(),
+    "pt": [
+        "janeiro",
+        "fevereiro",
+        "março",
+        "abril",
+        "maio",
+        "junho",
+        "julho",
+        "agosto",
+        "setembro",
+        "outubro",
+        "novembro",
+        "dezembro",
+    ],
+    "es": [
+        "enero",
+        "febrero",
+        "marzo",
+        "abril",
+        "mayo",
+        "junio",
+        "julio",
+        "agosto",
+        "septiembre",
+        "octubre",
+        "noviembre",
+        "diciembre",
+    ],
+    "en": [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ],
 }
 
 
@@ -106,7 +146,7 @@ def test_that_spans_are_in_order_and_never_overlap() -> None:
     for case in read(DEV):
         spans = check(case.reply, case.language, case.sources).unsupported
         assert all(0 <= span.start < span.end <= len(case.reply) for span in spans)
-        assert all(one.end <= other.start for one, other in zip(spans, spans[1:], strict=False))
+        assert all(one.end <= other.start for one, other in itertools.pairwise(spans))
 
 
 def test_that_the_same_reply_has_the_same_ledger() -> None:
@@ -182,7 +222,9 @@ def test_that_a_time_is_known_in_every_notation(minutes: int) -> None:
     known = call("visit", "succeeded", {"status": "scheduled", "at": f"2026-11-25T{hour:02}:{minute:02}:00-03:00"})
     for form in (f"{hour:02}:{minute:02}", f"{hour}h{minute:02}"):
         assert marked(f"A visita está marcada para as {form}.", known) == []
-    wrong = call("visit", "succeeded", {"status": "scheduled", "at": f"2026-11-25T{(hour + 7) % 24:02}:{minute:02}:00-03:00"})
+    wrong = call(
+        "visit", "succeeded", {"status": "scheduled", "at": f"2026-11-25T{(hour + 7) % 24:02}:{minute:02}:00-03:00"}
+    )
     assert marked(f"A visita está marcada para as {hour}h{minute:02}.", wrong)
 
 

@@ -99,9 +99,7 @@ class Site:
     ) -> UUID:
         """A reply offered to the operators."""
         async with self.db.transaction(number.tenant_id) as tx:
-            await decisions.suggest(
-                tx, number.tenant_id, conversation_id, text, turn_id=None, unsupported=unsupported
-            )
+            await decisions.suggest(tx, number.tenant_id, conversation_id, text, turn_id=None, unsupported=unsupported)
             found: UUID = await tx.fetchval(
                 "SELECT id FROM suggestion WHERE conversation_id = $1 AND status = 'pending'", conversation_id
             )

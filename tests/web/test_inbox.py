@@ -155,7 +155,11 @@ async def test_that_the_unsupported_part_of_a_suggestion_is_marked_and_stays_tex
 
 
 def test_that_marks_cut_a_text_into_pieces_that_make_it_again() -> None:
-    spans = [{"start": 5, "end": 9, "kind": "b"}, {"start": 0, "end": 2, "kind": "a"}, {"start": 8, "end": 30, "kind": "c"}]
+    spans = [
+        {"start": 5, "end": 9, "kind": "b"},
+        {"start": 0, "end": 2, "kind": "a"},
+        {"start": 8, "end": 30, "kind": "c"},
+    ]
     assert list(marked("0123456789", spans)) == [("01", "a"), ("234", ""), ("5678", "b"), ("9", "c")]
     assert list(marked("oi", [])) == [("oi", "")]
     assert list(marked("", spans)) == []
