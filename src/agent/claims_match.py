@@ -164,6 +164,10 @@ def _derived(value: Value, index: Index, also: list[Value]) -> str | None:
         return _computed(value, index, also)
     if value.kind in {"date", "weekday", "month"}:
         return next((ref for day, ref in _days(index) if same(value, _as_value(day))), None)
+    if value.kind == "time" and value.unit != "part":  # "1h30" may also be how long something takes
+        long = _hours(min(value.norm), index)
+        if long:
+            return long
     if value.kind == "time":
         return next((ref for minutes, ref in _moments(index) if minutes in value.norm), None)
     if value.kind in {"code", "number"} and len(str(value.norm)) >= 3:

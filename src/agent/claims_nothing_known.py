@@ -29,15 +29,14 @@ def check_unknown(book: Book, place: int) -> None:
         return
     if known:
         book.anchored.add(place)
+    around = book.sentence(place)
     book.strange[part.sentence] = book.strange.get(part.sentence, 0) + len(strange)
-    if (
-        strange
-        and book.strange[part.sentence] > 1
-        and (place in book.anchored or any(CLASSES[m.concept] == "topic" for m in book.named[place]))
-    ):
+    business = any(other in book.anchored for other in around) or any(
+        CLASSES[m.concept] == "topic" for m in book.named[place]
+    )
+    if strange and business and book.strange[part.sentence] > 1:
         book.claim(part.start, part.end, "fact", None)
         return
-    around = book.sentence(place)
     if place in book.anchored or any(other in book.anchored for other in around):
         return
     topics = [m for m in book.named[place] if CLASSES[m.concept] == "topic"]

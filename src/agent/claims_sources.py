@@ -13,7 +13,7 @@ from typing import Any, Final
 from agent.claims_lexicon import concept_of
 from agent.claims_text import folded, segment_at, segments
 from agent.claims_values import Value, find_values
-from agent.claims_words import UNS, Form, Mention, form_of, mentions, negated, stem, words
+from agent.claims_words import Form, Mention, form_of, mentions, negated, stem, words
 from domain.decisions import ToolCall
 
 Path = tuple[Any, ...]
@@ -92,8 +92,17 @@ _OUT: Final = (
     (re.compile(r"\bdelivered|entregue|entregado"), "ship arrive receive"),
     (re.compile(r"await|pending|aguard|pendente|pendiente"), "await"),
     (re.compile(r"in stock|em estoque|disponivel"), "available stock"),
-    (re.compile(r"out of stock|sold out|sem estoque|esgotado|unavailable"), "soldout"),
+    (
+        re.compile(
+            r"\btaken\b|fully booked|\bfull\b|ocupad[oa]|lotad[oa]|out of stock|sold out|sem estoque|esgotado|unavailable"
+        ),
+        "soldout",
+    ),
     (re.compile(r"\b(?:ready|pronto|listo)\b"), "prepare finish available"),
+    (
+        re.compile(r"sem uso|sin uso|sin usar|nao usad|not used|never worn"),
+        "unused",
+    ),
     (
         re.compile(r"in progress|em andamento|processing|under review|in review|em analise"),
         "start verify process prepare",
@@ -328,6 +337,8 @@ def _read(source: str, language: str, today: date) -> _Read:
 
 def labels_of(text: str, values: Sequence[Value], start: int, end: int, value: Value) -> frozenset[Any]:
     """What tells ``value`` from others of its kind: the words and the values of ``text[start:end]``."""
+    if text[max(0, start - 3) : start].strip().endswith(":"):
+        start = max(0, text.rfind("\n", 0, start), text.rfind(".", 0, start))  # "Basic plan: 89.90"
     spots = [other for other in values if start <= other.start < end]
     found: set[Any] = {(other.kind, other.norm) for other in spots if other.kind != value.kind}
     for match in words(text[start:end]):
@@ -351,7 +362,7 @@ def sides(
             and not any(v.start <= place < v.end for v in values)
         ):
             token = concept or stem(match[0])
-            found[token] = any(begin <= place < stop for begin, stop in denied) is not (match[0] in UNS)
+            found[token] = any(begin <= place < stop for begin, stop in denied)
     for value in values:
         if value.kind == "weekday" and start <= value.start < end:
             found["weekday", value.norm] = False

@@ -137,7 +137,7 @@ def _numbers_that_name(text: str, found: _Found) -> None:
             found.add("phone", match.start(), match.end(), plain)
     for match in CODE.finditer(text):
         code = match[0].strip("#./- ")
-        if not re.fullmatch(r"\d{1,3}(?:a|o|st|nd|rd|th|x|h)", code):
+        if not re.fullmatch(r"\d{1,3}(?:a|o|st|nd|rd|th|x|h)|\d{1,2}-[a-z]{3,}", code):
             end = match.start() + len(match[0].rstrip("./-"))
             found.add("code", match.start(), end, re.sub(r"[^a-z0-9]", "", code))
 
