@@ -202,6 +202,7 @@ team: equip(e)$$
 """
 
 _TOPICS: Final = """
+duration: durac duration lasts$ janela$ window$ term$ prazo$
 rent: alug alquil rent$ rental$ rents$
 condo: condom
 deadline: praz plaz deadline term$

@@ -20,6 +20,7 @@ _AMOUNT_ROLES: Final = _SPECIFIC | {"total", "price", "balance"}
 _DAY_ROLES: Final = {
     "expire": "due", "deadline": "due", "deliver": "arrive", "arrive": "arrive", "ship": "ship", "pay": "pay", "refund": "refund",
 }  # fmt: skip
+_LASTING: Final = frozenset("deadline warranty duration delay expire await guarantee date".split())
 _MOST: Final = 40
 """Numbers that are combined: a price list of hundreds proves anything."""
 
@@ -37,7 +38,7 @@ def find_support(
     value: Value, index: Index, around: Around, *, also: Iterable[Value] = ()
 ) -> tuple[str, tuple[Path, ...]] | None:
     """The source of ``value`` and the places in it, or None. ``also``: counts that the conversation names."""
-    hits = [known for known in index.known if same(value, known.value)]
+    hits = [known for known in index.known if same(value, known.value) and not _unitless(value, known)]
     fitting = [
         known for known in hits if not _contradicts(value, around, known) and not _mislabelled(around, known, index)
     ]
@@ -125,6 +126,14 @@ def _day(value: Value) -> date | None:
         return date(*value.norm)
     except ValueError:
         return None
+
+
+def _unitless(value: Value, known: Known) -> bool:
+    """A bare number of a result says nothing about a time, unless its name does."""
+    lasts = value.kind == "quantity" and (
+        value.unit in _TO_MINUTES or value.unit in _TO_MONTHS or value.unit == "businessday"
+    )
+    return lasts and known.value.kind == "number" and not known.roles & _LASTING
 
 
 def _mislabelled(around: Around, known: Known, index: Index) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.claims_book import Book
 from agent.claims_lexicon import CLASSES, concept_of
-from agent.claims_phrases import COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, WE
+from agent.claims_phrases import VERB, COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, WE
 from agent.claims_sources import sides
 from agent.claims_words import stem, words
 
@@ -34,7 +34,13 @@ def check_unknown(book: Book, place: int) -> None:
     business = any(other in book.anchored for other in around) or any(
         CLASSES[m.concept] == "topic" for m in book.named[place]
     )
-    if strange and business and book.strange[part.sentence] > 1:
+    # One strange word is enough where it is all that a clause has to say.
+    alone = not known and not any(claim.supported_by for claim in book.claims_in(part))
+    if (
+        strange
+        and business
+        and (book.strange[part.sentence] > 1 or (alone and VERB.search(book.read.text, part.start, part.end)))
+    ):
         book.claim(part.start, part.end, "fact", None)
         return
     if place in book.anchored or any(other in book.anchored for other in around):

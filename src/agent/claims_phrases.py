@@ -15,7 +15,7 @@ GREETING: Final = (
 
 SOCIAL: Final = re.compile(
     rf"(?:{GREETING}\b|"
-    r".{0,24}\bagradec|(?:wishing|we wish|i wish|desejo|desejamos|te deseo|les deseamos)\b|(?:poxa|puxa|nossa|vaya|wow|uau|eita)\b|"
+    r".{0,24}\bagradec|(?:(?:por aqui|aqui|eu|yo) )*(?:so|somente|apenas|solo|solamente) (?:atendo|respondo|falo|converso|ajudo|atiendo|hablo|ayudo)\b|(?:wishing|we wish|i wish|desejo|desejamos|te deseo|les deseamos)\b|(?:poxa|puxa|nossa|vaya|wow|uau|eita)\b|"
     r"(?:muit[oa]s? |mil )?(?:obrigad[oa]|grat[oa]|gracias|thanks?|valeu|agrade[cz]\w*|de nada|por nada|imagina\b|disponha|"
     r"you'?re welcome|my pleasure|welcome|(?:sejam? |and |e )*bem[- ]vind\w*|(?:and |y |sean? )*(?:bienvenid|welcome)\w*|bienvenid\w*|um prazer|prazer|mucho gusto|con gusto|un placer|nice to|glad|"
     r"parabens|felicidades|felicitaciones|congrat\w*|feliz|felices|happy|merry)\b|"
@@ -140,7 +140,7 @@ LIGHT: Final = frozenset(
 )
 
 HARMLESS: Final = frozenset(
-    """somando somado sumando juntando totalizando proximo proxima passo passos siguiente paso next step steps confusao unidos vier primeiro primer volta voltam voltar volte falta faltam faltar sobra livre livres trazer traga traz trazem leva levam levar levou pedir pede deixar deixa deixe passar passa passam entrar entra entram
+    """passou passaram passed somando somado sumando juntando totalizando proximo proxima passo passos siguiente paso next step steps confusao unidos vier primeiro primer volta voltam voltar volte falta faltam faltar sobra livre livres trazer traga traz trazem leva levam levar levou pedir pede deixar deixa deixe passar passa passam entrar entra entram
     sair saem chamo dizer disse conta contar maior menor alto baixo contra nome nombre economia economiza regiao compensa bastante tranquila tranquilo nossa gente dividindo ficando fazendo
     tardar tarda tardan llevar lleva traer trae venir viene vienen salir sale salen dejar deja pasar pasa entra entrar queda quedan gusta necesitas necesito turno estoy estamos tenemos
     every comes come coming keep keeps takes take taking bring brings must might currently offline online gone ahead long they're you're we're it's i've we've that's there's nothing anything
@@ -160,7 +160,7 @@ WE: Final = re.compile(
 )
 
 COPULA: Final = re.compile(
-    r"\b(?:é|sao|esta|estao|foi|foram|fica|ficam|ficou|tem|vem|vai|pode|podem|da|deve|precisa|custa|vale|sai|es|son|fue|queda|tiene|viene|puede|debe|is|are|was|were|has|have|can|comes|goes|must|costs?|'s|inclui|dura|consta|aparece|continua|sigue|remains|segue|esta[vb]a)\b"
+    r"\b(?:é|sao|esta|estao|foi|foram|fica|ficam|ficou|tem|vem|vai|pode|podem|da|deve|precisa|custa|vale|sai|volta|voltam|cai|caem|entra|muda|passa|leva|demora|acaba|termina|chegam|vuelve|cae|es|son|fue|queda|tiene|viene|puede|debe|is|are|was|were|has|have|can|comes|goes|must|costs?|'s|inclui|dura|consta|aparece|continua|sigue|remains|segue|esta[vb]a)\b"
 )
 
 MEANWHILE: Final = re.compile(r"(?:while|enquanto|mientras)\b")
@@ -172,7 +172,7 @@ YES: Final = re.compile(
 )
 
 PRESENCE: Final = re.compile(
-    r"\b(?:alguem|alguien|anyone|somebody|there|robo|bot|tudo bem|td bem|como vai|que tal|how are you|posso (?:perguntar|falar|tirar)|pode me ajudar|me ajuda|puedes ayudar\w*|can you help|help me|virtual|humano|ai\?)\b"
+    r"\b(?:alguem|alguien|anyone|somebody|there|robo|robot|machine|maquina|bot|tudo bem|td bem|como vai|que tal|how are you|posso (?:perguntar|falar|tirar)|pode me ajudar|me ajuda|puedes ayudar\w*|can you help|help me|virtual|humano|ai\?)\b"
 )
 
 HUMAN: Final = re.compile(
