@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.claims_book import Book
 from agent.claims_lexicon import CLASSES, concept_of
-from agent.claims_phrases import VERB, COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, WE
+from agent.claims_phrases import COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, VERB, WE
 from agent.claims_sources import sides
 from agent.claims_words import stem, words
 
