@@ -143,7 +143,12 @@ class OutgoingWebhooks:
     async def test(self, tenant_id: UUID, endpoint_id: UUID) -> None:
         """Send a ``webhook.test`` there, whatever events it asks for."""
         now, key = datetime.now(UTC), f"msg_{uuid4().hex}"
-        body = {"type": "webhook.test", "timestamp": now.isoformat(), "sequence": 0, "data": {"tenant_id": str(tenant_id)}}
+        body = {
+            "type": "webhook.test",
+            "timestamp": now.isoformat(),
+            "sequence": 0,
+            "data": {"tenant_id": str(tenant_id)},
+        }
         async with self._db.transaction(tenant_id) as tx:
             row = await _locked(tx, endpoint_id)
             if row["state"] != "active":
@@ -230,4 +235,3 @@ async def _locked(tx: Connection, endpoint_id: UUID) -> Row:
     if row is None:
         raise NotFoundError("webhook endpoint", endpoint_id)
     return row
-

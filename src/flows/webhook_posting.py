@@ -13,6 +13,7 @@ import hmac
 import logging
 import random
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from time import perf_counter
@@ -40,6 +41,15 @@ _TIMEOUT_SECONDS = 15.0
 _LEASE = timedelta(seconds=45)
 _KEPT_ANSWER = 500
 _GONE = 410
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """An attempt: HTTP status, what went wrong (None: nothing), and when the receiver wants to be asked again."""
+
+    status: int | None
+    error: str | None
+    wish: timedelta | None
 
 
 class WebhookPosting:
@@ -102,14 +112,13 @@ class WebhookPosting:
                 row = await store.claim(tx, delivery_id, _LEASE)
             if row is not None:
                 started = perf_counter()
-                status, error, wait = await self._post(row)
-                await self._record(tenant_id, row, status, error, wait, (perf_counter() - started) * 1000)
+                result = await self._post(row)
+                await self._record(tenant_id, row, result, (perf_counter() - started) * 1000)
         except Exception:
             # The row keeps its claim until the lease ends, and is due again then.
             log.exception("webhook delivery %s failed", delivery_id)
 
-    async def _post(self, row: Row) -> tuple[int | None, str | None, timedelta | None]:
-        """(HTTP status, what went wrong or None, the receiver's wish when to come again)."""
+    async def _post(self, row: Row) -> _Result:
         now = datetime.now(UTC)
         payload = row["body"].encode()
         headers = {"Content-Type": "application/json", "User-Agent": "Atende-Webhooks/1"}
@@ -124,19 +133,20 @@ class WebhookPosting:
             ) as answer:
                 said = (await answer.content.read(_KEPT_ANSWER)).decode(errors="replace").replace("\0", "")
                 if 200 <= answer.status < 300:
-                    return answer.status, None, None
+                    return _Result(answer.status, None, None)
                 moved = " Redirects are not followed: set the new address." if 300 <= answer.status < 400 else ""
-                return answer.status, f"answered {answer.status}.{moved} {said}".strip(), _retry_after(answer.headers)
+                return _Result(
+                    answer.status, f"answered {answer.status}.{moved} {said}".strip(), _retry_after(answer.headers)
+                )
         except AtendeError as error:
-            return None, error.sentence(), None
+            return _Result(None, error.sentence(), None)
         except TimeoutError:
-            return None, f"no answer within {_TIMEOUT_SECONDS:.0f} s", None
+            return _Result(None, f"no answer within {_TIMEOUT_SECONDS:.0f} s", None)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return None, f"{type(error).__name__}: {error}"[:_KEPT_ANSWER], None
+            return _Result(None, f"{type(error).__name__}: {error}"[:_KEPT_ANSWER], None)
 
-    async def _record(
-        self, tenant_id: UUID, row: Row, status: int | None, error: str | None, wish: timedelta | None, ms: float
-    ) -> None:
+    async def _record(self, tenant_id: UUID, row: Row, result: _Result, ms: float) -> None:
+        status, error, wish = result.status, result.error, result.wish
         wait = timedelta(0)
         state = "delivered" if error is None else "failed"
         if error is not None and status != _GONE and row["attempts"] <= len(RETRIES):

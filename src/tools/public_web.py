@@ -35,7 +35,7 @@ class PrivateAddressError(AtendeError):
 def is_public(address: str) -> bool:
     """Whether an IP address belongs to a host on the public internet."""
     try:
-        found = ipaddress.ip_address(address.split("%")[0])
+        found = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     except ValueError:
         return False
     if isinstance(found, ipaddress.IPv6Address):

@@ -215,6 +215,20 @@ PROVIDERS = {
     "simulator": N_("Simulated phone"),
 }
 
+ENDPOINT_STATES = {
+    "active": (N_("Active"), "success"),
+    "by_hand": (N_("Disabled"), "secondary"),
+    "gone": (N_("Disabled: its receiver said that it is gone (410)"), "danger"),
+    "failing": (N_("Disabled: nothing was taken for a day"), "danger"),
+}
+"""State of a webhook endpoint, or why it is disabled → words and colour."""
+
+DELIVERY_STATES = {
+    "pending": (N_("Waiting"), "warning"),
+    "delivered": (N_("Delivered"), "success"),
+    "failed": (N_("Failed"), "danger"),
+}
+
 _TINTS = ("blue", "azure", "indigo", "purple", "pink", "orange", "lime", "green", "teal", "cyan")
 
 

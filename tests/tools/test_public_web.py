@@ -39,7 +39,7 @@ def test_that_no_address_of_our_own_network_counts_as_public(address: str) -> No
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "200.160.2.3", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+@pytest.mark.parametrize("address", ["8.8.8.8", "200.160.2.3", "2001:4860:4860::8888", "64:ff9b::808:808"])
 def test_that_addresses_of_the_internet_do(address: str) -> None:
     assert is_public(address)
 
@@ -93,7 +93,7 @@ async def test_that_a_name_which_leads_to_ourselves_is_never_connected_to() -> N
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]  # noqa: SLF001
+    port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
     try:
         async with public_client() as http:
             with pytest.raises(PrivateAddressError):
