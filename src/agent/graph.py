@@ -177,6 +177,7 @@ class Agent:
             output_tokens=evidence.usage.output_tokens,
             cost_micros=evidence.usage.cost_micros,
             stages_ms=dict(evidence.stages_ms or {}),
+            claims=state.get("ledger", ()),
         )
 
     def _bundle(self, context: TurnContext) -> str:

@@ -105,6 +105,8 @@ def _explanation(row: Row) -> list[str]:
         arguments, result = (json.dumps(call[key], ensure_ascii=False) for key in ("arguments", "result"))
         lines.append(f"call          {call['function']}({arguments}) {call['outcome']} in {call['duration_ms']:.0f} ms")
         lines.append(f"  result      {result}")
+    for claim in trace.get("claims", ()):
+        lines.append(f"claim         {claim['kind']} {claim['text']!r}: {claim['supported_by'] or 'UNSUPPORTED'}")
     stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in trace.get("stages_ms", {}).items())
     return [
         *lines,

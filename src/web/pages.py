@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse
 from web import labels
 from web.assets import Assets
 from web.i18n import BABEL_LOCALES, HTML_LANGUAGES, LANGUAGES, choose_language, load_catalogue
+from web.marks import marked
 
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGE_COOKIE = "atende_language"
@@ -90,6 +91,7 @@ class Pages:
         environment.globals.update(asset=self._assets.url, icon=self._icon, labels=labels, label=_labeller(catalogue))
         environment.filters.update(Moments(BABEL_LOCALES[language]).filters())
         environment.filters["initials"] = labels.initials
+        environment.filters["marked"] = marked
         environment.filters["tint"] = labels.tint
         return environment
 

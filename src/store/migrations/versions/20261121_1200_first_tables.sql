@@ -466,6 +466,7 @@ CREATE TABLE suggestion (
     conversation_id UUID NOT NULL,
     turn_id UUID,
     text TEXT NOT NULL,
+    unsupported JSONB DEFAULT '[]'::jsonb NOT NULL,
     status TEXT DEFAULT 'pending' NOT NULL,
     fence BIGINT DEFAULT 0 NOT NULL,
     final_text TEXT,
