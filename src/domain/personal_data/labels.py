@@ -53,7 +53,7 @@ _LABEL: Final = re.compile(
 )
 _CONNECTORS: Final = re.compile(
     r"(?:[\s:=#\-–>(*.,\"'`_]|(?<![a-z])(?:e|eh|esta|era|o|a|os|as|n|no|nr|nro|num|numero|number|do|da|de|del|"
-        r"dos|das|el|la|es|is|"
+    r"dos|das|el|la|es|is|"
     r"the|my|meu|minha|mi|of|for|seguinte|esse|este|aqui|segue|aki|vai|ai|sao|son|are|was|titular|cliente|fiscal|"
     r"compra|atendimento|it|anterior|antigo|novo|nova|final)(?![a-z]))*"
 )

@@ -24,6 +24,9 @@ _CPF_CALLED: Final = re.compile(r"\d(?:[ .\-/,]{0,3}\d){10}(?!\d)")
 _CNPJ: Final = re.compile(rf"{_NOT_INSIDE}\d{{2}}{_S}\d{{3}}{_S}\d{{3}}{_S}\d{{4}}{_S}\d{{2}}{_NOT_MORE}")
 _CNPJ_LETTERS: Final = re.compile(r"(?<![\w])[0-9a-z]{2}\.[0-9a-z]{3}\.[0-9a-z]{3}/[0-9a-z]{4}-?\d{2}(?!\w)")
 _CNPJ_CALLED: Final = re.compile(r"[0-9a-z]{2}[ .\-/]{0,3}(?:[0-9a-z][ .\-/]{0,3}){10}\d[ .\-/]{0,3}\d(?![0-9a-z])")
+_CNPJ_LETTERS_CALLED: Final = re.compile(
+    r"(?<![0-9a-z])[0-9a-z]{2}\.?[0-9a-z]{3}\.?[0-9a-z]{3}/?[0-9a-z]{4}-?\d{2}(?![0-9a-z])"
+)
 _CARD: Final = re.compile(r"(?<![\w@#=%$])(?<!\d[.,/\-])\d(?:[ .\-]{0,2}\d){12,}(?![\w%@])")
 _DIGITS_CALLED: Final = re.compile(r"\d(?:[ .\-/]{0,2}\d){4,18}(?!\d)")
 _RG: Final = re.compile(r"\d(?:[ .\-]{0,2}\d){5,8}(?:[ .\-]{0,2}(?:x\b|\d))?(?!\d)")
@@ -77,6 +80,8 @@ def find_identities(finds: Finds, labels: Labels) -> None:
     for label in labels.all:
         if label.name == "cnpj":
             _called(finds, labels, _CNPJ_CALLED, label.end, Kind.CNPJ)
+            if with_letters := _CNPJ_LETTERS_CALLED.search(text, label.end, label.end + 60):
+                finds.add(Kind.CNPJ, *with_letters.span())
         elif label.name == "cpf":
             _called(finds, labels, _CPF_CALLED, label.end, Kind.CPF)
         elif label.name == "rg":
