@@ -187,7 +187,8 @@ async def test_that_an_ambiguous_beginning_names_the_candidates(shop: Shop, owne
     async with shop.db.transaction(shop.tenant_id) as tx:
         for twin in twins:
             await tx.execute(
-                "INSERT INTO turn (id, tenant_id, conversation_id, status) SELECT $1, $2, id, 'decided' FROM conversation",
+                "INSERT INTO turn (id, tenant_id, conversation_id, status) "
+                "SELECT $1, $2, id, 'decided' FROM conversation",
                 twin,
                 shop.tenant_id,
             )
