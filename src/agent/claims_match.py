@@ -15,7 +15,7 @@ from agent.claims_values import Value
 NUMERIC: Final = frozenset({"money", "percent", "number", "quantity"})
 _TO_MINUTES: Final = {"minute": 1, "hour": 60, "day": 1440, "week": 10080}
 _TO_MONTHS: Final = {"month": 1, "year": 12}
-_SPECIFIC: Final = frozenset("freight discount refund fine interest deposit installment fee cashback tax".split())
+_SPECIFIC: Final = frozenset(["freight", "discount", "refund", "fine", "interest", "deposit", "installment", "fee", "cashback", "tax"])
 _AMOUNT_ROLES: Final = _SPECIFIC | {"total", "price", "balance"}
 _DAY_ROLES: Final = {
     "expire": "due", "deadline": "due", "deliver": "arrive", "arrive": "arrive", "ship": "ship", "create": "make", "open": "make", "cancel": "cancel",
@@ -93,7 +93,7 @@ def _same_amount(one: Value, other: Value) -> bool:
         return False
     if "percent" in {one.kind, other.kind} and {one.kind, other.kind} & {"money", "quantity"}:
         return one.norm == other.norm and "percent" in {one.unit, other.unit}
-    if one.kind == "money" and other.kind == "quantity" or one.kind == "quantity" and other.kind == "money":
+    if (one.kind == "money" and other.kind == "quantity") or (one.kind == "quantity" and other.kind == "money"):
         return False
     if one.kind == "quantity" and other.kind == "quantity" and one.unit != other.unit:
         for table in (_TO_MINUTES, _TO_MONTHS):

@@ -68,7 +68,7 @@ _WRITING: Final = re.compile(
     r"remover|bloquear|desbloquear|ativar|desativar|aplicar|reservar|confirmar|emitir|gerar|estornar|reembolsar|trocar|devolver|transferir|liberar|"
     r"renovar|prorrogar|matricular|inscrever|anular|crear|actualizar|cambiar|generar|reprogramar|reagendar)"
 )
-_ASKS: Final = frozenset("request solicitar pedir submit request solicita".split())
+_ASKS: Final = frozenset(["request", "solicitar", "pedir", "submit", "request", "solicita"])
 _DIGIT_KEYS: Final = frozenset({"cents", "centavos", "cent"})
 _UNIT_KEYS: Final = {
     "day": "day", "days": "day", "dias": "day", "dia": "day", "business": "", "hour": "hour", "hours": "hour", "horas": "hour", "minutes": "minute",
@@ -77,7 +77,7 @@ _UNIT_KEYS: Final = {
     "porcentagem": "percent", "percentual": "percent", "km": "km", "kg": "kg", "people": "person", "guests": "person", "pessoas": "person",
     "party": "person", "mbps": "mega", "mb": "mega", "gb": "mega", "mega": "mega", "slots": "slot", "vagas": "slot",
 }  # fmt: skip
-_STOCK: Final = frozenset("stock available quantity qty slots vagas estoque disponivel seats left remaining availability".split())
+_STOCK: Final = frozenset(["stock", "available", "quantity", "qty", "slots", "vagas", "estoque", "disponivel", "seats", "left", "remaining", "availability"])
 _KEY_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _OUT: Final = (
     (re.compile(r"out for delivery|in transit|on the way|saiu para entrega|em transito|a caminho|en camino|en reparto|dispatched|shipped|enviado"), "ship underway forward"),

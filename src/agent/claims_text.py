@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 Mood = Literal["statement", "question", "request", "offer", "inability", "social"]
 
-_ABBREVIATIONS: Final = frozenset("dr dra sr sra srta av r al tel ex prof profa mr mrs ms st no nro num pag ref apto cap".split())
+_ABBREVIATIONS: Final = frozenset(["dr", "dra", "sr", "sra", "srta", "av", "r", "al", "tel", "ex", "prof", "profa", "mr", "mrs", "ms", "st", "no", "nro", "num", "pag", "ref", "apto", "cap"])
 _END: Final = re.compile(r"[!?\n;]+|\.+(?=\s|$)|…")
 _CUT: Final = re.compile(
     r"\s*(?:,(?!\d)|[()]|\s[-–—]+\s|:\s)\s*|\s+(?=(?:e|y|and|mas|porem|pero|but|porque|pois|(?:ya|ja) que|because|entao|entonces|"
@@ -89,7 +89,7 @@ def folded(source: str) -> Folded:
 
 def _gap(match: re.Match[str], written: str) -> str:
     following = written[match.end() : match.end() + 1]
-    mark = " " if following.islower() or following.isdigit() or following in "R,.;:)" and following else "\n"
+    mark = " " if following.islower() or following.isdigit() or (following in "R,.;:)" and following) else "\n"
     return mark + " " * (len(match[0]) - 1)
 
 

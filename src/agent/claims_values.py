@@ -274,7 +274,7 @@ def _days(text: str, language: str, today: date, found: _Found) -> None:
             if 1 <= day <= 31:
                 found.add("date", match.start(), match.end(), (_year(match["y"]), MONTH_OF[match["m"]], day))
     for match in re.finditer(rf"\b(?P<m>{_MONTH})\b(?:(?: de | del |/| )(?P<y>20\d\d))?", text):
-        if len(match["m"]) > 3 and match["m"] not in {"sept"} or match["y"]:
+        if (len(match["m"]) > 3 and match["m"] not in {"sept"}) or match["y"]:
             found.add("month", match.start(), match.end(), (_year(match["y"]), MONTH_OF[match["m"]]))
     for match in re.finditer(r"(?<![\d/])(?P<m>0[1-9]|1[0-2])/(?P<y>20\d\d)(?!\d)", text):
         found.add("month", match.start(), match.end(), (int(match["y"]), int(match["m"])))
