@@ -179,6 +179,7 @@ class Agent:
             output_tokens=evidence.usage.output_tokens,
             cost_micros=evidence.usage.cost_micros,
             stages_ms=dict(evidence.stages_ms or {}),
+            claims=state.get("ledger", ()),
             model_calls=evidence.model_calls,
             masked=context.profile.mask_model_prompts and bool(evidence.model_calls),
         )

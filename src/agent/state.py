@@ -11,8 +11,8 @@ from langgraph.channels import UntrackedValue
 from agent.classifier import Classification
 from agent.dialogue import Dialogue
 from agent.language_model import Usage
-from agent.turn import IntentSpec, TenantProfile, TurnInput
-from domain.decisions import Decision, ModelCall, Reason, ReplyMode, ToolCall
+from agent.turn import IntentSpec, Passage, TenantProfile, TurnInput
+from domain.decisions import Claim, Decision, ModelCall, Reason, ReplyMode, ToolCall
 
 Step = Literal["act", "converse", "answer", "decide"]
 
@@ -88,6 +88,13 @@ class TurnState(TypedDict, total=False):
     draft: Annotated[Decision, UntrackedValue]
     """A decision before the reply policy; a HandOff still without its announcement."""
     evidence: Annotated[Evidence, UntrackedValue]
+    from_template: Annotated[bool, UntrackedValue]
+    """The draft's text is the tenant's own or Atende's, filled with results: supported by the way it was made. All else
+    is checked claim by claim."""
+    passages: Annotated[tuple[Passage, ...], UntrackedValue]
+    """The knowledge that a language model was shown."""
+    ledger: Annotated[tuple[Claim, ...], UntrackedValue]
+    """The claims of a checked draft."""
     step: Annotated[Step, UntrackedValue]
     """The node that goes on."""
     needs_model: Annotated[bool, UntrackedValue]

@@ -37,6 +37,8 @@ def lines_of(explanation: Mapping[str, Any]) -> Iterator[str]:
     for source in decision.get("sources", ()):
         score = f" ({source['score']:.2f})" if source.get("score") is not None else ""
         yield _line("source", f"{source['kind']} {source['ref']} {source['title']}{score}".rstrip())
+    for claim in explanation.get("claims", ()):
+        yield _line("claim", f"{claim['kind']} {claim['text']!r}: {claim['supported_by'] or 'UNSUPPORTED'}")
     if decision.get("text"):
         yield _line("text", repr(decision["text"]))
     if decision.get("summary"):

@@ -16,6 +16,7 @@ from app.settings import Settings
 from flows.approvals import Approvals
 from flows.desk import Desk
 from flows.inbound import Inbound
+from flows.outgoing_webhooks import OutgoingWebhooks
 from flows.sessions import Numbers
 from flows.simulator import SimulatedPhones
 from flows.webhooks import Webhooks
@@ -23,6 +24,7 @@ from store.database import Database
 from store.wakeup import Wakeup
 from web.application import create_app
 from web.doors import simulator_router, webhook_router
+from web.endpoints import endpoints_router
 from web.numbers import numbers_router
 from web.services import Access, Demo, DemoLogin, Services
 
@@ -48,7 +50,12 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
     try:
         access = Access(settings.secret, secure=settings.is_secure, allowed_hosts=settings.allowed_hosts)
         inbound = Inbound(db, wakeup)
-        routers = [numbers_router(Numbers(db, wakeup)), webhook_router(Webhooks(inbound))]
+        hooks = OutgoingWebhooks(db, wakeup, settings.private_hosts)
+        routers = [
+            numbers_router(Numbers(db, wakeup)),
+            webhook_router(Webhooks(inbound)),
+            endpoints_router(hooks),
+        ]
         if settings.demo:
             routers.append(simulator_router(inbound, SimulatedPhones(db, inbound)))
         desk = Desk(db, wakeup, Approvals(db, wakeup))

@@ -146,5 +146,8 @@ class ApprovedCalls:
                 tx, row, result, upto_message_id=row["answered_upto_id"], latency_ms=latency_ms, must_be_told=True
             )
         if isinstance(result.decision, Reply | Suggest | HandOff) and row["status"] != Status.CLOSED:
-            await decisions.suggest(tx, tenant_id, row["id"], result.decision.text, turn_id=approval["turn_id"])
+            marks = result.decision.unsupported if isinstance(result.decision, Suggest) else ()
+            await decisions.suggest(
+                tx, tenant_id, row["id"], result.decision.text, turn_id=approval["turn_id"], unsupported=marks
+            )
         return None

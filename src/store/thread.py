@@ -76,6 +76,8 @@ class PendingSuggestion:
 
     id: UUID
     text: str
+    unsupported: list[dict[str, Any]]
+    """Parts of ``text`` without a source: start, end (characters) and kind, in order."""
     turn_id: UUID | None
     confidence: float | None
     intent: str | None
@@ -211,7 +213,7 @@ async def pending_suggestion(tx: Connection, conversation_id: UUID) -> PendingSu
     """The suggestion that waits, if any."""
     row = await tx.fetchrow(
         """
-        SELECT s.id, s.text, s.turn_id, t.confidence, t.intent, i.declaration ->> 'description' AS intent_title,
+        SELECT s.id, s.text, s.unsupported, s.turn_id, t.confidence, t.intent, i.declaration ->> 'description' AS intent_title,
                coalesce(t.decision, '{}'::jsonb) AS decision,
                s.created_at
           FROM suggestion s

@@ -70,6 +70,7 @@ REASONS = {
     "small_talk": N_("A courtesy, nothing to look up"),
     "template_failed": N_("The reply's template could not be filled in"),
     "unsupported": N_("Nothing supports what the reply would claim"),
+    "unsupported_claims": N_("Parts of the reply have no source, so a person sees it first"),
     "write_needs_approval": N_("This action needs a person's approval"),
     "angry_words": N_("The customer sounds angry"),
     "function_failed": N_("A business function failed"),
@@ -182,6 +183,38 @@ SYSTEM_LINES = {
 }
 """Event kind → sentence in the thread, icon."""
 
+CLAIMS = {
+    "action": N_("something done"),
+    "address": N_("an address"),
+    "code": N_("a number or code"),
+    "date": N_("a date"),
+    "email": N_("an e-mail address"),
+    "fact": N_("a statement"),
+    "handle": N_("an account name"),
+    "mixed_up": N_("values of different things"),
+    "money": N_("an amount"),
+    "month": N_("a month"),
+    "name": N_("a name"),
+    "number": N_("a number"),
+    "percent": N_("a percentage"),
+    "phone": N_("a phone number"),
+    "promise": N_("a promise"),
+    "quantity": N_("a quantity or period"),
+    "status": N_("a status"),
+    "time": N_("a time"),
+    "unread": N_("too long to check"),
+    "url": N_("a link"),
+    "weekday": N_("a weekday"),
+}
+"""What a part of a reply claims (the kinds of a claim ledger)."""
+
+CLAIM_SOURCES = {
+    "awaiting_approval": N_("a request that waits for a person"),
+    "calendar": N_("the calendar"),
+    "customer": N_("the customer's own words"),
+}
+"""Sources of a claim that are no function and no document."""
+
 REJECT_REASONS = {
     "wrong": N_("The information is wrong"),
     "tone": N_("The tone does not fit"),
@@ -242,6 +275,20 @@ PROVIDERS = {
     "neonize": N_("WhatsApp, connected directly"),
     "waha": N_("WhatsApp through WAHA"),
     "simulator": N_("Simulated phone"),
+}
+
+ENDPOINT_STATES = {
+    "active": (N_("Active"), "success"),
+    "by_hand": (N_("Disabled"), "secondary"),
+    "gone": (N_("Disabled: its receiver said that it is gone (410)"), "danger"),
+    "failing": (N_("Disabled: nothing was taken for a day"), "danger"),
+}
+"""State of a webhook endpoint, or why it is disabled → words and colour."""
+
+DELIVERY_STATES = {
+    "pending": (N_("Waiting"), "warning"),
+    "delivered": (N_("Delivered"), "success"),
+    "failed": (N_("Failed"), "danger"),
 }
 
 _TINTS = ("blue", "azure", "indigo", "purple", "pink", "orange", "lime", "green", "teal", "cyan")

@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse
 from web import labels
 from web.assets import Assets
 from web.i18n import BABEL_LOCALES, HTML_LANGUAGES, LANGUAGES, choose_language, load_catalogue
+from web.marks import marked
 
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGE_COOKIE = "atende_language"
@@ -93,6 +94,7 @@ class Pages:
         environment.filters["moment"] = datetime.fromisoformat
         environment.filters["pretty"] = _pretty
         environment.filters["initials"] = labels.initials
+        environment.filters["marked"] = marked
         environment.filters["tint"] = labels.tint
         return environment
 

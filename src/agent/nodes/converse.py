@@ -14,7 +14,7 @@ from langgraph.runtime import Runtime
 from agent.arguments import parse_spelled_arguments
 from agent.chat import HAND_OFF_REASONS, HAND_OFF_TOOL, opening_messages, requested, tool_message
 from agent.dialogue import Dialogue
-from agent.drafts import hand_off, reply
+from agent.drafts import hand_off, written
 from agent.language_model import LanguageModel, Message, ModelAnswer, ModelError, RequestedCall
 from agent.nodes.act import ask_approval, handed_off_outcome, needs_approval, record
 from agent.prompts import PromptLibrary
@@ -24,6 +24,7 @@ from agent.texts import FixedTexts
 from agent.turn import CallResult, Passage, TurnContext
 from domain.decisions import HandOff, HandOffReason, ModelCall, ReplyMode, Source
 from domain.errors import InvalidInputError
+from domain.text import storable
 
 _ROUNDS: Final = 5
 """Answers of the model in one turn; the last may not call anything more."""
@@ -163,7 +164,7 @@ class _Loop:
         messages.append(tool_message(call, {"status": "error", "problem": problem}))
 
     def _said(self, answer: ModelAnswer) -> TurnState:
-        text = _MARKS.sub("", _BOLD.sub(r"*\1*", answer.text)).strip()
+        text = storable(_MARKS.sub("", _BOLD.sub(r"*\1*", answer.text)).strip())[0]
         if not text:
             return self._give_up("model_never_answered", "it kept calling functions")
         if answer.finish_reason in {"length", "content_filter"}:
@@ -182,7 +183,7 @@ class _Loop:
             evidence = evidence.because("placeholder_made_up", ", ".join(answer.unknown_placeholders))
             if reading.mode is ReplyMode.AUTO:  # nobody shall get a riddle: a person puts it right
                 reading = replace(reading, mode=ReplyMode.SUGGEST)
-        return reply(reading, evidence, text, *sources)
+        return {**written(reading, evidence, text, *sources), "passages": tuple(self.passages)}
 
     def _give_up(self, code: str, detail: str) -> TurnState:
         """No usable answer. What already ran must not be lost in a passage of knowledge: then a person goes on."""
