@@ -60,24 +60,447 @@ _YOU_SAID: Final = re.compile(
     r"\b(?:voce|vc|usted|you|tu|te|me)\b[^.]{0,20}\b(?:disse|falou|mencion\w*|comentou|inform\w*|pedi\w*|relatou|dijiste|dices|contou|contaste|said|mention\w*|told|asked|wrote|"
     r"escreveu|citou|passou|enviou|mandou)\b|\b(?:conforme|como|segun|according to what) (?:voce|vc|usted|you|tu)\b|\bentendi\w*\b|\bentiendo\b"
 )
-_LAMENT: Final = re.compile(r"\b(?:sint|lament|sorry|desculp|disculp|perd[ao]|apolog|entend|compreend|comprend|imagin|chato|pena|frustr|transtorno|molest|inconven|understand|obrigad|gracias|thank|agrade|espero|hope)\w*")
-_GENERIC_DONE: Final = re.compile(r"\b(?:feit[oa]s?|hech[oa]s?|done|ok|realizad\w+|efetuad\w+|efetivad\w+|conclu\w+|complet\w+|successful\w*|com sucesso|con exito|em andamento|a caminho|na fila|garantid\w+)\b")
-_DONE_ALONE: Final = re.compile(r"(?:ja (?:esta|foi) |ya (?:esta|quedo) |it'?s |all |tudo |todo |esta |muito )?(?:pront(?:o|a|inho)|feit(?:o|inho)|resolvido|resuelto|listo|hecho|done|all set|sorted|fixed|taken care of)(?: (?:ja|aqui|pra voce|para voce|entao|then|now|for you))?")
-_SPECIFIC: Final = re.compile(r"\b(?:seus?|suas?|tus?|sus?|your|meus?|minhas?|ele|ela|dele|dela|it|its|esse|essa|este|esta compra|o pedido|el pedido|the order|a compra)\b")
-_AUXILIARY: Final = re.compile(r"\b(?:foi|foram|fui|fue|fueron|was|were|been|esta|estao|estan|is|are|ja|ya|already|ficou|quedo|quedaron|consta|aparece|has|have|acabou|acaba|got|ha sido|han sido|he|hemos|i've|we've|ser[ai]\w*|saiu|se)\b")
+_LAMENT: Final = re.compile(
+    r"\b(?:sint|lament|sorry|desculp|disculp|perd[ao]|apolog|entend|compreend|comprend|imagin|chato|pena|frustr|transtorno|molest|inconven|understand|obrigad|gracias|thank|agrade|espero|hope)\w*"
+)
+_GENERIC_DONE: Final = re.compile(
+    r"\b(?:feit[oa]s?|hech[oa]s?|done|ok|realizad\w+|efetuad\w+|efetivad\w+|conclu\w+|complet\w+|successful\w*|com sucesso|con exito|em andamento|a caminho|na fila|garantid\w+)\b"
+)
+_DONE_ALONE: Final = re.compile(
+    r"(?:ja (?:esta|foi) |ya (?:esta|quedo) |it'?s |all |tudo |todo |esta |muito )?(?:pront(?:o|a|inho)|feit(?:o|inho)|resolvido|resuelto|listo|hecho|done|all set|sorted|fixed|taken care of)(?: (?:ja|aqui|pra voce|para voce|entao|then|now|for you))?"
+)
+_SPECIFIC: Final = re.compile(
+    r"\b(?:seus?|suas?|tus?|sus?|your|meus?|minhas?|ele|ela|dele|dela|it|its|esse|essa|este|esta compra|o pedido|el pedido|the order|a compra)\b"
+)
+_AUXILIARY: Final = re.compile(
+    r"\b(?:foi|foram|fui|fue|fueron|was|were|been|esta|estao|estan|is|are|ja|ya|already|ficou|quedo|quedaron|consta|aparece|has|have|acabou|acaba|got|ha sido|han sido|he|hemos|i've|we've|ser[ai]\w*|saiu|se)\b"
+)
 _WE_DID: Final = re.compile(r"(?:amos|emos|imos)$")
-_FRAGMENT: Final = re.compile(r"^(?:e|y|and|ou|o|or) (?:o|a|os|as|do|da|el|la|the|seu|sua|tu|your|qual|de)\b[^é]{0,30}$")
-_WE: Final = re.compile(r"\b(?:temos|tenemos|fazemos|hacemos|trabalhamos|trabajamos|damos|usamos|utilizamos|possuimos|dispomos|disponemos|contamos|ficamos (?:em|n[ao])|estamos (?:em|n[ao]|localiz\w+|ubicad\w+|abert\w+|abiert\w+|fechad\w+|cerrad\w+)|we (?:have|do|are|offer|use|make|carry|ship|run)|we've|we're|tem|tiene|hay|existe\w*|it (?:has|comes)|there (?:is|are))\b")
-_COPULA: Final = re.compile(r"\b(?:é|sao|esta|estao|foi|foram|fica|ficam|ficou|tem|vem|vai|pode|podem|da|deve|precisa|custa|vale|sai|es|son|fue|queda|tiene|viene|puede|debe|is|are|was|were|has|have|can|comes|goes|must|costs?|'s|inclui|dura|consta|aparece|continua|sigue|remains|segue|esta[vb]a)\b")
-_YES: Final = re.compile(r"^(?:sim|si|yes|yep|claro que sim|claro que si|com certeza|isso mesmo|exatamente|correto|correcto|correct|exactly|of course|por supuesto|isso|positivo|negativo|nao|no|nope|infelizmente nao|lamentablemente no|unfortunately not)(?: senhora?| temos| tem| pode| da| tenemos| puedes| puede| we do| you can| it is| it does| claro| sim)?$")
-_PRESENCE: Final = re.compile(r"\b(?:alguem|alguien|anyone|somebody|there|robo|bot|tudo bem|td bem|como vai|que tal|how are you|posso (?:perguntar|falar|tirar)|pode me ajudar|me ajuda|puedes ayudar\w*|can you help|help me|virtual|humano|ai\?)\b")
-_HUMAN: Final = re.compile(r"\b(?:sou|soy|i am|i'm) (?:um |uma |un |una |an? )?(?:human\w*|pessoa|persona|person|atendente|operador\w*|real)\b")
+_FRAGMENT: Final = re.compile(
+    r"^(?:e|y|and|ou|o|or) (?:o|a|os|as|do|da|el|la|the|seu|sua|tu|your|qual|de)\b[^é]{0,30}$"
+)
+_WE: Final = re.compile(
+    r"\b(?:temos|tenemos|fazemos|hacemos|trabalhamos|trabajamos|damos|usamos|utilizamos|possuimos|dispomos|disponemos|contamos|ficamos (?:em|n[ao])|estamos (?:em|n[ao]|localiz\w+|ubicad\w+|abert\w+|abiert\w+|fechad\w+|cerrad\w+)|we (?:have|do|are|offer|use|make|carry|ship|run)|we've|we're|tem|tiene|hay|existe\w*|it (?:has|comes)|there (?:is|are))\b"
+)
+_COPULA: Final = re.compile(
+    r"\b(?:é|sao|esta|estao|foi|foram|fica|ficam|ficou|tem|vem|vai|pode|podem|da|deve|precisa|custa|vale|sai|es|son|fue|queda|tiene|viene|puede|debe|is|are|was|were|has|have|can|comes|goes|must|costs?|'s|inclui|dura|consta|aparece|continua|sigue|remains|segue|esta[vb]a)\b"
+)
+_YES: Final = re.compile(
+    r"^(?:sim|si|yes|yep|claro que sim|claro que si|com certeza|isso mesmo|exatamente|correto|correcto|correct|exactly|of course|por supuesto|isso|positivo|negativo|nao|no|nope|infelizmente nao|lamentablemente no|unfortunately not)(?: senhora?| temos| tem| pode| da| tenemos| puedes| puede| we do| you can| it is| it does| claro| sim)?$"
+)
+_PRESENCE: Final = re.compile(
+    r"\b(?:alguem|alguien|anyone|somebody|there|robo|bot|tudo bem|td bem|como vai|que tal|how are you|posso (?:perguntar|falar|tirar)|pode me ajudar|me ajuda|puedes ayudar\w*|can you help|help me|virtual|humano|ai\?)\b"
+)
+_HUMAN: Final = re.compile(
+    r"\b(?:sou|soy|i am|i'm) (?:um |uma |un |una |an? )?(?:human\w*|pessoa|persona|person|atendente|operador\w*|real)\b"
+)
 _BENEFITS: Final = frozenset({"free", "discount", "cashback", "waive"})
 _MONEYED: Final = frozenset({"charge", "fee", "freight", "pay", "price", "interest", "fine", "deposit", "tax"})
 _STOP: Final = frozenset(
-    ["para", "pelo", "pela", "pelos", "pelas", "com", "sem", "sobre", "entre", "mais", "muito", "muita", "muitos", "muitas", "tambem", "ainda", "agora", "aqui", "isso", "essa", "esse", "este", "esta", "estas", "estes", "aquele", "aquela", "ela", "ele", "eles", "elas", "voce", "voces", "nosso", "nossa", "nossos", "nossas", "seus", "suas", "minha", "meus", "minhas", "como", "quando", "onde", "qual", "quais", "porque", "pois", "entao", "assim", "apenas", "somente", "todo", "toda", "todos", "todas", "cada", "mesmo", "mesma", "outro", "outra", "outros", "outras", "algum", "alguma", "alguns", "algumas", "nenhum", "nenhuma", "nada", "tudo", "bem", "bom", "boa", "certo", "certa", "claro", "sim", "nao", "conforme", "cerca", "aproximadamente", "aproximado", "geral", "sempre", "nunca", "depois", "antes", "durante", "desde", "partir", "logo", "hoje", "amanha", "ontem", "dentro", "fora", "acima", "abaixo", "segue", "seguinte", "seguintes", "forma", "tipo", "vez", "vezes", "favor", "gente", "ser", "estar", "ter", "fazer", "dar", "ficar", "esta", "estao", "estava", "sera", "foram", "fica", "ficam", "ficou", "fazem", "fazer", "tem", "temos", "deve", "devem", "pode", "podem", "posso", "podemos", "quer", "precisar", "caso", "segundo", "junto", "tanto", "quanto", "menos", "pouco", "pra", "pras", "pros", "pero", "tambien", "aqui", "ahora", "este", "esta", "estos", "estas", "nuestro", "nuestra", "nuestros", "nuestras", "suyo", "cuando", "donde", "cual", "porque", "entonces", "asi", "solo", "solamente", "todos", "todas", "cada", "mismo", "misma", "otro", "otra", "algun", "alguna", "nada", "todo", "bien", "bueno", "buena", "cierto", "claro", "segun", "siempre", "despues", "antes", "durante", "desde", "hasta", "luego", "dentro", "fuera", "arriba", "abajo", "siguiente", "forma", "hacer", "tener", "puede", "pueden", "puedes", "usted", "ustedes", "tienes", "tiene", "tienen", "estan", "muy", "mucho", "mucha", "unos", "unas", "the", "this", "that", "these", "those", "with", "without", "about", "from", "your", "yours", "our", "ours", "their", "they", "them", "there", "here", "have", "has", "had", "will", "would", "can", "could", "should", "been", "being", "were", "was", "are", "also", "just", "only", "very", "much", "more", "most", "some", "any", "each", "other", "another", "same", "such", "then", "than", "when", "where", "which", "what", "while", "into", "onto", "over", "under", "after", "before", "during", "until", "within", "through", "because", "therefore", "however", "please", "well", "good", "great", "sure", "right", "still", "already", "yet", "back", "need", "needs", "want", "like", "make", "makes", "take", "takes", "get", "gets", "let", "lets", "know", "case", "way", "kind", "sort", "bit", "lot", "both", "either", "neither", "per", "via", "ate", "das", "dos", "nas", "nos", "uma", "umas", "uns", "sao", "seu", "sua", "teu", "tua", "num", "numa", "ok", "show", "otimo", "otima", "perfeito", "perfeita", "legal", "beleza", "combinado", "maravilha", "perfect", "perfecto", "genial", "vale", "listo", "pronto", "prontinho", "aviso", "lembrando", "lembre", "detalhes", "informacoes", "situacao", "atual", "atualmente", "momento", "normalmente", "geralmente", "basta", "preciso", "precisa", "sendo", "visto", "vista", "olha", "veja", "viu", "aproveita", "aproveite", "qualquer", "opcao", "opcoes", "opciones", "options", "option", "melhor", "mejor", "best"]
+    [
+        "para",
+        "pelo",
+        "pela",
+        "pelos",
+        "pelas",
+        "com",
+        "sem",
+        "sobre",
+        "entre",
+        "mais",
+        "muito",
+        "muita",
+        "muitos",
+        "muitas",
+        "tambem",
+        "ainda",
+        "agora",
+        "aqui",
+        "isso",
+        "essa",
+        "esse",
+        "este",
+        "esta",
+        "estas",
+        "estes",
+        "aquele",
+        "aquela",
+        "ela",
+        "ele",
+        "eles",
+        "elas",
+        "voce",
+        "voces",
+        "nosso",
+        "nossa",
+        "nossos",
+        "nossas",
+        "seus",
+        "suas",
+        "minha",
+        "meus",
+        "minhas",
+        "como",
+        "quando",
+        "onde",
+        "qual",
+        "quais",
+        "porque",
+        "pois",
+        "entao",
+        "assim",
+        "apenas",
+        "somente",
+        "todo",
+        "toda",
+        "todos",
+        "todas",
+        "cada",
+        "mesmo",
+        "mesma",
+        "outro",
+        "outra",
+        "outros",
+        "outras",
+        "algum",
+        "alguma",
+        "alguns",
+        "algumas",
+        "nenhum",
+        "nenhuma",
+        "nada",
+        "tudo",
+        "bem",
+        "bom",
+        "boa",
+        "certo",
+        "certa",
+        "claro",
+        "sim",
+        "nao",
+        "conforme",
+        "cerca",
+        "aproximadamente",
+        "aproximado",
+        "geral",
+        "sempre",
+        "nunca",
+        "depois",
+        "antes",
+        "durante",
+        "desde",
+        "partir",
+        "logo",
+        "hoje",
+        "amanha",
+        "ontem",
+        "dentro",
+        "fora",
+        "acima",
+        "abaixo",
+        "segue",
+        "seguinte",
+        "seguintes",
+        "forma",
+        "tipo",
+        "vez",
+        "vezes",
+        "favor",
+        "gente",
+        "ser",
+        "estar",
+        "ter",
+        "fazer",
+        "dar",
+        "ficar",
+        "esta",
+        "estao",
+        "estava",
+        "sera",
+        "foram",
+        "fica",
+        "ficam",
+        "ficou",
+        "fazem",
+        "fazer",
+        "tem",
+        "temos",
+        "deve",
+        "devem",
+        "pode",
+        "podem",
+        "posso",
+        "podemos",
+        "quer",
+        "precisar",
+        "caso",
+        "segundo",
+        "junto",
+        "tanto",
+        "quanto",
+        "menos",
+        "pouco",
+        "pra",
+        "pras",
+        "pros",
+        "pero",
+        "tambien",
+        "aqui",
+        "ahora",
+        "este",
+        "esta",
+        "estos",
+        "estas",
+        "nuestro",
+        "nuestra",
+        "nuestros",
+        "nuestras",
+        "suyo",
+        "cuando",
+        "donde",
+        "cual",
+        "porque",
+        "entonces",
+        "asi",
+        "solo",
+        "solamente",
+        "todos",
+        "todas",
+        "cada",
+        "mismo",
+        "misma",
+        "otro",
+        "otra",
+        "algun",
+        "alguna",
+        "nada",
+        "todo",
+        "bien",
+        "bueno",
+        "buena",
+        "cierto",
+        "claro",
+        "segun",
+        "siempre",
+        "despues",
+        "antes",
+        "durante",
+        "desde",
+        "hasta",
+        "luego",
+        "dentro",
+        "fuera",
+        "arriba",
+        "abajo",
+        "siguiente",
+        "forma",
+        "hacer",
+        "tener",
+        "puede",
+        "pueden",
+        "puedes",
+        "usted",
+        "ustedes",
+        "tienes",
+        "tiene",
+        "tienen",
+        "estan",
+        "muy",
+        "mucho",
+        "mucha",
+        "unos",
+        "unas",
+        "the",
+        "this",
+        "that",
+        "these",
+        "those",
+        "with",
+        "without",
+        "about",
+        "from",
+        "your",
+        "yours",
+        "our",
+        "ours",
+        "their",
+        "they",
+        "them",
+        "there",
+        "here",
+        "have",
+        "has",
+        "had",
+        "will",
+        "would",
+        "can",
+        "could",
+        "should",
+        "been",
+        "being",
+        "were",
+        "was",
+        "are",
+        "also",
+        "just",
+        "only",
+        "very",
+        "much",
+        "more",
+        "most",
+        "some",
+        "any",
+        "each",
+        "other",
+        "another",
+        "same",
+        "such",
+        "then",
+        "than",
+        "when",
+        "where",
+        "which",
+        "what",
+        "while",
+        "into",
+        "onto",
+        "over",
+        "under",
+        "after",
+        "before",
+        "during",
+        "until",
+        "within",
+        "through",
+        "because",
+        "therefore",
+        "however",
+        "please",
+        "well",
+        "good",
+        "great",
+        "sure",
+        "right",
+        "still",
+        "already",
+        "yet",
+        "back",
+        "need",
+        "needs",
+        "want",
+        "like",
+        "make",
+        "makes",
+        "take",
+        "takes",
+        "get",
+        "gets",
+        "let",
+        "lets",
+        "know",
+        "case",
+        "way",
+        "kind",
+        "sort",
+        "bit",
+        "lot",
+        "both",
+        "either",
+        "neither",
+        "per",
+        "via",
+        "ate",
+        "das",
+        "dos",
+        "nas",
+        "nos",
+        "uma",
+        "umas",
+        "uns",
+        "sao",
+        "seu",
+        "sua",
+        "teu",
+        "tua",
+        "num",
+        "numa",
+        "ok",
+        "show",
+        "otimo",
+        "otima",
+        "perfeito",
+        "perfeita",
+        "legal",
+        "beleza",
+        "combinado",
+        "maravilha",
+        "perfect",
+        "perfecto",
+        "genial",
+        "vale",
+        "listo",
+        "pronto",
+        "prontinho",
+        "aviso",
+        "lembrando",
+        "lembre",
+        "detalhes",
+        "informacoes",
+        "situacao",
+        "atual",
+        "atualmente",
+        "momento",
+        "normalmente",
+        "geralmente",
+        "basta",
+        "preciso",
+        "precisa",
+        "sendo",
+        "visto",
+        "vista",
+        "olha",
+        "veja",
+        "viu",
+        "aproveita",
+        "aproveite",
+        "qualquer",
+        "opcao",
+        "opcoes",
+        "opciones",
+        "options",
+        "option",
+        "melhor",
+        "mejor",
+        "best",
+    ]
 )
-_KNOWN_NAMES: Final = frozenset(["whatsapp", "instagram", "facebook", "google", "brasil", "brazil", "deus", "cpf", "cnpj", "cep", "nfe", "sac", "pdf", "sms", "url", "faq", "iphone", "android", "email", "gmail", "senhor", "senhora", "natal"])
+_KNOWN_NAMES: Final = frozenset(
+    [
+        "whatsapp",
+        "instagram",
+        "facebook",
+        "google",
+        "brasil",
+        "brazil",
+        "deus",
+        "cpf",
+        "cnpj",
+        "cep",
+        "nfe",
+        "sac",
+        "pdf",
+        "sms",
+        "url",
+        "faq",
+        "iphone",
+        "android",
+        "email",
+        "gmail",
+        "senhor",
+        "senhora",
+        "natal",
+    ]
+)
 
 
 @dataclass(slots=True)
@@ -106,7 +529,9 @@ class _Check:
         self.moods = [mood(text, part) for part in self.parts]
         self.denied = negated(text)
         every = mentions(text, self.read.lower)
-        self.named = [[m for m in every if part.start <= m.start < part.end and m.start not in inside] for part in self.parts]
+        self.named = [
+            [m for m in every if part.start <= m.start < part.end and m.start not in inside] for part in self.parts
+        ]
         for value in self.values:
             self._value(value)
         for place in range(len(self.parts)):
@@ -157,25 +582,46 @@ class _Check:
             self._claim(value.start, value.end, value.kind, "calendar")
             return
         if echoed(value, self.index):
-            denied = any(m.negative for m in self.named[place]) or re.search(r"\b(?:nao|no|not|\w+n't|sem|sin)\b", piece)
+            denied = any(m.negative for m in self.named[place]) or re.search(
+                r"\b(?:nao|no|not|\w+n't|sem|sin)\b", piece
+            )
             said = _YOU_SAID.search(" ".join(self._piece(other) for other in self._sentence(place)))
-            if value.kind in _IDENTIFIERS or feeling != "statement" or denied or said or (value.kind == "number" and value.norm >= 100_000):
+            if (
+                value.kind in _IDENTIFIERS
+                or feeling != "statement"
+                or denied
+                or said
+                or (value.kind == "number" and value.norm >= 100_000)
+            ):
                 self._claim(value.start, value.end, value.kind, "customer")
                 return
-        if value.kind == "date" and value.norm == (self.index.today.year, self.index.today.month, self.index.today.day) and feeling != "statement":
+        if (
+            value.kind == "date"
+            and value.norm == (self.index.today.year, self.index.today.month, self.index.today.day)
+            and feeling != "statement"
+        ):
             return
         self._claim(value.start, value.end, value.kind, None)
 
     def _is_small_talk(self, place: int) -> bool:
         """A goodbye until tomorrow, a wish for the weekend: no statement, and nothing of the business beside it."""
         piece = self._piece(place)
-        return bool(re.match(r"(?:ate|hasta|see you|nos vemos|te (?:vejo|espero)|te esperamos)\b", piece)) and not re.search(r"\d", piece)
+        return bool(
+            re.match(r"(?:ate|hasta|see you|nos vemos|te (?:vejo|espero)|te esperamos)\b", piece)
+        ) and not re.search(r"\d", piece)
 
     def _agrees_with_neighbour(self, value: Value) -> bool:
         """A weekday beside the date that it names, where that date stands on its own feet."""
         if value.kind != "weekday":
             return False
-        return any(other.kind == "date" and other is not value and abs(other.start - value.start) < 24 and same(value, other) and echoed(other, self.index) for other in self.values)
+        return any(
+            other.kind == "date"
+            and other is not value
+            and abs(other.start - value.start) < 24
+            and same(value, other)
+            and echoed(other, self.index)
+            for other in self.values
+        )
 
     # Promises
 
@@ -189,7 +635,13 @@ class _Check:
             before = [self.moods[other] for other in around if other <= place]
             previous = [self.moods[other] for other in range(place) if self.parts[other].sentence == part.sentence - 1]
             asked = own and _THEN.match(self._piece(place)) and {"request", "question"} & set(previous)
-            if "request" in before or "offer" in before or is_conditional(sentence) or asked or (own and "request" in previous[-1:]):
+            if (
+                "request" in before
+                or "offer" in before
+                or is_conditional(sentence)
+                or asked
+                or (own and "request" in previous[-1:])
+            ):
                 return True
             self._claim(start, end, "promise", self._kept(place, own=own))
             return True
@@ -199,7 +651,18 @@ class _Check:
         """What makes a promise true: a call that waits for a person, or a source that says so of the business."""
         named = [m for m in self.named[place] if CLASSES[m.concept] == "state"]
         concepts = {m.concept for m in named}
-        if self.index.asked and concepts <= {"confirm", "verify", "contact", "notify", "update", "talk", "receive", "serve", "approve", "finish"}:
+        if self.index.asked and concepts <= {
+            "confirm",
+            "verify",
+            "contact",
+            "notify",
+            "update",
+            "talk",
+            "receive",
+            "serve",
+            "approve",
+            "finish",
+        }:
             return "awaiting_approval"
         if not concepts:
             return None
@@ -226,10 +689,16 @@ class _Check:
     def _free(self, wanted: Mention) -> str | None:
         """Not charged is free, and free is not charged."""
         if wanted.concept in _BENEFITS and not wanted.negative:
-            zero = next((k.ref for k in self.index.known if k.value.norm == 0 and k.value.kind in {"money", "number"}), None)
-            return zero or next((s.ref for s in self.index.said if s.mention.concept in _MONEYED and s.mention.negative), None)
+            zero = next(
+                (k.ref for k in self.index.known if k.value.norm == 0 and k.value.kind in {"money", "number"}), None
+            )
+            return zero or next(
+                (s.ref for s in self.index.said if s.mention.concept in _MONEYED and s.mention.negative), None
+            )
         if wanted.concept in _MONEYED and wanted.negative:
-            return next((s.ref for s in self.index.said if s.mention.concept in _BENEFITS and not s.mention.negative), None) or next(
+            return next(
+                (s.ref for s in self.index.said if s.mention.concept in _BENEFITS and not s.mention.negative), None
+            ) or next(
                 (k.ref for k in self.index.known if k.value.norm == 0 and k.value.kind in {"money", "number"}), None
             )
         return None
@@ -246,16 +715,18 @@ class _Check:
         before = [self.moods[other] for other in self._sentence(place) if other < place]
         if "request" in before and _THEN.match(piece) and not any(m.form == "done" for m in named):
             return
-        if feeling == "statement" and _YOU_SAID.search(" ".join(self._piece(other) for other in self._sentence(place) if other <= place)):
+        if feeling == "statement" and _YOU_SAID.search(
+            " ".join(self._piece(other) for other in self._sentence(place) if other <= place)
+        ):
             named = [m for m in named if m.concept not in self.index.echo_concepts]
         if feeling in {"request", "question", "inability"} and not (feeling == "question" and not part.last):
             return
         if feeling == "social" and _LAMENT.search(piece):
             return
         if feeling in {"offer", "social", "question"} or conditional:
-            named = [m for m in named if m.form == "done" and (m.first or _AUXILIARY.search(piece)) and not conditional] + [
-                m for m in named if m.concept in _BENEFITS and feeling == "offer"
-            ]
+            named = [
+                m for m in named if m.form == "done" and (m.first or _AUXILIARY.search(piece)) and not conditional
+            ] + [m for m in named if m.concept in _BENEFITS and feeling == "offer"]
         self._check_named(place, named)
         if feeling == "statement" and not conditional:
             self._check_rest(place, bool(named))
@@ -263,7 +734,9 @@ class _Check:
     def _check_named(self, place: int, named: Iterable[Mention]) -> None:
         part, piece = self.parts[place], self._piece(place)
         named = list(named)
-        finished = _GENERIC_DONE.search(piece) or next((True for m in named if m.concept == "finish" and m.form == "done"), None)
+        finished = _GENERIC_DONE.search(piece) or next(
+            (True for m in named if m.concept == "finish" and m.form == "done"), None
+        )
         for wanted in named:
             if wanted.form == "name" and CLASSES[wanted.concept] == "state" and not finished:
                 continue
@@ -272,10 +745,17 @@ class _Check:
             before = self.read.text[part.start : wanted.start]
             if _YOU.search(before) and wanted.concept in self.index.echo_concepts:
                 continue
-            first = wanted.first or (_WE_DID.search(self.read.text[wanted.start : wanted.end]) is not None and bool(_SPECIFIC.search(piece) or re.search(r"\b(?:ja|ya|acabamos)\b", piece)))
+            first = wanted.first or (
+                _WE_DID.search(self.read.text[wanted.start : wanted.end]) is not None
+                and bool(_SPECIFIC.search(piece) or re.search(r"\b(?:ja|ya|acabamos)\b", piece))
+            )
             done = first or wanted.form == "done" or (finished is not None and wanted.form == "name")
             state = CLASSES[wanted.concept] == "state"
-            particular = first or bool(_SPECIFIC.search(piece)) or any(v.kind in _IDENTIFIERS for v in self.values if part.start <= v.start < part.end)
+            particular = (
+                first
+                or bool(_SPECIFIC.search(piece))
+                or any(v.kind in _IDENTIFIERS for v in self.values if part.start <= v.start < part.end)
+            )
             call = done and state and particular and (first or bool(_AUXILIARY.search(piece)) or finished is not None)
             if wanted.first and wanted.concept in {"verify", "find", "receive", "note"}:
                 ref = self.index.answered if wanted.concept != "note" else self.index.acted
@@ -293,7 +773,11 @@ class _Check:
         if not strict:
             return
         concepts = alike(wanted.concept)
-        paths = tuple(s.path for s in self.index.said if s.mention.concept in concepts and not s.weak and s.mention.negative == wanted.negative)
+        paths = tuple(
+            s.path
+            for s in self.index.said
+            if s.mention.concept in concepts and not s.weak and s.mention.negative == wanted.negative
+        )
         self.paths.setdefault(self.parts[place].sentence, []).append((wanted, paths))
 
     def _check_rest(self, place: int, named: bool) -> None:
@@ -301,7 +785,13 @@ class _Check:
         part, piece = self.parts[place], self._piece(place)
         if any(claim.supported_by is None for claim in self._claims_in(part)):
             return
-        content = [m[0] for m in words(piece) if len(m[0]) > 3 and m[0] not in _STOP and not any(v.start <= part.start + m.start() < v.end for v in self.values)]
+        content = [
+            m[0]
+            for m in words(piece)
+            if len(m[0]) > 3
+            and m[0] not in _STOP
+            and not any(v.start <= part.start + m.start() < v.end for v in self.values)
+        ]
         known = [word for word in content if stem(word) in self.index.stems]
         if known:
             self.anchored.add(place)
@@ -355,7 +845,11 @@ class _Check:
         for (before, _), (after, paths) in pairwise(runs):
             if len(before) > 1 or any(value.kind == before[0].kind for value in after):
                 continue
-            if any(known.value.kind == before[0].kind and agree((known.path,), paths) for known in self.index.known if len(known.path) > 1):
+            if any(
+                known.value.kind == before[0].kind and agree((known.path,), paths)
+                for known in self.index.known
+                if len(known.path) > 1
+            ):
                 for value in after:
                     self._claim(value.start, value.end, "mixed_up", None)
 

@@ -15,7 +15,9 @@ from agent.claims_values import Value
 NUMERIC: Final = frozenset({"money", "percent", "number", "quantity"})
 _TO_MINUTES: Final = {"minute": 1, "hour": 60, "day": 1440, "week": 10080}
 _TO_MONTHS: Final = {"month": 1, "year": 12}
-_SPECIFIC: Final = frozenset(["freight", "discount", "refund", "fine", "interest", "deposit", "installment", "fee", "cashback", "tax"])
+_SPECIFIC: Final = frozenset(
+    ["freight", "discount", "refund", "fine", "interest", "deposit", "installment", "fee", "cashback", "tax"]
+)
 _AMOUNT_ROLES: Final = _SPECIFIC | {"total", "price", "balance"}
 _DAY_ROLES: Final = {
     "expire": "due", "deadline": "due", "deliver": "arrive", "arrive": "arrive", "ship": "ship", "create": "make", "open": "make", "cancel": "cancel",
@@ -39,7 +41,9 @@ def find_support(
 ) -> tuple[str, tuple[Path, ...]] | None:
     """The source of ``value`` and the places in it, or None. ``also``: counts that the conversation names."""
     hits = [known for known in index.known if same(value, known.value)]
-    fitting = [known for known in hits if not _contradicts(value, around, known) and not _mislabelled(around, known, index)]
+    fitting = [
+        known for known in hits if not _contradicts(value, around, known) and not _mislabelled(around, known, index)
+    ]
     if fitting:
         return fitting[0].ref, tuple(known.path for known in fitting)
     if hits:
@@ -131,7 +135,12 @@ def _mislabelled(around: Around, known: Known, index: Index) -> bool:
     if not known.labels or not around.labels:
         return False
     for other in index.known:
-        if other.path == known.path and other.value.kind == known.value.kind and other.value.norm != known.value.norm and other.labels != known.labels:
+        if (
+            other.path == known.path
+            and other.value.kind == known.value.kind
+            and other.value.norm != known.value.norm
+            and other.labels != known.labels
+        ):
             own, theirs = known.labels - other.labels, other.labels - known.labels
             if around.labels & theirs and not around.labels & own:
                 return True
@@ -214,7 +223,9 @@ def _moments(index: Index) -> Iterator[tuple[int, str]]:
         for known in index.known
         if known.value.kind == "quantity" and known.value.unit in {"minute", "hour"}
     ]
-    starts = [(minutes, known.ref) for known in index.known if known.value.kind == "time" for minutes in known.value.norm]
+    starts = [
+        (minutes, known.ref) for known in index.known if known.value.kind == "time" for minutes in known.value.norm
+    ]
     for minutes, ref in starts:
         for length, _ in lengths:
             yield (minutes + length) % 1440, ref
@@ -231,12 +242,20 @@ def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
     amounts = [known for known in numbers if known.value.kind in {"money", "number"}][:_MOST]
     factors = [(known.value.norm, known.ref) for known in numbers if known.value.kind in {"number", "quantity"}][:_MOST]
     factors += [(other.norm, "") for other in also if other.kind in {"number", "quantity"} and other.norm]
-    shares = [(known.value.norm, known.ref) for known in numbers if known.value.kind == "percent" or known.value.unit == "percent" or known.value.kind == "number"][:_MOST]
+    shares = [
+        (known.value.norm, known.ref)
+        for known in numbers
+        if known.value.kind == "percent" or known.value.unit == "percent" or known.value.kind == "number"
+    ][:_MOST]
     if value.kind == "percent":
         pairs = ((a.value.norm, b.value.norm, a.ref) for a, b in combinations(amounts, 2))
         for a, b, ref in pairs:
             low, high = sorted((a, b))
-            if low > 0 and wanted in {round(low * 10_000 / high), round((high - low) * 10_000 / high), round((high - low) * 10_000 / low)}:
+            if low > 0 and wanted in {
+                round(low * 10_000 / high),
+                round((high - low) * 10_000 / high),
+                round((high - low) * 10_000 / low),
+            }:
                 return ref
         return None
     if value.kind == "quantity" and value.unit not in {"installment", "unit", "person", "session", "slot", "point"}:
@@ -246,7 +265,9 @@ def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
     return _arithmetic(wanted, amounts, factors, shares)
 
 
-def _arithmetic(wanted: int, amounts: list[Known], factors: list[tuple[int, str]], shares: list[tuple[int, str]]) -> str | None:
+def _arithmetic(
+    wanted: int, amounts: list[Known], factors: list[tuple[int, str]], shares: list[tuple[int, str]]
+) -> str | None:
     for a, b in combinations(amounts, 2):
         one, other = a.value.norm, b.value.norm
         if wanted in {one + other, abs(one - other)}:
@@ -266,7 +287,9 @@ def _arithmetic(wanted: int, amounts: list[Known], factors: list[tuple[int, str]
             if factor != 100 and (wanted == round(base * factor / 100) or abs(wanted - base * 100 / factor) < 1):
                 return known.ref
         for share, _ in shares:
-            if 0 < share <= 10_000 and any(abs(wanted - base * part / 10_000) <= 0.51 for part in (share, 10_000 - share, 10_000 + share)):
+            if 0 < share <= 10_000 and any(
+                abs(wanted - base * part / 10_000) <= 0.51 for part in (share, 10_000 - share, 10_000 + share)
+            ):
                 return known.ref
     return None
 
@@ -300,7 +323,9 @@ def _counted(value: Value, index: Index) -> str | None:
 
 
 def _hours(count: int, index: Index) -> str | None:
-    times = [(minutes, known.ref) for known in index.known if known.value.kind == "time" for minutes in known.value.norm]
+    times = [
+        (minutes, known.ref) for known in index.known if known.value.kind == "time" for minutes in known.value.norm
+    ]
     now = index.sources.now.hour * 60 + index.sources.now.minute
     for minutes, ref in times:
         if any(abs(minutes - other) == count * 60 for other in [now, *(m for m, _ in times)]):

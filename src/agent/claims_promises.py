@@ -15,7 +15,9 @@ _FIRST: Final = re.compile(
     r"\b(?:(?:eu |ja |nos |yo |ya |entao |a gente |agora |mesmo |te |lhe |le |lo |la |me )*)"
     r"(?:vou|vamos|irei|iremos|voy a|vamos a|estarei|estaremos|estare|estaremos|i will|i'll|we will|we'll|i am going to|i'm going to|i'm gonna|we are going to|we're going to|"
     r"a gente vai|let me|allow me to|deixa eu|deixe-me|deixa que eu|deja que|dejame|permiteme|permita-me)\b(?P<what>[^.!?\n]{0,60})|"
-    r"\b(?:ja|logo|ya|em breve|enseguida|ahora mismo|te|lhe|le|se|lo|la) (?:ja |te |lhe |le |se |lo |la |mesmo )*(?P<now>" + _DOES + r")\b|"
+    r"\b(?:ja|logo|ya|em breve|enseguida|ahora mismo|te|lhe|le|se|lo|la) (?:ja |te |lhe |le |se |lo |la |mesmo )*(?P<now>"
+    + _DOES
+    + r")\b|"
     r"^(?:e |y |entao |logo |depois |em seguida |ai |eu |assim que \w+ )*(?P<bare>" + _DOES + r")\b|"
     r"\b(?P<future>(?:te |lhe |le |lo |la |se |nos )?(?:\w{3,}(?:aremos|eremos|iremos)|\w{3,}(?:arei|erei|irei)))\b|"
     r"\b(?P<vow>pode deixar|deixa comigo|deixe comigo|dejalo en mis manos|dejamelo|leave it (?:to|with) me|i promise|prometo|prometemos|garanto que|te garanto|garantizo|"

@@ -77,16 +77,39 @@ _UNIT_KEYS: Final = {
     "porcentagem": "percent", "percentual": "percent", "km": "km", "kg": "kg", "people": "person", "guests": "person", "pessoas": "person",
     "party": "person", "mbps": "mega", "mb": "mega", "gb": "mega", "mega": "mega", "slots": "slot", "vagas": "slot",
 }  # fmt: skip
-_STOCK: Final = frozenset(["stock", "available", "quantity", "qty", "slots", "vagas", "estoque", "disponivel", "seats", "left", "remaining", "availability"])
+_STOCK: Final = frozenset(
+    [
+        "stock",
+        "available",
+        "quantity",
+        "qty",
+        "slots",
+        "vagas",
+        "estoque",
+        "disponivel",
+        "seats",
+        "left",
+        "remaining",
+        "availability",
+    ]
+)
 _KEY_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _OUT: Final = (
-    (re.compile(r"out for delivery|in transit|on the way|saiu para entrega|em transito|a caminho|en camino|en reparto|dispatched|shipped|enviado"), "ship underway forward"),
+    (
+        re.compile(
+            r"out for delivery|in transit|on the way|saiu para entrega|em transito|a caminho|en camino|en reparto|dispatched|shipped|enviado"
+        ),
+        "ship underway forward",
+    ),
     (re.compile(r"\bdelivered|entregue|entregado"), "ship arrive receive"),
     (re.compile(r"await|pending|aguard|pendente|pendiente"), "await"),
     (re.compile(r"in stock|em estoque|disponivel"), "available stock"),
     (re.compile(r"out of stock|sold out|sem estoque|esgotado|unavailable"), "soldout"),
     (re.compile(r"\b(?:ready|pronto|listo)\b"), "prepare finish available"),
-    (re.compile(r"in progress|em andamento|processing|under review|in review|em analise"), "start verify process prepare"),
+    (
+        re.compile(r"in progress|em andamento|processing|under review|in review|em analise"),
+        "start verify process prepare",
+    ),
     (re.compile(r"\bno show|did not attend"), "lose"),
     (re.compile(r"\bdone|completed|concluded|ok\b"), "finish"),
     (re.compile(r"too late|deadline passed|expired"), "end expire deadline"),
@@ -214,7 +237,10 @@ class Index:
         self._key(keys, True, ref, path, dated=past)
         if moment is not None and len(text) > 10:
             day = Value("date", 0, 0, (moment.year, moment.month, moment.day))
-            self.known += [Known(day, ref, path, roles), Known(Value("time", 0, 0, (moment.hour * 60 + moment.minute,)), ref, path, roles)]
+            self.known += [
+                Known(day, ref, path, roles),
+                Known(Value("time", 0, 0, (moment.hour * 60 + moment.minute,)), ref, path, roles),
+            ]
             return
         spaced = re.sub(r"(?<=[A-Za-z])[_-](?=[A-Za-z])", " ", text)
         read = _read(spaced, self.language, self.today)
@@ -249,7 +275,9 @@ class Index:
         for value, around, labels, negative in read.values:
             self.known.append(Known(value, ref, path, around if roles is None else roles | around, labels, negative))
         for mention in read.mentions:
-            going = roles is not None and mention.form == "name" and read.plain[mention.start : mention.end].endswith("ing")
+            going = (
+                roles is not None and mention.form == "name" and read.plain[mention.start : mention.end].endswith("ing")
+            )
             self.said.append(Said(replace(mention, form="plain") if going else mention, ref, path))
         for each in read.stems:
             self.stems.setdefault(each, ref)

@@ -15,7 +15,33 @@ from typing import Final, Literal
 
 Mood = Literal["statement", "question", "request", "offer", "inability", "social"]
 
-_ABBREVIATIONS: Final = frozenset(["dr", "dra", "sr", "sra", "srta", "av", "r", "al", "tel", "ex", "prof", "profa", "mr", "mrs", "ms", "st", "no", "nro", "num", "pag", "ref", "apto", "cap"])
+_ABBREVIATIONS: Final = frozenset(
+    [
+        "dr",
+        "dra",
+        "sr",
+        "sra",
+        "srta",
+        "av",
+        "r",
+        "al",
+        "tel",
+        "ex",
+        "prof",
+        "profa",
+        "mr",
+        "mrs",
+        "ms",
+        "st",
+        "no",
+        "nro",
+        "num",
+        "pag",
+        "ref",
+        "apto",
+        "cap",
+    ]
+)
 _END: Final = re.compile(r"[!?\n;]+|\.+(?=\s|$)|…")
 _CUT: Final = re.compile(
     r"\s*(?:,(?!\d)|[()]|\s[-–—]+\s|:\s)\s*|\s+(?=(?:e|y|and|mas|porem|pero|but|porque|pois|(?:ya|ja) que|because|entao|entonces|"
@@ -57,7 +83,9 @@ def _letters(char: str) -> tuple[tuple[str, str, str], ...]:
             continue
         lower = plain.lower()[:1]
         base = next((c for c in unicodedata.normalize("NFD", lower) if not unicodedata.combining(c)), lower)
-        base = {"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"', "¡": " ", "¿": " ", "*": " ", "_": " ", "~": " "}.get(base, base)
+        base = {"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"', "¡": " ", "¿": " ", "*": " ", "_": " ", "~": " "}.get(
+            base, base
+        )
         out.append((" " if base.isspace() else base, lower, plain))
     return tuple(out)
 
@@ -81,7 +109,9 @@ def folded(source: str) -> Folded:
     joined, plain_text = "".join(text), "".join(written)
     if "é" in lower or "à" in lower:  # "é" is a verb and "às" tells a time: as "e" and "as" they would mean too much
         accented = "".join(lower)
-        joined = _LONE.sub(lambda match: accented[match.start() : match.end()] if accented[match.start()] in "éà" else match[0], joined)
+        joined = _LONE.sub(
+            lambda match: accented[match.start() : match.end()] if accented[match.start()] in "éà" else match[0], joined
+        )
     if "\x00" in joined:
         joined = _PICTURES.sub(lambda match: _gap(match, plain_text), joined)
     return Folded(joined, "".join(lower), at, plain_text)
@@ -108,7 +138,11 @@ def segments(text: str, taken: Callable[[int], bool]) -> list[Segment]:
     """Cut ``text``; nothing is cut where ``taken`` says that a value goes on."""
     found: list[Segment] = []
     begin = number = 0
-    ends = [(match.start(), match.end()) for match in _END.finditer(text) if not _no_end(text, match) and not taken(match.start())]
+    ends = [
+        (match.start(), match.end())
+        for match in _END.finditer(text)
+        if not _no_end(text, match) and not taken(match.start())
+    ]
     for stop, after in [*ends, (len(text), len(text))]:
         if text[begin:stop].strip():
             asks = "?" in text[stop:after]

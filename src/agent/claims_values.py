@@ -38,7 +38,9 @@ class Value:
 
 _LONE: Final = frozenset({"um", "uma", "un", "una", "one", "meia"})
 _ONLY_IN: Final = {"dos": "es", "once": "es", "ten": "en", "seis": "", "six": "en"}
-_WORDS: Final = "|".join(sorted((*WORD_VALUES, "mil", "media", "half", "doscientas", "trescientas", "six"), key=len, reverse=True))
+_WORDS: Final = "|".join(
+    sorted((*WORD_VALUES, "mil", "media", "half", "doscientas", "trescientas", "six"), key=len, reverse=True)
+)
 _SPELLED: Final = rf"(?:{_WORDS})(?:(?: e | y | and |-| )(?:{_WORDS}))*"
 _AMOUNT: Final = r"\d{1,3}(?:[.,]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d{1,12}(?:[.,]\d{1,3})?(?!\d)"
 _CURRENCIES: Final = {
@@ -47,7 +49,9 @@ _CURRENCIES: Final = {
     "euros": "EUR", "eur": "EUR", "pesos": "", "peso": "", "conto": "BRL", "contos": "BRL", "pila": "BRL", "pilas": "BRL",
     "bucks": "USD", "soles": "", "centavos": "c", "cents": "c",
 }  # fmt: skip
-_NAMED_CURRENCY: Final = r"(?:reais|real|brl|dolar(?:es)?|dollars?|usd|euros?|eur|pesos?|contos?|pilas?|bucks|soles|centavos|cents)\b"
+_NAMED_CURRENCY: Final = (
+    r"(?:reais|real|brl|dolar(?:es)?|dollars?|usd|euros?|eur|pesos?|contos?|pilas?|bucks|soles|centavos|cents)\b"
+)
 _UNITS: Final = {
     "minute": "minutos? minutinhos? minutes? mins? min", "hour": "horas? horinhas? hours? hrs? hs?",
     "businessday": "dias? uteis|dias? habiles|business days?|working days?|dias? laborables?",
@@ -62,7 +66,12 @@ _UNITS: Final = {
     "point": "pontos puntos points", "slot": "vagas? cupos? slots? horarios",
 }  # fmt: skip
 _UNIT_PATTERNS: Final = [
-    (unit, re.compile(rf"\s?(?:{'|'.join(part for part in (words.split('|') if '|' in words else words.split()))})\b(?!/)"))
+    (
+        unit,
+        re.compile(
+            rf"\s?(?:{'|'.join(part for part in (words.split('|') if '|' in words else words.split()))})\b(?!/)"
+        ),
+    )
     for unit, words in sorted(_UNITS.items(), key=lambda pair: pair[0] != "businessday")
 ]
 _URL: Final = re.compile(
@@ -71,20 +80,32 @@ _URL: Final = re.compile(
 )
 _EMAIL: Final = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 _HANDLE: Final = re.compile(r"(?<![\w.])@[a-z0-9_.]{3,30}")
-_MARKED: Final = re.compile(rf"(?P<sign>r\s?\$|us\s?\$|u\$s|\$|€|£)\s*(?P<amount>{_AMOUNT})(?P<mil>\s*(?:mil|k|thousand)\b)?")
-_AFTER: Final = re.compile(rf"(?<![\w.,/])(?P<amount>{_AMOUNT})(?P<mil>\s*(?:mil|k|thousand)\b)?\s*(?:de )?(?P<sign>{_NAMED_CURRENCY}|€)")
-_SAID: Final = re.compile(rf"\b(?P<amount>{_SPELLED})\s+(?:de )?(?P<sign>{_NAMED_CURRENCY})(?: e (?P<cents>{_SPELLED}|\d\d) centavos)?")
+_MARKED: Final = re.compile(
+    rf"(?P<sign>r\s?\$|us\s?\$|u\$s|\$|€|£)\s*(?P<amount>{_AMOUNT})(?P<mil>\s*(?:mil|k|thousand)\b)?"
+)
+_AFTER: Final = re.compile(
+    rf"(?<![\w.,/])(?P<amount>{_AMOUNT})(?P<mil>\s*(?:mil|k|thousand)\b)?\s*(?:de )?(?P<sign>{_NAMED_CURRENCY}|€)"
+)
+_SAID: Final = re.compile(
+    rf"\b(?P<amount>{_SPELLED})\s+(?:de )?(?P<sign>{_NAMED_CURRENCY})(?: e (?P<cents>{_SPELLED}|\d\d) centavos)?"
+)
 _PERCENT: Final = re.compile(
     rf"(?<![\w.,])(?P<amount>{_AMOUNT})\s*(?:%|por ?cento|por ?ciento|percent\b|per cent)|\b(?P<words>{_SPELLED}) (?:por cento|por ciento|percent)"
 )
 _ISO: Final = re.compile(r"(?<![\d-])(?P<y>(?:19|20)\d\d)-(?P<m>\d\d)(?:-(?P<d>\d\d))?(?![\d-])")
-_FIGURES: Final = re.compile(r"(?<![\d/.,-])(?P<a>\d{1,2})(?P<mark>[/.-])(?P<b>\d{1,2})(?:(?P=mark)(?P<y>\d{4}|\d{2}))?(?![\d/-]|[.,]\d)")
+_FIGURES: Final = re.compile(
+    r"(?<![\d/.,-])(?P<a>\d{1,2})(?P<mark>[/.-])(?P<b>\d{1,2})(?:(?P=mark)(?P<y>\d{4}|\d{2}))?(?![\d/-]|[.,]\d)"
+)
 _MONTH: Final = "|".join(sorted(MONTH_OF, key=len, reverse=True))
 _NAMED: Final = re.compile(
     rf"\b(?P<d>\d{{1,2}}|primeiro|primero)(?:º|°|o|st|nd|rd|th)?(?: de | of |/|-| )(?P<m>{_MONTH})\b\.?(?:(?:,? (?:de |del )?|[/-])(?P<y>(?:19|20)\d\d))?"
 )
-_NAMED_ENGLISH: Final = re.compile(rf"\b(?P<m>{_MONTH})\.? (?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\b(?![:%])(?:,? (?P<y>(?:19|20)\d\d))?")
-_DAY: Final = re.compile(r"\b(?:dias?|el|the|on the) (?P<d>[0-3]?\d)(?:st|nd|rd|th)?\b(?![/:.,-]?\d|\s*(?:h\b|reais|%|unidades|itens|horas))")
+_NAMED_ENGLISH: Final = re.compile(
+    rf"\b(?P<m>{_MONTH})\.? (?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\b(?![:%])(?:,? (?P<y>(?:19|20)\d\d))?"
+)
+_DAY: Final = re.compile(
+    r"\b(?:dias?|el|the|on the) (?P<d>[0-3]?\d)(?:st|nd|rd|th)?\b(?![/:.,-]?\d|\s*(?:h\b|reais|%|unidades|itens|horas))"
+)
 _RELATIVE: Final = (
     (re.compile(r"\b(?:depois de amanha|pasado manana|(?:the )?day after tomorrow)\b"), 2),
     (re.compile(r"\b(?:antes de ontem|anteontem|antes de ayer|anteayer|(?:the )?day before yesterday)\b"), -2),
@@ -98,7 +119,9 @@ _WEEKDAY: Final = re.compile(
     r"(?P<feira>[- ]feiras?)?(?P<thing> (?:via|vez|parcela|opcao|unidade|troca|tentativa|mao|geracao|etapa|fase|cuota|aula|sessao))?"
 )
 _SHORT_DAYS: Final = {"seg": 0, "ter": 1, "qua": 2, "qui": 3, "sex": 4, "sab": 5}
-_LEAD: Final = re.compile(r"(?:\b(?:n[ao]s?|[ao]s?|d[ao]|de|ate|para|pra|toda|proxim[ao]|ultim[ao]|ness[ao]|est[ao]|ess[ao]|e|y|ou|ou na|cada|seja|entre|el|los|on)|[.!?,/:(\n•-])\s*$|^\s*$")
+_LEAD: Final = re.compile(
+    r"(?:\b(?:n[ao]s?|[ao]s?|d[ao]|de|ate|para|pra|toda|proxim[ao]|ultim[ao]|ness[ao]|est[ao]|ess[ao]|e|y|ou|ou na|cada|seja|entre|el|los|on)|[.!?,/:(\n•-])\s*$|^\s*$"
+)
 _TIME: Final = re.compile(
     r"(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?:\s?h(?:oras?|s|rs)?\b(?!\s?\d)(?! (?:depois|antes|de|por|apos|uteis|despues|before|after|a day))|\s?h\s?(?P<hm>[0-5]\d)\b|:(?P<m>[0-5]\d)(?::[0-5]\d)?(?:\s?h(?:s|rs)?\b)?|(?=\s?(?:a\.?m\b|p\.?m\b|(?:da|de la) (?:manha|tarde|noite|manana|noche)|in the (?:morning|afternoon|evening))))"
     r"(?:\s?(?P<half>a\.?m\b\.?|p\.?m\b\.?|(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening)))?"
@@ -108,20 +131,35 @@ _CLOCK: Final = re.compile(
     r"(?: (?:e|y) (?P<m>meia|media|[0-5]\d|quinze|trinta|quinze|cuarto))?"
     r"(?P<half> ?(?:a\.?m\b\.?|p\.?m\b\.?|(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening)))?(?![\d.,/%]|\w)(?P<not>\s?(?:dias?|days?|minut|semanas?|weeks?|mes|months?|x|%|reais|parcelas|vezes|pessoas|anos|years|kg|km|unidades|itens|cuotas|personas))?"
 )
-_RANGE: Final = re.compile(r"\b(?:das?|de|from|entre|between|desde(?: las)?)? ?(?P<h>[01]?\d|2[0-4])(?= ?(?:h )?(?:as|a las|ate as|to|-|–|and|e as) ?(?:[01]?\d|2[0-4]) ?(?:h|:\d|am|pm|a\.m|p\.m))")
+_RANGE: Final = re.compile(
+    r"\b(?:das?|de|from|entre|between|desde(?: las)?)? ?(?P<h>[01]?\d|2[0-4])(?= ?(?:h )?(?:as|a las|ate as|to|-|–|and|e as) ?(?:[01]?\d|2[0-4]) ?(?:h|:\d|am|pm|a\.m|p\.m))"
+)
 _SPELLED_CLOCK: Final = re.compile(
     rf"\b(?P<h>{_SPELLED.split(')(?:(?:')[0]}))(?: horas)?(?: (?:e|y) (?P<m>meia|media|quinze|cuarto|trinta))? (?P<half>(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening))"
 )
-_NOON: Final = re.compile(r"\b(?P<noon>meio[- ]dia|mediodia|noon|midday)|\b(?P<midnight>meia[- ]noite|medianoche|midnight)")
-_PHONE: Final = re.compile(r"\+\d[\d .\-()]{7,20}\d|(?<![\d\w])\(?0?\d{2}\)?[ -]?9?[ ]?\d{4}[- .]\d{4}(?!\d)|(?<!\d)9?\d{4}-\d{4}(?![\d-])|(?<!\d)0?[38]00[ -]?\d{3}[ -]?\d{3,4}(?!\d)")
-_SHAPED: Final = re.compile(r"(?<!\d)(?:\d{3}\.\d{3}\.\d{3}[-./ ]?\d{2}|\d{2}\.\d{3}\.\d{3}/\d{4}-?\d{2}|\d{5}-\d{3}|\d{2}\.\d{3}-\d{3})(?!\d)")
-_CODE: Final = re.compile(r"#\s?[a-z0-9][\w/-]{0,30}|(?<![\w.,/@-])(?=[\w/.-]*\d)(?=[\w/.-]*[a-z])[a-z0-9][a-z0-9]*(?:[-_/.][a-z0-9]+)*|(?<![\w.,/@-])\d+(?:[-/]\d+)+(?![\w])|(?<![\w.,])\d{5,}(?![\w])")
-_SPOKEN_CODE: Final = re.compile(r"(?:c[oó]digo|cup[oóõ]\w*|coupon|code|voucher|senha|password|contrase\w*|login)\s+(?:promocional |é |es |is |de desconto |:\s?)?[\"'*“]?(?P<code>[A-Z][A-Z0-9]{3,})", re.IGNORECASE)
+_NOON: Final = re.compile(
+    r"\b(?P<noon>meio[- ]dia|mediodia|noon|midday)|\b(?P<midnight>meia[- ]noite|medianoche|midnight)"
+)
+_PHONE: Final = re.compile(
+    r"\+\d[\d .\-()]{7,20}\d|(?<![\d\w])\(?0?\d{2}\)?[ -]?9?[ ]?\d{4}[- .]\d{4}(?!\d)|(?<!\d)9?\d{4}-\d{4}(?![\d-])|(?<!\d)0?[38]00[ -]?\d{3}[ -]?\d{3,4}(?!\d)"
+)
+_SHAPED: Final = re.compile(
+    r"(?<!\d)(?:\d{3}\.\d{3}\.\d{3}[-./ ]?\d{2}|\d{2}\.\d{3}\.\d{3}/\d{4}-?\d{2}|\d{5}-\d{3}|\d{2}\.\d{3}-\d{3})(?!\d)"
+)
+_CODE: Final = re.compile(
+    r"#\s?[a-z0-9][\w/-]{0,30}|(?<![\w.,/@-])(?=[\w/.-]*\d)(?=[\w/.-]*[a-z])[a-z0-9][a-z0-9]*(?:[-_/.][a-z0-9]+)*|(?<![\w.,/@-])\d+(?:[-/]\d+)+(?![\w])|(?<![\w.,])\d{5,}(?![\w])"
+)
+_SPOKEN_CODE: Final = re.compile(
+    r"(?:c[oó]digo|cup[oóõ]\w*|coupon|code|voucher|senha|password|contrase\w*|login)\s+(?:promocional |é |es |is |de desconto |:\s?)?[\"'*“]?(?P<code>[A-Z][A-Z0-9]{3,})",
+    re.IGNORECASE,
+)
 _NUMBER: Final = re.compile(rf"(?<![\w])(?P<amount>{_AMOUNT})(?P<nth>[ªº°]|[ao]\b|st\b|nd\b|rd\b|th\b)?")
 _WORDED: Final = re.compile(rf"(?<![\w-])(?P<words>{_SPELLED})\b(?!-)")
 _HALF: Final = re.compile(r"\b(?:meia|media|half an?) (?P<unit>horas?|hours?|diaria|duzia)")
 _AND_HALF: Final = re.compile(r" (?:e|y|and) (?:meia|media|a half|meio|medio)\b")
-_ONE: Final = re.compile(r"\b(?:em|in|within|for|dentro de|de|ate|por|a cada|cada|daqui a|en|ha|hace|faz|mais)? ?(?:um|uma|un|una|one|an?) (?=(?:dia|semana|mes|ano|hora|day|week|month|year|hour)\b)")
+_ONE: Final = re.compile(
+    r"\b(?:em|in|within|for|dentro de|de|ate|por|a cada|cada|daqui a|en|ha|hace|faz|mais)? ?(?:um|uma|un|una|one|an?) (?=(?:dia|semana|mes|ano|hora|day|week|month|year|hour)\b)"
+)
 _STREET: Final = re.compile(
     r"\b(?:[Rr]ua|R\.|[Aa]venida|[Aa]v\.?|[Aa]lameda|[Tt]ravessa|[Pp]ra[cç]a|[Rr]odovia|[Ee]strada|[Cc]alle|[Aa]vda\.?|[Cc]arrera|[Pp]laza)\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ0-9][\wÀ-ÿ.]*|d[aeo]s?)"
     r"(?:\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ][\wÀ-ÿ.]*|d[aeo]s?|de|la|e|\d+))*|\b\d+\s(?:[A-Z][\w.]*\s){1,3}(?:Street|St\.?|Avenue|Ave\.?|Road|Rd\.?)(?!\w)",
@@ -178,7 +216,9 @@ def find_values(read: Folded, language: str, today: date) -> list[Value]:
             code = match[0].strip("#./- ")
             ordinal = re.fullmatch(r"\d{1,3}(?:a|o|st|nd|rd|th|x|h)", code)
             if not ordinal:
-                found.add("code", match.start(), match.start() + len(match[0].rstrip("./-")), re.sub(r"[^a-z0-9]", "", code))
+                found.add(
+                    "code", match.start(), match.start() + len(match[0].rstrip("./-")), re.sub(r"[^a-z0-9]", "", code)
+                )
         for match in _NUMBER.finditer(text):
             found.add("number", match.start(), match.end(), _hundredths(read_amount(match["amount"], language)))
     for match in _WORDED.finditer(text):
@@ -225,7 +265,9 @@ def _names(read: Folded, found: _Found) -> None:
         if match["code"].isupper():
             found.add("code", match.start("code"), match.end("code"), match["code"].lower())
     for match in _STREET.finditer(read.capital):
-        found.add("address", match.start(), match.end(), re.sub(r"[^a-z ]", "", text[match.start() : match.end()]).strip())
+        found.add(
+            "address", match.start(), match.end(), re.sub(r"[^a-z ]", "", text[match.start() : match.end()]).strip()
+        )
 
 
 def plain_url(address: str) -> str:
@@ -340,7 +382,9 @@ def _halves(minutes: int, half: str | None, *, loose: bool) -> tuple[int, ...]:
 
 def _measures(text: str, language: str, found: _Found) -> None:
     for match in _NTH.finditer(text):
-        found.add("quantity", match.start(), match.end(), {"p": 100, "f": 100, "s": 200, "t": 300}[match["n"][0]], "nth")
+        found.add(
+            "quantity", match.start(), match.end(), {"p": 100, "f": 100, "s": 200, "t": 300}[match["n"][0]], "nth"
+        )
     for match in _HALF.finditer(text):
         found.add("quantity", match.start(), match.end(), 3000, "minute")
     for match in _ONE.finditer(text):
@@ -359,7 +403,10 @@ def _measures(text: str, language: str, found: _Found) -> None:
             amount, end = amount + 50, more.end()
         if amount:
             found.add("quantity", match.start(), end, amount, unit[0])
-    for match in re.finditer(r"(?<![\w.,/])(?P<a>\d{1,3})(?= ?(?:a|ou|o|to|or|e|y|-|–|ate) ?\d{1,3} ?(?P<u>[a-z]{1,12}(?: uteis| habiles| days)?))", text):
+    for match in re.finditer(
+        r"(?<![\w.,/])(?P<a>\d{1,3})(?= ?(?:a|ou|o|to|or|e|y|-|–|ate) ?\d{1,3} ?(?P<u>[a-z]{1,12}(?: uteis| habiles| days)?))",
+        text,
+    ):
         unit = _unit(f" {match['u']} ", 0)
         if unit:
             found.add("quantity", match.start(), match.end(), int(match["a"]) * 100, unit[0])

@@ -27,14 +27,18 @@ class Mention:
 
 
 _WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
-_PORTUGUESE: Final = re.compile(r"\b(?:nao|voce|vc|com|em|do|da|dos|das|uma|ao|seu|sua|ate|é|na|pelo|pela|mais|ou|sao)\b")
+_PORTUGUESE: Final = re.compile(
+    r"\b(?:nao|voce|vc|com|em|do|da|dos|das|uma|ao|seu|sua|ate|é|na|pelo|pela|mais|ou|sao)\b"
+)
 _OTHER: Final = re.compile(r"\b(?:el|los|las|con|una|del|y|su|en|hay|the|is|of|and|to|your|you|we|our|are|for)\b")
 _NO: Final = re.compile(r"\bno\b")
 _NEGATION: Final = re.compile(
     r"\b(?:nao|not|never|nunca|jamais|jamas|nem|ni|tampouco|tampoco|sem|sin|without|nenhum\w*|ningun\w*|none|neither|zero|cannot|"
     r"\w+n't|deixou de|dejo de|exceto|except|excepto|menos|fora)\b"
 )
-_SHORT: Final = frozenset({"sem", "sin", "without", "zero", "nenhum", "nenhuma", "ningun", "ninguna", "menos", "fora", "except"})
+_SHORT: Final = frozenset(
+    {"sem", "sin", "without", "zero", "nenhum", "nenhuma", "ningun", "ninguna", "menos", "fora", "except"}
+)
 _AFTER_NEGATION: Final = re.compile(r"[,.;:!?\n]|\b(?:mas|pero|but|porem|apenas|somente|solo|only|so)\b")
 _DONE: Final = re.compile(
     r"\w+(?:ad[oa]s?|id[oa]s?|ou|aram|eram|iram|aron|ieron|ei|ed)$|"
@@ -50,7 +54,9 @@ _NAME: Final = re.compile(
     r"suporte|soporte|support|garantia|warranty|resposta|respuesta|cancelamento|solicitud|request|despacho|arreglo|chegada|llegada|coleta|"
     r"retirada|retiro|uso|cierre|pickup|update|transfer)s?$"
 )
-_FIRST: Final = re.compile(r"\w{2,}(?:ei|iei)$|(?:fiz|abri|pedi|emiti|inclui|conclui|transferi|devolvi|resolvi|respondi|recebi|estendi)$")
+_FIRST: Final = re.compile(
+    r"\w{2,}(?:ei|iei)$|(?:fiz|abri|pedi|emiti|inclui|conclui|transferi|devolvi|resolvi|respondi|recebi|estendi)$"
+)
 _SPANISH_FIRST: Final = re.compile(r"\w{2,}[éí]$")
 _SPANISH_THIRD: Final = re.compile(r"\w{2,}ó$")
 
