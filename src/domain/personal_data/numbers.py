@@ -50,7 +50,8 @@ _MOBILE: Final = re.compile(
 )
 _LANDLINE: Final = re.compile(
     r"(?<![\w@#=%$+])(?<!\d[.,/\-])"
-    rf"(?P<country>\(?(?:00|0)?55\)?[ .\-]{{0,2}})?(?P<area>\( ?{_TRUNK}{_DDD} ?\)|{_TRUNK}{_DDD})(?P<gap>[ .\-]{{0,3}})"
+    rf"(?P<country>\(?(?:00|0)?55\)?[ .\-]{{0,2}})?(?P<area>\( ?{_TRUNK}{_DDD} ?\)|{_TRUNK}{_DDD})"
+    r"(?P<gap>[ .\-]{0,3})"
     rf"[2-9]\d{{3}}(?P<dash>[ .\-]{{0,3}})\d{{4}}{_NOT_MORE}"
 )
 _PHONE_CALLED: Final = re.compile(r"[+(]{0,2}\d(?:[ ().\-/]{0,3}\d){6,14}(?!\d)")
