@@ -104,8 +104,17 @@ class EvolutionGateway:
         Setting("typing", required=False, default="true"),
     )
 
-    def __init__(self, http: httpx.AsyncClient, media: MediaSource, *, send_timeout_seconds: float = 30.0) -> None:
-        self._http = GatewayHttp(http, send_timeout_seconds=send_timeout_seconds)
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        media: MediaSource,
+        *,
+        send_timeout_seconds: float = 30.0,
+        ask_timeout_seconds: float = 20.0,
+    ) -> None:
+        self._http = GatewayHttp(
+            http, send_timeout_seconds=send_timeout_seconds, ask_timeout_seconds=ask_timeout_seconds
+        )
         self._media = media
         self.send_timeout_seconds = send_timeout_seconds
 
