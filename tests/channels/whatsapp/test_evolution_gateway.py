@@ -8,6 +8,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -277,6 +278,15 @@ async def test_that_an_error_told_with_200_is_an_error(server: EvolutionServer, 
         await gateway.control(server.session(), "start")
     with pytest.raises(NotOfferedError):
         await gateway.control(server.session(), "stop")
+
+
+async def test_that_the_status_tells_the_account_once(server: EvolutionServer, gateway: EvolutionGateway) -> None:
+    assert (await gateway.status(server.session())).account == OWN
+    known = replace(server.session(), account=OWN)
+    assert (await gateway.status(known)).account is None
+    server.answers(500, to="/fetchInstances")
+    unknown = await gateway.status(server.session())
+    assert (unknown.status, unknown.account) == (SessionStatus.CONNECTED, None)
 
 
 # Sending

@@ -237,6 +237,11 @@ async def test_that_every_state_is_told(
     assert (await gateway.status(server.session())).status is status
 
 
+async def test_that_the_status_tells_the_account_once(server: WppconnectServer, gateway: WppconnectGateway) -> None:
+    assert (await gateway.status(replace(server.session(), account=None))).account == OWN
+    assert (await gateway.status(server.session())).account is None
+
+
 # Sending
 
 
