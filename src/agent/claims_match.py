@@ -15,7 +15,7 @@ from agent.claims_values import Value
 NUMERIC: Final = frozenset({"money", "percent", "number", "quantity"})
 _TO_MINUTES: Final = {"minute": 1, "hour": 60, "day": 1440, "week": 10080}
 _TO_MONTHS: Final = {"month": 1, "year": 12}
-_SPECIFIC: Final = frozenset("freight discount refund fine interest deposit installment fee cashback tax".split())
+_SPECIFIC: Final = frozenset(["freight", "discount", "refund", "fine", "interest", "deposit", "installment", "fee", "cashback", "tax"])
 _AMOUNT_ROLES: Final = _SPECIFIC | {"total", "price", "balance"}
 _DAY_ROLES: Final = {
     "expire": "due", "deadline": "due", "deliver": "arrive", "arrive": "arrive", "ship": "ship", "pay": "pay", "refund": "refund",

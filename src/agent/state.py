@@ -12,7 +12,7 @@ from agent.classifier import Classification
 from agent.dialogue import Dialogue
 from agent.language_model import Usage
 from agent.turn import IntentSpec, Passage, TenantProfile, TurnInput
-from domain.decisions import Claim, Decision, Reason, ReplyMode, ToolCall
+from domain.decisions import Claim, Decision, ModelCall, Reason, ReplyMode, ToolCall
 
 Step = Literal["act", "converse", "answer", "decide"]
 
@@ -44,6 +44,7 @@ class Evidence:
     calls: tuple[ToolCall, ...] = ()
     usage: Usage = field(default_factory=Usage)
     model: str | None = None
+    model_calls: tuple[ModelCall, ...] = ()
     model_failed: bool = False
     stages_ms: Mapping[str, float] | None = None
 
@@ -55,6 +56,9 @@ class Evidence:
 
     def spent(self, usage: Usage, model: str) -> Evidence:
         return replace(self, usage=self.usage + usage, model=model)
+
+    def asked(self, call: ModelCall) -> Evidence:
+        return replace(self, model_calls=(*self.model_calls, call))
 
     def took(self, stage: str, milliseconds: float) -> Evidence:
         return replace(self, stages_ms={**(self.stages_ms or {}), stage: round(milliseconds, 3)})

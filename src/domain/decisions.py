@@ -143,6 +143,18 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One answer of the language model in this turn, or the lack of one (``finish_reason`` "error")."""
+
+    model: str
+    finish_reason: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_micros: int = 0
+    duration_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class TurnTrace:
     """All that explains a turn (promise 3 of the design)."""
 
@@ -160,3 +172,8 @@ class TurnTrace:
     stages_ms: dict[str, float] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     """The claim ledger of what a language model wrote; empty for texts that are made from templates."""
+    model_calls: tuple[ModelCall, ...] = ()
+    masked: bool = False
+    """Whether the language model saw placeholders instead of personal data."""
+    approval_id: str | None = None
+    """The approval that this turn carried out, if it is one's outcome."""

@@ -23,7 +23,7 @@ from domain.conversation import Event
 from domain.errors import NotFoundError
 from domain.messages import Address, AddressKind, Author, MessageKind
 from domain.text import storable, storable_json, storable_key
-from flows import receipts, sessions
+from flows import observed, receipts, sessions
 from store import contacts, conversations, events, messages, turns
 from store.database import Connection, Database, Row
 from store.jobs import TURNS, enqueue_turn
@@ -122,6 +122,7 @@ class Inbound:
         self, tx: Connection, session: SessionInfo, event: MessageReceived, author: Author
     ) -> tuple[Outcome, bool]:
         message = clean(event, author)
+        started_ns = time.time_ns()
         stored = None
         if not (event.alternates or event.push_name) or await _addresses_known(tx, event):
             stored = await _store(tx, session, message)
@@ -138,6 +139,8 @@ class Inbound:
             stored = await _store(tx, session, message)
             if stored is None:
                 raise RuntimeError(f"message {event.provider_id} found no conversation")
+        if author is Author.CONTACT:
+            observed.received(session, stored, message, started_ns=started_ns)
         return "stored", stored["enqueued"]
 
     async def _own_message(self, tx: Connection, session: SessionInfo, event: MessageReceived) -> Outcome:

@@ -266,11 +266,3 @@ async def last_turn(tx: Connection, conversation_id: UUID) -> TurnView | None:
         conversation_id,
     )
     return TurnView(**row) if row else None
-
-
-async def turn(tx: Connection, conversation_id: UUID, turn_id: UUID) -> TurnView:
-    """One run of the agent in this conversation; raises NotFoundError."""
-    row = await tx.fetchrow(f"{_TURN} WHERE t.conversation_id = $1 AND t.id = $2", conversation_id, turn_id)
-    if row is None:
-        raise NotFoundError("turn", turn_id)
-    return TurnView(**row)
