@@ -6,9 +6,10 @@ import re
 from dataclasses import replace
 
 from agent.claims_book import Book
+from agent.claims_labels import labels_of
 from agent.claims_match import NUMERIC, Around, echoed, find_support, same
 from agent.claims_phrases import IDENTIFIERS, KNOWN_NAMES, STOP, YEARLY, YOU_SAID
-from agent.claims_sources import Known, labels_of
+from agent.claims_sources import Known
 from agent.claims_text import folded, segment_at
 from agent.claims_values import Value
 from agent.claims_words import mentions, stem, words

@@ -126,7 +126,7 @@ LEAD: Final = re.compile(
 )
 
 TIME: Final = re.compile(
-    r"(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?:\s?h(?:oras?|s|rs)?\b(?!\s?\d)(?! (?:depois|antes|de|por|apos|uteis|despues|before|after|a day))|\s?h\s?(?P<hm>[0-5]\d)\b|:(?P<m>[0-5]\d)(?::[0-5]\d)?(?:\s?h(?:s|rs)?\b)?|(?=\s?(?:a\.?m\b|p\.?m\b|(?:da|de la) (?:manha|tarde|noite|manana|noche)|in the (?:morning|afternoon|evening))))"
+    r"(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?:\s?h(?:s|rs)?\b(?!\s?\d)(?! (?:depois|antes|de|por|apos|uteis|despues|before|after|a day))|\s?h\s?(?P<hm>[0-5]\d)\b|:(?P<m>[0-5]\d)(?::[0-5]\d)?(?:\s?h(?:s|rs)?\b)?|(?=\s?(?:a\.?m\b|p\.?m\b|(?:da|de la) (?:manha|tarde|noite|manana|noche)|in the (?:morning|afternoon|evening))))"
     r"(?:\s?(?P<half>a\.?m\b\.?|p\.?m\b\.?|(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening)))?"
 )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agent.claims_book import Book
+from agent.claims_labels import sides
 from agent.claims_lexicon import CLASSES, concept_of
 from agent.claims_phrases import COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, VERB, WE
-from agent.claims_sources import sides
 from agent.claims_words import stem, words
 
 

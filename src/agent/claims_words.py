@@ -40,7 +40,7 @@ _SHORT: Final = frozenset(
     {"sem", "sin", "without", "zero", "nenhum", "nenhuma", "ningun", "ninguna", "menos", "fora", "except"}
 )
 _EXCLUDED: Final = re.compile(
-    r"\b(?:excluded|excluid[oa]s?|unavailable|indisponive(?:l|is)|not (?:included|covered|available|allowed)|nao (?:inclus[oa]s?|cobert[oa]s?))\b"
+    r"\b(?:excluded|excluid[oa]s?|unavailable|indisponive(?:l|is)|not (?:included|covered|available|allowed)|nao (?:esta |estao |é |sao )?(?:inclus[oa]s?|cobert[oa]s?))\b"
 )
 _STOPS: Final = re.compile(r"[.;:!?\n]")
 _AFTER_NEGATION: Final = re.compile(r"[,.;:!?\n]|\b(?:mas|pero|but|porem|apenas|somente|solo|only|so)\b")
