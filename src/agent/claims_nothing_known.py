@@ -88,7 +88,9 @@ def _denied_elsewhere(book: Book, place: int) -> bool:
     own = sides(book.read.text, part.start, part.end, book.denied, book.values)
     best, contrary = 0.0, False
     for told in book.index.statements:
-        shared = [token for token in own if token in told]
+        shared = own.keys() & told.keys()
+        if not shared:
+            continue
         weight = len(shared) + len([t for t in shared if isinstance(t, tuple)]) / 2
         if weight < 1 or weight < best:
             continue

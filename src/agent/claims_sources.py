@@ -273,17 +273,19 @@ class Index:
     def _text(self, text: str, ref: str) -> None:
         self.answered = self.answered or ref
         read = _read(text, self.language, self.today)
-        self._absorb(read, ref, ("text", ref), None)
+        known, said = _told(text, ref, self.language, self.today)
+        self.known += known
+        self.said += said
+        self.texts.append((read.plain, ref))
+        self.stems = {**dict.fromkeys(read.stems, ref), **self.stems}
         self.statements += read.statements
 
-    def _absorb(self, read: _Read, ref: str, path: Path, roles: frozenset[str] | None) -> None:
+    def _absorb(self, read: _Read, ref: str, path: Path, roles: frozenset[str]) -> None:
         self.texts.append((read.plain, ref))
         for value, around, labels, negative in read.values:
-            self.known.append(Known(value, ref, path, around if roles is None else roles | around, labels, negative))
+            self.known.append(Known(value, ref, path, roles | around, labels, negative))
         for mention in read.mentions:
-            going = (
-                roles is not None and mention.form == "name" and read.plain[mention.start : mention.end].endswith("ing")
-            )
+            going = mention.form == "name" and read.plain[mention.start : mention.end].endswith("ing")
             self.said.append(Said(replace(mention, form="plain") if going else mention, ref, path))
         for each in read.stems:
             self.stems.setdefault(each, ref)
@@ -334,6 +336,14 @@ def _read(source: str, language: str, today: date) -> _Read:
         if text[begin:stop].strip():
             statements.append(sides(text, begin, stop, denied, values))
     return _Read(text, tuple(around), tuple(named), frozenset(stem(m[0]) for m in words(text)), tuple(statements))
+
+
+@lru_cache(maxsize=4_096)
+def _told(text: str, ref: str, language: str, today: date) -> tuple[tuple[Known, ...], tuple[Said, ...]]:
+    """What a text of the tenant gives: the same for every turn of the day."""
+    read, path = _read(text, language, today), ("text", ref)
+    known = tuple(Known(value, ref, path, around, labels, negative) for value, around, labels, negative in read.values)
+    return known, tuple(Said(mention, ref, path) for mention in read.mentions)
 
 
 def _moment(text: str, now: datetime) -> datetime | None:
