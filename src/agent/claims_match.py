@@ -34,6 +34,8 @@ class Around:
     roles: frozenset[str]
     labels: frozenset[Any]
     negative: bool
+    rough: bool = False
+    """The value is said to be rounded ("quase")."""
 
 
 def find_support(
@@ -48,6 +50,10 @@ def find_support(
         return fitting[0].ref, tuple(known.path for known in fitting)
     if hits:
         return None
+    if around.rough and value.kind in NUMERIC:
+        near = (known for known in index.known if _near(value, known.value))
+        found = next((known for known in near if not _contradicts(value, around, known)), None)
+        return (found.ref, (found.path,)) if found else None
     derived = _derived(value, index, list(also))
     return (derived, ()) if derived else None
 
@@ -65,6 +71,9 @@ def same(one: Value, other: Value) -> bool:
             return _same_day(one.norm, other.norm)
         case "weekday":
             return bool(one.norm == (other.norm if other.kind == "weekday" else _weekday(other)))
+        case "period":
+            day = _day(other)
+            return bool(one.norm == other.norm or (day and one.norm[0] <= day.toordinal() <= one.norm[1]))
         case "month" if other.kind in {"month", "date"}:
             year, month = other.norm[0], other.norm[1]
             return bool(month == one.norm[1] and (one.norm[0] is None or year is None or year == one.norm[0]))
@@ -128,6 +137,12 @@ def _day(value: Value) -> date | None:
         return date(*value.norm)
     except ValueError:
         return None
+
+
+def _near(value: Value, other: Value) -> bool:
+    """Whether one is the other rounded: within three in a hundred."""
+    alike = other.kind in NUMERIC and (value.unit == other.unit or not other.unit or value.kind == "money")
+    return alike and abs(value.norm - other.norm) * 100 <= 3 * other.norm
 
 
 def _unitless(value: Value, known: Known) -> bool:

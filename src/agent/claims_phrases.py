@@ -164,6 +164,10 @@ COPULA: Final = re.compile(
 )
 
 MEANWHILE: Final = re.compile(r"(?:while|enquanto|mientras)\b")
+ROUGHLY: Final = re.compile(
+    r"\b(?:cerca de|quase|aproximadamente|aprox|por volta de|uns|umas|em torno de|pouco (?:mais|menos) de|about|around|almost|nearly|roughly|approximately|just (?:over|under)|"
+    r"casi|unos|unas|alrededor de|cerca de|poco (?:mas|menos) de) $"
+)
 ONCE: Final = re.compile(
     r"\b(?:assim que|quando|depois que|once|as soon as|cuando|en cuanto|una vez que) (?:voce |vc |usted |tu |you )?(?:me |nos )?(?:mandar|enviar|passar|informar|confirmar|send|share|envies|mandes|pases|confirmes)\b"
 )
