@@ -122,11 +122,12 @@ class EvolutionGateway:
         secret = config.get("webhook_secret")
         if not isinstance(secret, str) or not secret:
             return False
+        known = secret.encode("utf-8", "replace")
         stated = delivery.headers.get(HEADER, "")
         scheme, _, token = delivery.headers.get("authorization", "").strip().partition(" ")
         bearer = token.strip() if scheme.lower() == "bearer" else ""
-        same = [hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode()) for given in (stated, bearer)]
-        return any([*same, is_valid(bearer, secret, leeway_seconds=_TOKEN_LEEWAY_SECONDS)])
+        same = [hmac.compare_digest(given.encode("utf-8", "replace"), known) for given in (stated, bearer)]
+        return any([*same, is_valid(bearer, known, leeway_seconds=_TOKEN_LEEWAY_SECONDS)])
 
     def parse(self, body: object, session: SessionRef) -> list[ChannelEvent]:
         """See evolution_events."""
