@@ -35,7 +35,7 @@ from agent.prompts import PromptLibrary, bundle_hash, load_prompts
 from agent.state import Evidence, ReadyCall, TurnState, evidence_of
 from agent.texts import FixedTexts, load_texts
 from agent.turn import TurnContext, TurnInput, TurnResult
-from domain.decisions import AskApproval, HandOff, TurnTrace
+from domain.decisions import AskApproval, HandOff, Suggest, TurnTrace
 from domain.errors import ConflictError
 
 Builder = StateGraph[TurnState, TurnContext, TurnState, TurnState]
@@ -159,6 +159,8 @@ class Agent:
             needs_model=needs_model,
             void=void,
             approval=dict(found["ready"]) if isinstance(decision, AskApproval) else None,
+            notices=found.get("notices", ()),
+            earns=reading.intent.name if reading.intent and isinstance(decision, Suggest) else None,
         )
 
     def _trace(self, state: TurnState, evidence: Evidence, context: TurnContext) -> TurnTrace:

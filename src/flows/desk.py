@@ -6,12 +6,14 @@ Every action locks the conversation and goes through the same fence as a turn.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from domain.conversation import Event, Status
 from domain.errors import InvalidInputError, NotFoundError, OutdatedError
 from domain.messages import MAX_TEXT_BYTES
 from domain.text import storable
+from flows import autonomy
 from flows.approvals import Approvals
 from store import conversations, events, outbox, turns
 from store.database import Connection, Database, Row
@@ -68,6 +70,7 @@ class Desk:
                     tx, conversation_id, Event.TAKEN_OVER, actor=str(actor), user_id=actor.user_id
                 )
             await turns.void_stale(tx, conversation_id)
+            await autonomy.replaced(tx, conversation, final)
             await conversations.withdraw_drafts(tx, conversation_id)
             message_id = await self._say(tx, actor, conversation, final)
         self._wakeup.signal(EVENTS, OUTBOX)
@@ -140,7 +143,7 @@ class Desk:
         tx: Connection,
         actor: Actor,
         suggestion: Row,
-        status: str,
+        status: Literal["approved", "edited", "rejected"],
         *,
         final_text: str | None = None,
         reason: str | None = None,
@@ -154,6 +157,7 @@ class Desk:
             final_text,
             reason,
         )
+        await autonomy.judged(tx, actor.tenant_id, suggestion, status)
         await events.append(
             tx,
             actor.tenant_id,

@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 from store.tables.accounts import LoginSession, Membership, Tenant, UserAccount
 from store.tables.conversations import (
     ChannelSession,
+    ConsentEntry,
     Contact,
     ContactAddress,
     Conversation,
@@ -25,7 +26,7 @@ from store.tables.knowledge import (
     KnowledgeDocument,
     PromptBundle,
 )
-from store.tables.work import Approval, Event, FunctionCall, Handoff, Suggestion, Turn
+from store.tables.work import Approval, Event, FunctionCall, Handoff, IntentAutonomy, Suggestion, Turn
 
 metadata = SQLModel.metadata
 
@@ -38,6 +39,7 @@ __all__ = [
     "BusinessFunctionDeclaration",
     "BusinessRecord",
     "ChannelSession",
+    "ConsentEntry",
     "Contact",
     "ContactAddress",
     "Conversation",
@@ -46,6 +48,7 @@ __all__ = [
     "Handoff",
     "HeldEvent",
     "Intent",
+    "IntentAutonomy",
     "IntentExample",
     "KnowledgeChunk",
     "KnowledgeDocument",
