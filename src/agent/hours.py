@@ -68,16 +68,21 @@ def closed_since(hours: BusinessHours, now: datetime, timezone: ZoneInfo) -> dat
 
 
 def unclaimed_until(hours: BusinessHours, since: datetime, timezone: ZoneInfo) -> datetime | None:
-    """When a conversation that has waited since then has waited too long: the next opening after a closing.
+    """When a conversation that has waited since then has waited too long: when the team opens again on another day.
 
-    The team has had at least the rest of one opening by then; what was handed off at night is theirs for the whole
-    next day. None without weekly hours, or where no such moment lies within a year.
+    It has had at least the rest of one day by then, a break at noon apart; what was handed off at night is theirs for
+    the whole next day. None without weekly hours, or where no such moment lies within a year.
     """
     if not hours.weekly:
         return None
     opened = since if is_open(hours, since, timezone) else next_opening(hours, since, timezone)
-    closing = _closing_after(hours, opened, timezone) if opened else None
-    return next_opening(hours, closing, timezone) if closing else None
+    again = opened
+    while again is not None and opened is not None:
+        closing = _closing_after(hours, again, timezone)
+        again = next_opening(hours, closing, timezone) if closing else None
+        if again is not None and again.date() > opened.astimezone(timezone).date():
+            return again
+    return None
 
 
 def is_holiday(calendar: HolidayCalendar, day: date) -> bool:

@@ -21,7 +21,7 @@ from domain.policy import Policy
 from flows import autonomy
 from flows.attendance_declaration import AttendanceDeclaration
 from flows.notices import say
-from flows.profiles import bare_profile
+from flows.profiles import profile_of
 from store import conversations, events, turns
 from store.database import Connection, Database, Row
 from store.wakeup import EVENTS, OUTBOX, Wakeup
@@ -54,7 +54,7 @@ async def standing_of(
         "SELECT config ->> 'key' AS key, stopped_at FROM channel_session WHERE id = $1",
         conversation["channel_session_id"],
     )
-    profile = bare_profile(tenant)
+    profile = profile_of(tenant)
     policy = policy_of(
         profile,
         now or datetime.now(UTC),
@@ -98,7 +98,7 @@ async def _keep(db: Database, tenant_id: UUID, now: datetime) -> int:
     for row in expired:
         async with db.transaction(tenant_id) as tx:
             done += await _expire(tx, tenant_id, row["id"])
-    profile = bare_profile(tenant)
+    profile = profile_of(tenant)
     closed = closed_since(profile.hours, now, profile.timezone)
     for row in waiting:
         until = unclaimed_until(profile.hours, row["waiting_since"], profile.timezone)

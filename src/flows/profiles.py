@@ -186,9 +186,9 @@ def _profile(
     )
 
 
-def bare_profile(tenant: Row) -> TenantProfile:
-    """The tenant without what it can do: enough for its texts, hours and policy. ``tenant``: the whole row."""
-    return _profile(tenant, (), (), {})
+def profile_of(tenant: Row, intents: Sequence[Row] = ()) -> TenantProfile:
+    """The tenant without its functions: enough for its texts, hours and policy. Whole rows."""
+    return _profile(tenant, intents, (), {})
 
 
 def _train(rows: Sequence[Row], encoder: Encoder) -> IntentClassifier:

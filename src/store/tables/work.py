@@ -182,6 +182,12 @@ class Event(SQLModel, table=True):
             "id",
             postgresql_where=sql("kind LIKE 'conversation.%'"),
         ),
+        Index(
+            "ix_event_policy",
+            "tenant_id",
+            "id",
+            postgresql_where=sql("kind LIKE 'policy.%' OR kind LIKE 'autonomy.%'"),
+        ),
     )
     id: int = sequence_key()
     tenant_id: UUID = tenant_key()

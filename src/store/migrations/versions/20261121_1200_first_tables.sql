@@ -96,6 +96,7 @@ CREATE TABLE event (
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_event_conversation ON event (conversation_id, id) WHERE kind LIKE 'conversation.%%';
+CREATE INDEX ix_event_policy ON event (tenant_id, id) WHERE kind LIKE 'policy.%%' OR kind LIKE 'autonomy.%%';
 CREATE INDEX ix_event_tenant ON event (tenant_id, id);
 
 CREATE TABLE intent (
