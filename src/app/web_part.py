@@ -13,16 +13,19 @@ import uvicorn
 from app.prepared import Prepared
 from app.settings import Settings
 from flows.approvals import Approvals
+from flows.autonomy import Autonomy
 from flows.desk import Desk
 from flows.inbound import Inbound
 from flows.sessions import Numbers
 from flows.simulator import SimulatedPhones
+from flows.stopping import KillSwitch
 from flows.webhooks import Webhooks
 from store.database import Database
 from store.wakeup import Wakeup
 from web.application import create_app
 from web.doors import simulator_router, webhook_router
 from web.numbers import numbers_router
+from web.policy import policy_router
 from web.services import Access, Demo, DemoLogin, Services
 
 _GRACE_SECONDS = 3
@@ -47,7 +50,11 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
     try:
         access = Access(settings.secret, secure=settings.is_secure, allowed_hosts=settings.allowed_hosts)
         inbound = Inbound(db, wakeup)
-        routers = [numbers_router(Numbers(db, wakeup)), webhook_router(Webhooks(inbound))]
+        routers = [
+            numbers_router(Numbers(db, wakeup)),
+            policy_router(KillSwitch(db, wakeup), Autonomy(db, wakeup)),
+            webhook_router(Webhooks(inbound)),
+        ]
         if settings.demo:
             routers.append(simulator_router(inbound, SimulatedPhones(db, inbound)))
         desk = Desk(db, wakeup, Approvals(db, wakeup))

@@ -1,4 +1,4 @@
-"""When a conversation goes to a person, and what is said of it: every trigger, each of which a tenant may switch off."""
+"""When a conversation goes to a person, and what is said of it: every trigger, and each switched off."""
 
 from __future__ import annotations
 

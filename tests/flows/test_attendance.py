@@ -92,7 +92,7 @@ async def test_that_who_writes_again_after_closing_is_told_once(shop: Shop, back
 async def test_that_what_nobody_claimed_goes_back_when_the_team_opens_on_another_day_if_the_tenant_says_so(
     shop: Shop, backroom: Backroom, wanted: bool
 ) -> None:
-    hours = {"weekly": dict.fromkeys(DAYS, ["09:00-12:00", "13:00-18:00"])}
+    hours = {"weekly": {day: ["09:00-12:00", "13:00-18:00"] for day in DAYS}}
     await setting(shop, hours=hours, handoff={"return_unclaimed": wanted})
     for contact in ("waiting", "claimed", "quiet"):
         await shop.write(contact, PERSON)

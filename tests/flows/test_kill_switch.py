@@ -1,4 +1,4 @@
-"""The kill switch: whenever it falls, nothing automatic leaves any more, nothing is lost, and people are not held up."""
+"""The kill switch: whenever it falls, nothing automatic leaves, nothing is lost, and people are not held up."""
 
 from __future__ import annotations
 
@@ -205,8 +205,8 @@ async def test_that_after_stop_returns_nothing_automatic_is_taken_and_every_ques
     await other.rest()
     assert len(gateway.taken) - taken <= on_their_way, f"seed {seed}"
     rows = await shop.fetch(
-        "SELECT c.id, EXISTS (SELECT 1 FROM outbox_message o WHERE o.conversation_id = c.id AND o.state = 'sent') AS told,"
-        " EXISTS (SELECT 1 FROM suggestion s WHERE s.conversation_id = c.id AND s.status = 'pending') AS offered"
+        "SELECT c.id, EXISTS (SELECT 1 FROM outbox_message o WHERE o.conversation_id = c.id AND o.state = 'sent')"
+        " AS told, EXISTS (SELECT 1 FROM suggestion s WHERE s.conversation_id = c.id AND s.status = 'pending') AS offered"
         " FROM conversation c"
     )
     assert len(rows) == len(names)

@@ -24,15 +24,18 @@ from domain.conversation import Event
 from domain.messages import Address, AddressKind
 from flows import decisions
 from flows.approvals import Approvals
+from flows.autonomy import Autonomy
 from flows.desk import Desk
 from flows.inbound import Inbound
 from flows.sessions import Numbers
+from flows.stopping import KillSwitch
 from store import conversations
 from store.database import Database
 from store.wakeup import EVENTS, Wakeup
 from tests.database import Number, make_number
 from web.application import create_app
 from web.numbers import numbers_router
+from web.policy import policy_router
 from web.services import Access, Demo, DemoLogin, Services
 
 PASSWORD = "correct horse"
@@ -121,7 +124,11 @@ async def running_site(db: Database, owner_dsn: str, *routers: APIRouter) -> Asy
         desk=Desk(db, wakeup, Approvals(db, wakeup)),
         access=Access(secret=b"a secret for tests only"),
         demo=Demo(logins=(DemoLogin("ana@shop.example", PASSWORD, "Ana", "operator"),)),
-        routers=(numbers_router(Numbers(db, wakeup)), *routers),
+        routers=(
+            numbers_router(Numbers(db, wakeup)),
+            policy_router(KillSwitch(db, wakeup), Autonomy(db, wakeup)),
+            *routers,
+        ),
     )
     app = create_app(services)
     listener = socket.socket()
