@@ -206,8 +206,8 @@ async def test_that_after_stop_returns_nothing_automatic_is_taken_and_every_ques
     assert len(gateway.taken) - taken <= on_their_way, f"seed {seed}"
     rows = await shop.fetch(
         "SELECT c.id, EXISTS (SELECT 1 FROM outbox_message o WHERE o.conversation_id = c.id AND o.state = 'sent')"
-        " AS told, EXISTS (SELECT 1 FROM suggestion s WHERE s.conversation_id = c.id AND s.status = 'pending') AS offered"
-        " FROM conversation c"
+        " AS told, EXISTS (SELECT 1 FROM suggestion s WHERE s.conversation_id = c.id AND s.status = 'pending')"
+        " AS offered FROM conversation c"
     )
     assert len(rows) == len(names)
     assert all(row["told"] != row["offered"] for row in rows), f"seed {seed}: {[tuple(row) for row in rows]}"
