@@ -12,8 +12,8 @@ from agent.classifier import Classification
 from agent.dialogue import Dialogue
 from agent.language_model import Usage
 from agent.policy import policy_in
-from agent.turn import IntentSpec, TurnContext, TurnInput
-from domain.decisions import Decision, Reason, ReplyMode, ToolCall
+from agent.turn import IntentSpec, Passage, TurnContext, TurnInput
+from domain.decisions import Claim, Decision, ModelCall, Reason, ReplyMode, ToolCall
 from domain.policy import STRICTNESS
 
 Step = Literal["act", "converse", "answer", "decide"]
@@ -45,8 +45,12 @@ class Reading:
     def under(self, context: TurnContext, intent: str | None) -> Reading:
         """With the policy's mode for ``intent``; None: for what matched none."""
         choice = policy_in(context).choose(intent)
-        mode = min(choice.mode, self.at_most, key=STRICTNESS.__getitem__)
-        return replace(self, mode=mode, rule=choice.rule)
+        return replace(self, mode=choice.mode, rule=choice.rule).capped(self.at_most)
+
+    def capped(self, at_most: ReplyMode) -> Reading:
+        """With that limit, beside any before."""
+        limit = min(at_most, self.at_most, key=STRICTNESS.__getitem__)
+        return replace(self, mode=min(self.mode, limit, key=STRICTNESS.__getitem__), at_most=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Evidence:
     calls: tuple[ToolCall, ...] = ()
     usage: Usage = field(default_factory=Usage)
     model: str | None = None
+    model_calls: tuple[ModelCall, ...] = ()
     model_failed: bool = False
     stages_ms: Mapping[str, float] | None = None
 
@@ -68,6 +73,9 @@ class Evidence:
 
     def spent(self, usage: Usage, model: str) -> Evidence:
         return replace(self, usage=self.usage + usage, model=model)
+
+    def asked(self, call: ModelCall) -> Evidence:
+        return replace(self, model_calls=(*self.model_calls, call))
 
     def took(self, stage: str, milliseconds: float) -> Evidence:
         return replace(self, stages_ms={**(self.stages_ms or {}), stage: round(milliseconds, 3)})
@@ -97,6 +105,13 @@ class TurnState(TypedDict, total=False):
     draft: Annotated[Decision, UntrackedValue]
     """A decision before the reply policy; a HandOff still without its announcement."""
     evidence: Annotated[Evidence, UntrackedValue]
+    from_template: Annotated[bool, UntrackedValue]
+    """The draft's text is the tenant's own or Atende's, filled with results: supported by the way it was made. All else
+    is checked claim by claim."""
+    passages: Annotated[tuple[Passage, ...], UntrackedValue]
+    """The knowledge that a language model was shown."""
+    ledger: Annotated[tuple[Claim, ...], UntrackedValue]
+    """The claims of a checked draft."""
     step: Annotated[Step, UntrackedValue]
     """The node that goes on."""
     needs_model: Annotated[bool, UntrackedValue]

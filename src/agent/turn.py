@@ -134,6 +134,8 @@ class TenantProfile:
     consent: ConsentWords = field(default_factory=ConsentWords)
     persona: str = ""
     """How the assistant introduces itself and speaks, for the language model's prompt."""
+    mask_model_prompts: bool = False
+    """Whether a language model reads placeholders instead of personal data (agent.masked_model)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ async def describe_numbers(settings: Settings, slug: str | None) -> list[str]:
     """A line for each number, of one tenant or of all. Raises NotFoundError."""
     lines = []
     async with prepared_database(settings) as (url, db):
-        for tenant_id, tenant_slug in await tenants_of(url, slug):
+        for tenant_id, tenant_slug in await tenants_named(url, slug):
             async with db.transaction(tenant_id) as tx:
                 found = await numbers.all_numbers(tx)
             for number in found:
@@ -59,7 +59,7 @@ async def add_to_tenant(settings: Settings, slug: str, name: str, provider: str,
     if provider == "waha":
         config = {"hmac_key": secrets.token_urlsafe(32), **config}
     async with prepared_database(settings) as (url, db):
-        tenant_id = (await tenants_of(url, slug))[0][0]
+        tenant_id = (await tenants_named(url, slug))[0][0]
         async with db.transaction(tenant_id) as tx:
             number = await add_number(tx, tenant_id, name=name, provider=provider, config=config)
     lines = [f"Added the number {name}: {number}"]
@@ -135,8 +135,8 @@ def _explain(number: numbers.Number, *, drawn: bool) -> None:
         raise NoCodeError(f"The number shows no code now; it is {number.status}{told}.", hint=again)
 
 
-async def tenants_of(url: str, slug: str | None) -> list[tuple[UUID, str]]:
-    """Ids and slugs of one tenant or of all. Raises NotFoundError."""
+async def tenants_named(url: str, slug: str | None) -> list[tuple[UUID, str]]:
+    """(id, slug) of one tenant, or of all. Raises NotFoundError."""
     owner = await asyncpg.connect(url)  # the list is closed to the application's own role
     try:
         rows = await owner.fetch("SELECT tenant_id, slug FROM gate.list_tenants()")

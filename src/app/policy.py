@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from app.numbers import prepared_database, tenants_of
+from app.numbers import prepared_database, tenants_named
 from app.settings import Settings
 from flows.autonomy import Autonomy
 from flows.policy_view import PolicyView, policy_view
@@ -63,7 +63,7 @@ async def allow(settings: Settings, slug: str, intent: str) -> list[str]:
 @asynccontextmanager
 async def _tenant(settings: Settings, slug: str) -> AsyncIterator[tuple[UUID, Database, Wakeup]]:
     async with prepared_database(settings) as (url, db):
-        tenant_id = (await tenants_of(url, slug))[0][0]
+        tenant_id = (await tenants_named(url, slug))[0][0]
         wakeup = Wakeup(db)
         try:
             yield tenant_id, db, wakeup

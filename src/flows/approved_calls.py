@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from datetime import UTC, datetime
@@ -59,6 +60,7 @@ class ApprovedCalls:
         if result.void or result.decision is None:
             log.warning("approval %s is no longer in force; nothing was done", approval_id)
             return
+        result = dataclasses.replace(result, trace=dataclasses.replace(result.trace, approval_id=str(approval_id)))
         async with self._db.transaction(tenant_id) as tx:
             written = await self._settle(tx, tenant_id, approval, result, (time.monotonic() - started) * 1000)
         self._wakeup.signal(EVENTS)
@@ -149,5 +151,8 @@ class ApprovedCalls:
                 return written
             # Only the kill switch can be in the way under this lock: then the outcome is for an operator to tell.
         if isinstance(result.decision, Reply | Suggest | HandOff) and row["status"] != Status.CLOSED:
-            await decisions.suggest(tx, tenant_id, row["id"], result.decision.text, turn_id=approval["turn_id"])
+            marks = result.decision.unsupported if isinstance(result.decision, Suggest) else ()
+            await decisions.suggest(
+                tx, tenant_id, row["id"], result.decision.text, turn_id=approval["turn_id"], unsupported=marks
+            )
         return None

@@ -183,6 +183,7 @@ def _profile(
         texts=settings.get("texts", {}),
         persona=settings.get("persona", ""),
         **attendance.profile_fields(),
+        mask_model_prompts=settings.get("mask_model_prompts") is True,
     )
 
 

@@ -27,6 +27,7 @@ from flows.approvals import Approvals
 from flows.autonomy import Autonomy
 from flows.desk import Desk
 from flows.inbound import Inbound
+from flows.outgoing_webhooks import OutgoingWebhooks
 from flows.sessions import Numbers
 from flows.stopping import KillSwitch
 from store import conversations
@@ -34,6 +35,7 @@ from store.database import Database
 from store.wakeup import EVENTS, Wakeup
 from tests.database import Number, make_number
 from web.application import create_app
+from web.endpoints import endpoints_router
 from web.numbers import numbers_router
 from web.policy import policy_router
 from web.services import Access, Demo, DemoLogin, Services
@@ -125,6 +127,7 @@ async def running_site(db: Database, owner_dsn: str, *routers: APIRouter) -> Asy
         access=Access(secret=b"a secret for tests only"),
         demo=Demo(logins=(DemoLogin("ana@shop.example", PASSWORD, "Ana", "operator"),)),
         routers=(
+            endpoints_router(OutgoingWebhooks(db, wakeup, ("127.0.0.1",))),
             numbers_router(Numbers(db, wakeup)),
             policy_router(KillSwitch(db, wakeup), Autonomy(db, wakeup)),
             *routers,

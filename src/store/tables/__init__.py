@@ -26,6 +26,7 @@ from store.tables.knowledge import (
     KnowledgeDocument,
     PromptBundle,
 )
+from store.tables.webhooks import WebhookDelivery, WebhookEndpoint
 from store.tables.work import Approval, Event, FunctionCall, Handoff, IntentAutonomy, Suggestion, Turn
 
 metadata = SQLModel.metadata
@@ -63,5 +64,7 @@ __all__ = [
     "Tenant",
     "Turn",
     "UserAccount",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "metadata",
 ]

@@ -120,6 +120,8 @@ class Suggestion(SQLModel, table=True):
     text: str = words()
     intent: str | None = words(nullable=True)
     """The intent whose record (IntentAutonomy) the verdict on this suggestion adds to."""
+    unsupported: list[dict[str, Any]] = document("[]")
+    """Parts of ``text`` that no source of its turn supports: start, end (characters) and kind of each."""
     status: str = words(default="pending")
     fence: int = counter()
     final_text: str | None = words(nullable=True)
