@@ -338,12 +338,14 @@ class EvolutionGateway:
             records = pick(listed, "messages", "records")
             if not isinstance(records, list):
                 raise GatewayUnavailableError(f"{server.name} does not list its messages.")
-            for record in records:
-                message = parse_message(record, session, received_at=now)
-                if message is not None and message.sent_at >= since:
+            messages = [one for record in records if (one := parse_message(record, session, received_at=now))]
+            for message in messages:
+                if message.sent_at >= since:
                     found.setdefault((message.chat, message.provider_id), message)
             pages = pick(listed, "messages", "pages")
-            if not records or not isinstance(pages, int) or page >= pages:
+            # Newest first: a server that does not know the limits is not read to its first day.
+            is_past = bool(messages) and all(one.sent_at < since for one in messages)
+            if not records or is_past or not isinstance(pages, int) or page >= pages:
                 break
         for message in sorted(found.values(), key=lambda one: one.sent_at):
             yield message
