@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -37,13 +38,26 @@ def sides(
             and not any(v.start <= place < v.end for v in values)
         ):
             token = concept or stem(match[0])
-            found[token] = any(begin <= place < stop for begin, stop in denied)
+            first, last = _clause(text, start, end, place)
+            found[token] = any(
+                begin <= place < stop or (first <= begin < last and not _WITHOUT.match(text, begin))
+                for begin, stop in denied
+            )
     for value in values:
         if value.kind == "weekday" and start <= value.start < end:
             found["weekday", value.norm] = False
     return found
 
 
+def _clause(text: str, start: int, end: int, place: int) -> tuple[int, int]:
+    """The clause of ``text[start:end]`` in which ``place`` stands: what is denied in it is denied as a whole."""
+    before = [match.end() for match in _CLAUSE.finditer(text, start, place)]
+    after = _CLAUSE.search(text, place, end)
+    return (before[-1] if before else start), (after.start() if after else end)
+
+
+_WITHOUT: Final = re.compile(r"(?:sem|sin|without|zero|exclu\w+|nenhum\w*|ningun\w*)\b")
+_CLAUSE: Final = re.compile(r"[,;.!?\n]|\b(?:mas|pero|but|porem)\b")
 _PLAIN: Final = frozenset(
     """para pelo pela com sem sobre este esta esse essa isso aqui muito mais nao sim pode podem podemos ser estar ter temos tem voce voces nosso nossa nossos nossas seus suas seu sua quando
     como todo toda todos todas cada tambien tambem puede pueden nuestro nuestra this that with without your have has can will our are not from each every they them there were been does

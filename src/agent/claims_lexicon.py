@@ -101,7 +101,7 @@ support: suport soport support
 """
 
 _FACTS: Final = """
-all: todos$ todas$ nenhum$ nenhuma$ ningun$ ninguna$ ninguno$ qualquer$ cualquier$ cualquiera$ sempre$ siempre$ nunca$ jamais$ always$ never$ all$ every$
+all: toda$ whole$ entire$ anywhere$ everywhere$ worldwide$ todos$ todas$ qualquer$ cualquier$ cualquiera$ sempre$ siempre$ nunca$ jamais$ always$ never$ all$ every$
 free: grat$ gratis$ gratuit free$ cortesia$ bonific brinde brindes$ regalo$ gift complimentar complementar
 discount: descont descuent discount promo oferta$ ofertas$ cupom$ cupons$ cupon$ cupones$ coupon voucher liquida$ sale$ off$ rebaja
 cashback: cashback$ pontos$ puntos$ points$ credito$$ bonus$
@@ -202,6 +202,9 @@ team: equip(e)$$
 """
 
 _TOPICS: Final = """
+clean: limp clean
+seat: sentad seated$ seat$ seats$ assento$ assentos$ asiento$
+chair: cadeira cadeiras silla$ sillas$ chair
 duration: durac duration lasts$ janela$ window$ term$ prazo$
 rent: alug alquil rent$ rental$ rents$
 condo: condom

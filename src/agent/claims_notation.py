@@ -203,7 +203,7 @@ NTH: Final = re.compile(
 MARKER: Final = re.compile(r"(?:^|\n)[ \t]*(?:[-•*]\s*)?(\d{1,2})(?:[.)]|\s?[-–]\s)(?=\s?\D)", re.MULTILINE)
 
 IDIOMS: Final = re.compile(
-    r"\b(?:o[s]? dois|as duas|los dos|las dos|the two|the 2|both|nos dois|um ou dois|mil (?:desculpas|perdoes|perdones|disculpas|gracias|obrigad\w+|beijos|abracos)|"
+    r"\b(?:(?:voces|vcs|ustedes|you) (?:dois|duas|dos|two)|o[s]? dois|as duas|los dos|las dos|the two|the 2|both|nos dois|um ou dois|mil (?:desculpas|perdoes|perdones|disculpas|gracias|obrigad\w+|beijos|abracos)|"
     r"dois (?:segundos|segundinhos|minutinhos)|24 ?h(?:oras)? por dia nao|cpf (?:tem|com|de|sao)(?: os)? (?:11|onze)(?: (?:digitos|numeros))?|"
     r"(?:11|onze) (?:digitos|numeros)(?: do (?:seu )?cpf)?|(?:8|oito) (?:digitos|numeros) do (?:seu )?cep|segunda via|primeira vez|"
     r"\d? ?(?:estrelas?) nao|uma ou duas|dos palabras|duas palavras|passo a passo|covid-19|mp3|mp4|h2o|b2b|24/7 nao|a1 nao|4g|5g|3d|a4)\b"

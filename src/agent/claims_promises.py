@@ -44,7 +44,7 @@ _OTHERS: Final = re.compile(
     r"\b(?:will be|'ll be|going to be) (?:\w+ed|sent|paid|made|done|back)\b"
 )
 _HARMLESS: Final = re.compile(
-    r"^\s*(?:(?:te|lhe|le|you|os|a|o|la|lo|adorar|muito|com|prazer|gladly|happily|agora|ja|entao|just|de|be|also|need|to|na|hora|con|gusto|mucho|com|todo|sim) )*"
+    r".*\b(?:juntos|juntas|together)\b|^\s*(?:(?:te|lhe|le|you|os|a|o|la|lo|adorar|muito|com|prazer|gladly|happily|agora|ja|entao|just|de|be|also|need|to|na|hora|con|gusto|mucho|com|todo|sim) )*"
     r"(?:ajud\w*|ayud\w*|help\w*|assist\w*|precis\w*|necesit\w*|need\w*|ador\w*|love|ser|sou|explic\w*|explain|mostr\w*|show|list\w*|resum\w*|happy|glad|delighted|"
     r"la|ficar (?:feliz|torcendo|aqui|contente)|nessa|nesse|por partes|com calma|comecar|empezar|start|juntos|together|passo a passo|encontrar a melhor|aqui|here|orient\w*|gui\w*|guide|torcer|sentir|ficar feliz|"
     r"esclarec\w*|aclar\w*|clarify|know|atend\w*|deixar (?:aqui|abaixo)|perguntar|preguntar|ask|falar sobre|walk you)\b"

@@ -116,6 +116,11 @@ def negated(text: str, language: str = "") -> list[tuple[int, int]]:
     return spans
 
 
+def is_portuguese(text: str) -> bool:
+    """Whether folded ``text`` looks Portuguese rather than Spanish or English."""
+    return len(_PORTUGUESE.findall(text)) > len(_OTHER.findall(text))
+
+
 def mentions(text: str, lower: str | None = None, language: str = "") -> list[Mention]:
     """The concepts of folded ``text``; ``lower`` is the same with accents."""
     denied = negated(text, language)
