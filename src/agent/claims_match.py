@@ -15,13 +15,10 @@ from agent.claims_values import Value
 NUMERIC: Final = frozenset({"money", "percent", "number", "quantity"})
 _TO_MINUTES: Final = {"minute": 1, "hour": 60, "day": 1440, "week": 10080}
 _TO_MONTHS: Final = {"month": 1, "year": 12}
-_SPECIFIC: Final = frozenset(
-    ["freight", "discount", "refund", "fine", "interest", "deposit", "installment", "fee", "cashback", "tax"]
-)
+_SPECIFIC: Final = frozenset("freight discount refund fine interest deposit installment fee cashback tax".split())
 _AMOUNT_ROLES: Final = _SPECIFIC | {"total", "price", "balance"}
 _DAY_ROLES: Final = {
-    "expire": "due", "deadline": "due", "deliver": "arrive", "arrive": "arrive", "ship": "ship", "create": "make", "open": "make", "cancel": "cancel",
-    "pay": "pay", "refund": "refund", "start": "start", "finish": "end", "end": "end", "renew": "renew", "result": "result",
+    "expire": "due", "deadline": "due", "deliver": "arrive", "arrive": "arrive", "ship": "ship", "pay": "pay", "refund": "refund",
 }  # fmt: skip
 _MOST: Final = 40
 """Numbers that are combined: a price list of hundreds proves anything."""
@@ -69,7 +66,7 @@ def same(one: Value, other: Value) -> bool:
             year, month = other.norm[0], other.norm[1]
             return bool(month == one.norm[1] and (one.norm[0] is None or year is None or year == one.norm[0]))
         case "time" if other.kind == "time":
-            return not set(one.norm).isdisjoint(other.norm)
+            return (one.unit == "part" or other.unit != "part") and not set(one.norm).isdisjoint(other.norm)
         case "code" | "phone" | "number" if other.kind in {"code", "phone"}:
             return _same_code(_digits(one), _digits(other))
         case "code" | "phone" if other.kind in {"number", "quantity"}:
@@ -167,6 +164,10 @@ def _derived(value: Value, index: Index, also: list[Value]) -> str | None:
         return _computed(value, index, also)
     if value.kind in {"date", "weekday", "month"}:
         return next((ref for day, ref in _days(index) if same(value, _as_value(day))), None)
+    if value.kind == "time" and value.unit != "part":  # "1h30" may also be how long something takes
+        long = _hours(min(value.norm), index)
+        if long:
+            return long
     if value.kind == "time":
         return next((ref for minutes, ref in _moments(index) if minutes in value.norm), None)
     if value.kind in {"code", "number"} and len(str(value.norm)) >= 3:
@@ -234,6 +235,13 @@ def _moments(index: Index) -> Iterator[tuple[int, str]]:
 
 def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
     wanted = value.norm
+    if value.kind == "money":
+        listed = [other.norm for other in also if other.kind == "money" and other is not value and other.norm][:8]
+        for size in range(2, min(5, len(listed)) + 1):
+            if any(sum(chosen) == wanted for chosen in combinations(listed, size)):
+                return "arithmetic"
+        if any(abs(a - b) == wanted for a, b in combinations(listed, 2)):
+            return "arithmetic"
     if value.kind in {"number", "quantity"}:
         found = _counted(value, index)
         if found:
@@ -278,9 +286,8 @@ def _arithmetic(
     for (_, ref), group in groups.items():
         if len(group) > 2 and wanted == sum(group):
             return ref
-    if len(amounts) in {3, 4}:
-        if wanted == sum(known.value.norm for known in amounts):
-            return amounts[0].ref
+    if len(amounts) in {3, 4} and wanted == sum(known.value.norm for known in amounts):
+        return amounts[0].ref
     for known in amounts:
         base = known.value.norm
         for factor, _ in factors:
@@ -296,12 +303,14 @@ def _arithmetic(
 
 def _counted(value: Value, index: Index) -> str | None:
     """A number of things that a result lists, or of days between two that are known."""
+    if value.unit in {"hour", "minute"}:
+        return _hours(value.norm * _TO_MINUTES[value.unit] // 100, index)
     if value.norm % 100:
         return None
     count = value.norm // 100
-    if value.kind == "number" or value.unit in {"unit", "slot", "person", "session", "installment"}:
-        if count in index.lengths:
-            return index.lengths[count]
+    things = value.kind == "number" or value.unit in {"unit", "slot", "person", "session", "installment"}
+    if things and count in index.lengths:
+        return index.lengths[count]
     if value.unit in {"day", "week", "hour", "businessday", "month", "year"} or value.kind == "number":
         days = [day for day, _ in _known_days(index)]
         ref = next((ref for _, ref in _known_days(index)), None)
@@ -310,8 +319,6 @@ def _counted(value: Value, index: Index) -> str | None:
             months = count * (12 if value.unit == "year" else 1)
             apart = {abs((a.year - b.year) * 12 + a.month - b.month) for a in days for b in [*days, index.today]}
             return ref if months in apart else None
-        if value.unit == "hour":
-            return _hours(count, index)
         for day in days[:20]:
             for other in [index.today, *days[:20]]:
                 gap = abs((day - other).days)
@@ -322,13 +329,14 @@ def _counted(value: Value, index: Index) -> str | None:
     return None
 
 
-def _hours(count: int, index: Index) -> str | None:
+def _hours(wanted: int, index: Index) -> str | None:
+    """The minutes between two times that are known, or between one and now."""
     times = [
         (minutes, known.ref) for known in index.known if known.value.kind == "time" for minutes in known.value.norm
     ]
     now = index.sources.now.hour * 60 + index.sources.now.minute
     for minutes, ref in times:
-        if any(abs(minutes - other) == count * 60 for other in [now, *(m for m, _ in times)]):
+        if any(abs(minutes - other) == wanted for other in [now, *(m for m, _ in times)]):
             return ref
     return None
 

@@ -18,6 +18,10 @@ _FIRST: Final = re.compile(
     r"\b(?:ja|logo|ya|em breve|enseguida|ahora mismo|te|lhe|le|se|lo|la) (?:ja |te |lhe |le |se |lo |la |mesmo )*(?P<now>"
     + _DOES
     + r")\b|"
+    r"\b(?:a gente|nos|nosotros|we|eles|ellos|they)(?: ja| ya| te| lhe| le| se| lo| la| vos)+ (?P<group>chama\w*|avisa\w*|liga\w*|retorna\w*|responde\w*|manda\w*|envia\w*|fala\w*|"
+    r"encaminha\w*|llama\w*|contacta\w*|confirma\w*|resolve\w*|notify|call|contact)\b|"
+    r"\b(?P<ing>(?:estou|estamos|estoy|to|i'm|i am|we're|we are) (?:ja |ya |te |lhe |le |just |now |already )*(?!aguardando|esperando|ajudando|aqui|torcendo|falando|having|sorry|looking forward|"
+    r"going|getting|trying|tentando|intentando|waiting|glad|happy|here|atendendo|atendiendo|talking|hoping|seeing|passando|tendo|teniendo|vendo aqui)(?:\w+ndo|\w+ing)\b)|"
     r"^(?:e |y |entao |logo |depois |em seguida |ai |eu |assim que \w+ )*(?P<bare>" + _DOES + r")\b|"
     r"\b(?P<future>(?:te |lhe |le |lo |la |se |nos )?(?:\w{3,}(?:aremos|eremos|iremos)|\w{3,}(?:arei|erei|irei)))\b|"
     r"\b(?P<vow>pode deixar|deixa comigo|deixe comigo|dejalo en mis manos|dejamelo|leave it (?:to|with) me|i promise|prometo|prometemos|garanto que|te garanto|garantizo|"
