@@ -13,7 +13,7 @@ from uuid import UUID
 from channels.base import Sender, SendRejectedError, SendRetryableError, SessionRef
 from domain.messages import Address, Outbound, Sent
 from domain.text import storable_key
-from flows import receipts, stopping
+from flows import observed, receipts, stopping
 from store import conversations, outbox, turns
 from store.database import Database, Row
 from store.jobs import TURNS, enqueue_turn
@@ -157,7 +157,8 @@ class Delivery:
         )
         next_id: UUID | None = None
         try:
-            sent = await asyncio.wait_for(route.sender.send(route.session, message), route.sender.send_timeout_seconds)
+            sending = asyncio.wait_for(route.sender.send(route.session, message), route.sender.send_timeout_seconds)
+            sent = await observed.send(self._db, row, route.session.provider, message, sending)
         except SendRejectedError as error:
             async with self._db.transaction(tenant_id) as tx:
                 await outbox.mark_failed(tx, outbox_id, error.sentence())

@@ -23,7 +23,7 @@ from domain.conversation import Event
 from domain.errors import NotFoundError
 from domain.messages import Address, AddressKind, Author, MessageKind
 from domain.text import storable, storable_json, storable_key
-from flows import autonomy, consent, receipts, sessions
+from flows import autonomy, consent, observed, receipts, sessions
 from store import contacts, conversations, events, messages, turns
 from store.database import Connection, Database, Row
 from store.jobs import TURNS, enqueue_turn
@@ -125,6 +125,7 @@ class Inbound:
         self, tx: Connection, session: SessionInfo, event: MessageReceived, author: Author
     ) -> tuple[Outcome, bool]:
         message = clean(event, author)
+        started_ns = time.time_ns()
         said = await consent.recognised(tx, event, author, session.settings)
         if said:
             message = replace(message, content={**message.content, "command": said.command}, starts_turn=False)
@@ -144,6 +145,8 @@ class Inbound:
             stored = await _store(tx, session, message)
             if stored is None:
                 raise RuntimeError(f"message {event.provider_id} found no conversation")
+        if author is Author.CONTACT:
+            observed.received(session, stored, message, started_ns=started_ns)
         if said:
             await consent.carry_out(tx, said, stored, message)
             self._wakeup.signal(OUTBOX)

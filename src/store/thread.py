@@ -217,7 +217,8 @@ async def pending_suggestion(tx: Connection, conversation_id: UUID) -> PendingSu
     """The suggestion that waits, if any."""
     row = await tx.fetchrow(
         """
-        SELECT s.id, s.text, s.unsupported, s.turn_id, t.confidence, t.intent, i.declaration ->> 'description' AS intent_title,
+        SELECT s.id, s.text, s.unsupported, s.turn_id, t.confidence, t.intent,
+               i.declaration ->> 'description' AS intent_title,
                coalesce(t.decision, '{}'::jsonb) AS decision,
                s.created_at
           FROM suggestion s

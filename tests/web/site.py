@@ -6,7 +6,7 @@ import asyncio
 import re
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from fastapi import APIRouter
 
 from channels.base import MessageReceived
 from domain.conversation import Event
+from domain.decisions import Span
 from domain.messages import Address, AddressKind
 from flows import decisions
 from flows.approvals import Approvals
@@ -94,10 +95,16 @@ class Site:
             )
         return found
 
-    async def suggestion(self, number: Number, conversation_id: UUID, text: str = "Em que posso ajudar?") -> UUID:
+    async def suggestion(
+        self,
+        number: Number,
+        conversation_id: UUID,
+        text: str = "Em que posso ajudar?",
+        unsupported: Sequence[Span] = (),
+    ) -> UUID:
         """A reply offered to the operators."""
         async with self.db.transaction(number.tenant_id) as tx:
-            await decisions.suggest(tx, number.tenant_id, conversation_id, text, turn_id=None)
+            await decisions.suggest(tx, number.tenant_id, conversation_id, text, turn_id=None, unsupported=unsupported)
             found: UUID = await tx.fetchval(
                 "SELECT id FROM suggestion WHERE conversation_id = $1 AND status = 'pending'", conversation_id
             )
