@@ -17,6 +17,7 @@ from channels.base import (
     ReceiptChanged,
     SendFailed,
     SessionChanged,
+    TemplateChanged,
     Unrecognised,
 )
 from domain.conversation import Event
