@@ -16,6 +16,7 @@ from store.tables.conversations import (
     OutboxMessage,
     SimulatorDelivery,
 )
+from store.tables.gateways import MediaFile, QuarantinedEvent, Reconciliation
 from store.tables.knowledge import (
     BusinessFunctionDeclaration,
     BusinessRecord,
@@ -50,11 +51,14 @@ __all__ = [
     "KnowledgeChunk",
     "KnowledgeDocument",
     "LoginSession",
+    "MediaFile",
     "Membership",
     "Message",
     "MessageChange",
     "OutboxMessage",
     "PromptBundle",
+    "QuarantinedEvent",
+    "Reconciliation",
     "SimulatorDelivery",
     "Suggestion",
     "Tenant",
