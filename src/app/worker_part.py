@@ -15,6 +15,7 @@ async def run(settings: Settings, _listening: socket.socket | None = None) -> No
         owner_dsn=settings.need_database_url(),
         secret=settings.secret,
         tenant_folders=settings.code_folders,
+        media_folder=settings.data_dir / "media",
         model=settings.default_model(),
         concurrency=settings.worker_concurrency,
     )

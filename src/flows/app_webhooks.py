@@ -16,11 +16,10 @@ from uuid import UUID
 import orjson
 
 from channels.gateway import WebhookDelivery
-from channels.whatsapp.cloud_api import challenge, route
-from channels.whatsapp.cloud_api_webhook import WABA_PREFIX
+from channels.whatsapp.cloud_api_webhook import WABA_PREFIX, challenge, route
 from domain.errors import NotAuthenticError
 from flows.inbound import SessionInfo
-from flows.webhooks import Webhooks, decoded_json
+from flows.webhooks import NumberUnknownNowError, Webhooks, decoded_json
 
 PROVIDER = "cloud_api"
 ROUTED_NOWHERE = "for an unknown number"
@@ -46,7 +45,7 @@ class AppWebhooks:
         self._webhooks = webhooks
 
     async def challenged(self, query: Mapping[str, str], session_id: UUID | None = None) -> str | None:
-        """The answer to Meta's question whether the URL is ours: it knows this (or any) number's verify token. Or None."""
+        """The answer to Meta's question whether the URL is ours, by this (or any) number's verify token; or None."""
         if session_id is None:
             numbers = await self._webhooks.numbers_of(PROVIDER)
         else:
@@ -55,8 +54,22 @@ class AppWebhooks:
         return next((answer for answer in answers if answer), None)
 
     async def check(self, delivery: WebhookDelivery) -> Signed:
-        """Who the delivery is authentic for. Raises NotAuthenticError; nothing was parsed then."""
-        numbers = await self._webhooks.numbers_of(PROVIDER)
+        """Who the delivery is authentic for. Raises NotAuthenticError; nothing was parsed then.
+
+        Raises NumberUnknownNowError where no number is known because the database is away.
+        """
+        for age in (5.0, 1.0):  # a number or its secret may be quite new
+            numbers = await self._webhooks.numbers_of(PROVIDER, no_older_than=age)
+            if (signed := await self._signer(numbers, delivery)) is not None:
+                return signed
+        if not numbers and self._webhooks.is_away():
+            raise NumberUnknownNowError
+        raise NotAuthenticError(
+            "The signature of this delivery is missing or wrong.",
+            hint="Set app_secret of the number to the secret of the Meta app.",
+        )
+
+    async def _signer(self, numbers: Sequence[SessionInfo], delivery: WebhookDelivery) -> Signed | None:
         named = set(_PHONE_IDS.findall(delivery.raw_body)[:_MOST_IDS])
         by_secret: dict[str, list[SessionInfo]] = {}
         for number in sorted(numbers, key=lambda number: phone_id(number).encode() not in named):
@@ -69,10 +82,7 @@ class AppWebhooks:
                 break
             if await self._webhooks.is_authentic(group[0], delivery):
                 return Signed(tuple(group))
-        raise NotAuthenticError(
-            "The signature of this delivery is missing or wrong.",
-            hint="Set app_secret of the number to the secret of the Meta app.",
-        )
+        return None
 
     async def receive(self, signed: Signed, body: bytes) -> Sequence[str]:
         """Make every part durable for each number that it concerns: all outcomes, in order."""

@@ -16,7 +16,8 @@ from store.database import Connection
 async def hold_own_message(tx: Connection, tenant_id: UUID, session_id: UUID, event: MessageReceived) -> None:
     """Keep an own message that cannot be applied now."""
     await tx.execute(
-        "INSERT INTO held_event (tenant_id, channel_session_id, kind, key, body) VALUES ($1, $2, 'own_message', $3, $4)",
+        "INSERT INTO held_event (tenant_id, channel_session_id, kind, key, body) "
+        "VALUES ($1, $2, 'own_message', $3, $4)",
         tenant_id,
         session_id,
         storable(event.provider_id)[0],

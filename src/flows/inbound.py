@@ -19,7 +19,6 @@ from channels.base import (
     ReceiptChanged,
     SendFailed,
     SessionChanged,
-    TemplateChanged,
     Unrecognised,
 )
 from domain.conversation import Event

@@ -154,9 +154,7 @@ class MediaFetching:
     async def run_due(self) -> int:
         """Fetch what is due; returns how many files were tried."""
         due = await self._db.gate("due_media", list(self._gateways), _AT_ONCE * 4)
-        results = await asyncio.gather(
-            *(self._one(row["tenant_id"], row["id"]) for row in due), return_exceptions=True
-        )
+        results = await asyncio.gather(*(self._one(row["tenant_id"], row["id"]) for row in due), return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 log.error("a file could not be fetched", exc_info=result)
@@ -251,9 +249,7 @@ class MediaFetching:
                 name,
                 storable(error)[0][:1000] if error else None,
             )
-            conversation_id = await tx.fetchval(
-                "SELECT conversation_id FROM message WHERE id = $1", row["message_id"]
-            )
+            conversation_id = await tx.fetchval("SELECT conversation_id FROM message WHERE id = $1", row["message_id"])
             await events.append(
                 tx,
                 row["tenant_id"],

@@ -48,11 +48,10 @@ class NumberUnknownNowError(AtendeError):
 class Webhooks:
     """Takes deliveries in. Whatever ``receive`` returns for is durable: in the database, or in the journal."""
 
-    def __init__(
-        self, db: Database, inbound: Inbound, gateways: Gateways, journal: Journal, media: MediaFiles
-    ) -> None:
+    def __init__(self, db: Database, inbound: Inbound, gateways: Gateways, journal: Journal, media: MediaFiles) -> None:
         self._db, self._inbound, self._gateways, self._journal, self._media = db, inbound, gateways, journal, media
         self._known: OrderedDict[UUID, SessionInfo] = OrderedDict()
+        self._directories: dict[str, tuple[float, tuple[SessionInfo, ...]]] = {}
         self._looked_again: dict[UUID, float] = {}
         self._away_until = 0.0
 
@@ -71,8 +70,7 @@ class Webhooks:
     async def warm_up(self) -> None:
         """Learn all numbers, so that their deliveries can be checked when the database goes away."""
         for provider in self._gateways:
-            for row in await self._db.gate("channel_sessions", provider):
-                self._know(read_session(row["id"], row))
+            await self.numbers_of(provider)
 
     def is_known(self, session_id: UUID) -> bool:
         """Whether looking the number up costs nothing."""
@@ -101,7 +99,7 @@ class Webhooks:
 
     async def _lookup(self, session_id: UUID) -> SessionInfo:
         known = self._known.get(session_id)
-        if known is not None and self._is_away():
+        if known is not None and self.is_away():
             return known
         try:
             session = await self._inbound.session(session_id)
@@ -128,7 +126,7 @@ class Webhooks:
             return session
         # Its key may have been changed a moment ago. Asked at most once a second, whatever is thrown at us.
         now = time.monotonic()
-        if self._looked_again.get(session.id, 0.0) + _LOOK_AGAIN_SECONDS < now and not self._is_away():
+        if self._looked_again.get(session.id, 0.0) + _LOOK_AGAIN_SECONDS < now and not self.is_away():
             self._looked_again[session.id] = now
             self._inbound.forget(session.id)
             newest = await self.number(session.provider, session.id)
@@ -147,7 +145,7 @@ class Webhooks:
 
         Raises JournalFullError if it can be kept nowhere.
         """
-        if not self._journal.waits_for(session.id) and not self._is_away():
+        if not self._journal.waits_for(session.id) and not self.is_away():
             try:
                 return await self._store(session, body)
             except AWAY as error:
@@ -158,7 +156,7 @@ class Webhooks:
 
     async def set_aside(self, session: SessionInfo, name: str, body: bytes) -> Sequence[str]:
         """Make a delivery durable that is not for this number, nor for any that we know."""
-        if not self._is_away():
+        if not self.is_away():
             try:
                 async with asyncio.timeout(_STORE_SECONDS):
                     await self._quarantine(session, name, body)
@@ -211,9 +209,14 @@ class Webhooks:
 
     # The journal --------------------------------------------------------------------------------------------------
 
+    async def adopt(self) -> None:
+        """Take over what processes that are gone had not stored yet."""
+        if found := await self._journal.adopt():
+            log.warning("%d deliveries were left in the journal by a process that is gone", found)
+
     async def drain(self) -> int:
-        """Store what the journal holds, of this process and of those before it; returns how many. Raises if it cannot."""
-        await self._journal.adopt()
+        """Store what the journal holds, of this process and of those before it; returns how many."""
+        await self.adopt()
         if not self._journal.waiting:
             return 0
         count = await self._journal.drain(self._keep)
@@ -232,7 +235,8 @@ class Webhooks:
             log.warning("a delivery to the deleted number %s was dropped", entry.session_id)
         self._away_until = 0.0
 
-    def _is_away(self) -> bool:
+    def is_away(self) -> bool:
+        """Whether the database could not be reached a moment ago."""
         return time.monotonic() < self._away_until
 
     def _mark_away(self) -> None:
@@ -240,15 +244,22 @@ class Webhooks:
 
     # One webhook for many numbers ---------------------------------------------------------------------------------
 
-    async def numbers_of(self, provider: str) -> list[SessionInfo]:
-        """All numbers of a provider, of every tenant, as far as they can be known now."""
-        try:
-            async with asyncio.timeout(_STORE_SECONDS):
-                for session_id in [known.id for known in self._known.values() if known.provider == provider]:
-                    await self._lookup(session_id)
-        except (NotFoundError, *AWAY):
-            log.debug("numbers of %s as they were last known", provider)
-        return [known for known in self._known.values() if known.provider == provider]
+    async def numbers_of(self, provider: str, *, no_older_than: float = 5.0) -> Sequence[SessionInfo]:
+        """All numbers of a provider, of every tenant, as they were at most so many seconds ago, or last known."""
+        self.gateway(provider)
+        at, numbers = self._directories.get(provider, (0.0, ()))
+        if at + no_older_than < time.monotonic() and not self.is_away():
+            try:
+                async with asyncio.timeout(_STORE_SECONDS):
+                    rows = await self._db.gate("channel_sessions", provider)
+            except AWAY:
+                self._mark_away()
+            else:
+                numbers = tuple(read_session(row["id"], row) for row in rows)
+                self._directories[provider] = (time.monotonic(), numbers)
+                for number in numbers:
+                    self._know(number)
+        return numbers
 
     async def replay(self, session: SessionInfo, body: bytes) -> bool:
         """Read a quarantined delivery again; whether all of it was understood and is stored now."""

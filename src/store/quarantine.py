@@ -70,7 +70,8 @@ async def keep(
         elif room["bodies"] >= DIFFERENT_BODIES:
             digest = ""
     await tx.execute(
-        """INSERT INTO quarantined_event AS q (tenant_id, channel_session_id, provider, name, digest, body, is_whole, error)
+        """INSERT INTO quarantined_event AS q
+                  (tenant_id, channel_session_id, provider, name, digest, body, is_whole, error)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
            ON CONFLICT (channel_session_id, name, digest) DO UPDATE
               SET count = q.count + 1, last_seen_at = now(), error = excluded.error, body = excluded.body,

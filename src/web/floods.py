@@ -117,9 +117,7 @@ class _Room:
 
     async def take(self, source: str, size: int) -> None:
         def free() -> bool:
-            return (
-                self._taken.total() + size <= _ROOM_BYTES and self._taken[source] + size <= _ROOM_OF_ONE_SOURCE
-            )
+            return self._taken.total() + size <= _ROOM_BYTES and self._taken[source] + size <= _ROOM_OF_ONE_SOURCE
 
         async with self._changed:
             try:
