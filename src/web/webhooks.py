@@ -34,9 +34,7 @@ def webhook_router(webhooks: Webhooks, *, limit: int = WEBHOOK_LIMIT) -> APIRout
         answer = await apps.challenged(dict(request.query_params), session_id)
         if answer is None:
             floods.failed(request, APP_PROVIDER)
-            raise NotAuthenticError(
-                "The verify token is wrong.", hint="Give Meta's page this number's verify_token."
-            )
+            raise NotAuthenticError("The verify token is wrong.", hint="Give Meta's page this number's verify_token.")
         return PlainTextResponse(answer)
 
     @router.post(f"/{APP_PROVIDER}")
