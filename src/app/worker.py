@@ -25,6 +25,7 @@ from flows.gateways import gateway_client, open_gateways
 from flows.inbound import Inbound
 from flows.media import MediaFetching, MediaFiles
 from flows.profiles import Installation, Profiles
+from flows.reconciliation import Reconciliation
 from flows.simulator import SimulatedPhones
 from flows.turn import Turns
 from store.approval_threads import open_approval_threads
@@ -47,6 +48,8 @@ class WorkerOptions:
     secret: bytes
     tenant_folders: tuple[Path, ...]
     media_folder: Path
+    has_webhooks: bool = False
+    """Whether gateways can reach this installation."""
     model: ModelSettings | None = None
     concurrency: int = 20
 
@@ -71,6 +74,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         gateways = open_gateways(http, media)
         simulator = SimulatorSender(SimulatedPhones(db, inbound).deliver)
         delivery = Delivery(db, wakeup, {"simulator": simulator, **gateways})
+        reconciliation = Reconciliation(db, inbound, gateways, media, has_webhooks=options.has_webhooks)
         fetching = MediaFetching(db, wakeup, gateways, media.store)
         wakeup.listen_here(OUTBOX, delivery.more.set)
         app = queue_app(db.queue_url)
@@ -93,6 +97,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     every(15, lambda: housekeeping.enqueue_forgotten(db)),
                     every(2, lambda: housekeeping.settle_held_events(db, inbound, wakeup)),
                     every(1, fetching.run_due),
+                    every(1, reconciliation.run_due),
                 )
             ]
             try:
@@ -100,6 +105,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
             finally:
                 for task in tasks:
                     task.cancel()
+        await reconciliation.close()
         await delivery.wait_idle()
 
 

@@ -18,8 +18,9 @@ import orjson
 from channels.gateway import WebhookDelivery
 from channels.whatsapp.cloud_api_webhook import WABA_PREFIX, challenge, route
 from domain.errors import NotAuthenticError
+from flows.deliveries import decoded_json
 from flows.inbound import SessionInfo
-from flows.webhooks import NumberUnknownNowError, Webhooks, decoded_json
+from flows.webhooks import NumberUnknownNowError, Webhooks
 
 PROVIDER = "cloud_api"
 ROUTED_NOWHERE = "for an unknown number"

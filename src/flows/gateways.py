@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,10 +32,15 @@ class SettingsRefusedError(InvalidInputError):
         self.faults = dict(faults)
 
 
-FACTORIES: Mapping[str, Callable[[httpx.AsyncClient, MediaSource], Gateway]] = {
+FACTORIES: Mapping[str, type[Any]] = {
     "waha": WahaGateway,
 }
-"""The providers behind HTTP, in the order in which they are offered."""
+"""The providers behind HTTP, in the order in which they are offered. Each is made of an HTTP client and a media source."""
+
+
+def declared_settings(provider: str) -> tuple[Setting, ...]:
+    """What a number of this provider is told; nothing for those behind no gateway."""
+    return tuple(FACTORIES[provider].settings) if provider in FACTORIES else ()
 
 
 def open_gateways(http: httpx.AsyncClient, media: MediaSource) -> Gateways:

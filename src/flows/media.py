@@ -9,10 +9,10 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from channels.base import MessageReceived, SendRejectedError, SessionRef
+from channels.base import ChannelEvent, MessageReceived, SendRejectedError, SessionRef
 from channels.gateway import File, GatewayRefusedError
 from domain import media as formats
 from domain.contents import Media
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from flows.gateways import Gateways
 
 log = logging.getLogger(__name__)
+
+Event = TypeVar("Event", bound=ChannelEvent)
 
 INLINE_KEYS = ("base64", "data")
 """Where providers put a file that came inside the webhook: a text in ``MediaReference.extra``."""
@@ -67,9 +69,9 @@ class MediaFiles:
             raise SendRejectedError("The file of this message is gone.", hint="Attach it again.") from error
         return File(data, media.mime_type, media.file_name)
 
-    async def keep_inline(self, tenant_id: UUID, event: MessageReceived) -> MessageReceived:
-        """The event with the file that came inside it put into the store, so that no row ever holds it."""
-        if event.media is None:
+    async def without_inline(self, tenant_id: UUID, event: Event) -> Event:
+        """The event with a file that came inside it put into the store, so that no row ever holds it."""
+        if not isinstance(event, MessageReceived) or event.media is None:
             return event
         extra = dict(event.media.extra)
         inline = [key for key in INLINE_KEYS if isinstance(extra.get(key), str) and len(extra[key]) >= _SHORTEST_INLINE]

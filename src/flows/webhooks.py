@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
-import orjson
-
-from channels.base import ChannelEvent, MessageReceived, SessionRef, Unrecognised
+from channels.base import ChannelEvent, Unrecognised
 from channels.gateway import Gateway, WebhookDelivery
 from domain.errors import AtendeError, NotAuthenticError, NotFoundError
+from flows.deliveries import read_delivery, session_ref
 from flows.gateways import Gateways
 from flows.inbound import Inbound, SessionInfo, read_session
 from flows.media import MediaFiles
@@ -28,7 +25,6 @@ from store.outage import AWAY
 log = logging.getLogger(__name__)
 
 JOURNALLED = "journalled"
-UNREADABLE = "unreadable_body"
 _CACHED_NUMBERS = 10_000
 _LOOK_AGAIN_SECONDS = 1.0
 _STORE_SECONDS = 10.0
@@ -177,7 +173,9 @@ class Webhooks:
                     outcomes.append("kept")
                     continue
                 try:
-                    outcomes.append(await self._inbound.receive(session, await self._with_media(session, event)))
+                    outcomes.append(
+                        await self._inbound.receive(session, await self._media.without_inline(session.tenant_id, event))
+                    )
                 except AWAY:
                     raise
                 except NotFoundError:
@@ -188,18 +186,11 @@ class Webhooks:
                     outcomes.append("kept")
         return outcomes
 
-    async def _with_media(self, session: SessionInfo, event: ChannelEvent) -> ChannelEvent:
-        """The event with a file that came inside it put into the media store."""
-        if isinstance(event, MessageReceived) and event.media is not None:
-            return await self._media.keep_inline(session.tenant_id, event)
-        return event
-
     async def _events(self, session: SessionInfo, body: bytes) -> list[ChannelEvent]:
-        reference = SessionRef(str(session.id), session.provider, session.account, dict(session.config))
-        gateway = self.gateway(session.provider)
+        gateway, reference = self.gateway(session.provider), session_ref(session)
         if len(body) > _LARGE:
-            return await asyncio.to_thread(_read, gateway, reference, body)
-        return _read(gateway, reference, body)
+            return await asyncio.to_thread(read_delivery, gateway, reference, body)
+        return read_delivery(gateway, reference, body)
 
     async def _quarantine(self, session: SessionInfo, name: str, body: bytes, *, error: str | None = None) -> None:
         async with self._db.transaction(session.tenant_id) as tx:
@@ -261,45 +252,8 @@ class Webhooks:
                     self._know(number)
         return numbers
 
-    async def replay(self, session: SessionInfo, body: bytes) -> bool:
-        """Read a quarantined delivery again; whether all of it was understood and is stored now."""
-        events = await self._events(session, body)
-        if any(isinstance(event, Unrecognised) for event in events):
-            return False
-        for event in events:
-            await self._inbound.receive(session, await self._with_media(session, event))
-        return True
-
-
-def delivered(body: bytes, headers: Iterable[tuple[str, str]], path_secret: str = "") -> WebhookDelivery:
-    """A delivery as it came."""
-    return WebhookDelivery(body, {name.lower(): value for name, value in headers}, path_secret)
-
 
 async def _verified(gateway: Gateway, session: SessionInfo, delivery: WebhookDelivery) -> bool:
     if len(delivery.raw_body) > _LARGE:  # hashing megabytes would hold up everybody else
         return await asyncio.to_thread(gateway.verify, session.config, delivery)
     return gateway.verify(session.config, delivery)
-
-
-def _read(gateway: Gateway, session: SessionRef, body: bytes) -> list[ChannelEvent]:
-    try:
-        decoded = decoded_json(body)
-    except (ValueError, RecursionError) as error:
-        log.warning("an authentic delivery is no JSON: %s", error)
-        return [Unrecognised(UNREADABLE, {})]
-    try:
-        return gateway.parse(decoded, session)
-    except Exception as error:
-        log.exception("an authentic delivery could not be read")
-        return [Unrecognised(f"unreadable: {type(error).__name__}", {})]
-
-
-def decoded_json(body: bytes) -> Any:
-    """JSON as tolerantly as possible. Raises ValueError or RecursionError for what is none."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        # A gateway passes on what a phone sent, or cuts a name in the middle of an emoji: half a surrogate pair or one
-        # bad byte is no reason to lose the customer's message.
-        return json.loads(body.decode(errors="replace"))

@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from domain.errors import NotAuthenticError, NotFoundError
 from flows.app_webhooks import PROVIDER as APP_PROVIDER
 from flows.app_webhooks import AppWebhooks
-from flows.webhooks import Webhooks, delivered
+from flows.deliveries import delivered
+from flows.webhooks import Webhooks
 from web.floods import Floods
 
 WEBHOOK_LIMIT = 24 * 1024 * 1024
