@@ -13,6 +13,7 @@ import uvicorn
 from app.prepared import Prepared
 from app.settings import Settings, make_data_dir
 from flows.approvals import Approvals
+from flows.attachments import Attachments, Offers
 from flows.desk import Desk
 from flows.gateways import gateway_client, open_gateways
 from flows.inbound import Inbound
@@ -27,6 +28,7 @@ from store.outage import AWAY
 from store.wakeup import Wakeup, every
 from web.application import create_app
 from web.doors import simulator_router
+from web.media import media_router
 from web.numbers import numbers_router
 from web.services import Access, Demo, DemoLogin, Services
 from web.webhooks import webhook_router
@@ -60,12 +62,17 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
         media = MediaFiles(db, MediaFolder(settings.data_dir / "media"))
         gateways = open_gateways(http, media)
         webhooks = Webhooks(db, inbound, gateways, journal, media)
-        routers = [numbers_router(Numbers(db, wakeup)), webhook_router(webhooks)]
+        offers = Offers(gateways)
+        routers = [
+            numbers_router(Numbers(db, wakeup)),
+            webhook_router(webhooks),
+            media_router(media.store, Attachments(db, media, offers)),
+        ]
         await _settle_in(webhooks)
         background += [asyncio.create_task(every(_DRAIN_SECONDS, webhooks.drain))]
         if settings.demo:
             routers.append(simulator_router(inbound, SimulatedPhones(db, inbound)))
-        desk = Desk(db, wakeup, Approvals(db, wakeup))
+        desk = Desk(db, wakeup, Approvals(db, wakeup), offers)
         app = create_app(Services(db=db, desk=desk, access=access, demo=_demo(settings), routers=tuple(routers)))
         server = _Server(
             uvicorn.Config(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from store import events
@@ -33,7 +35,10 @@ _TO_SEND = """
           u.id, u.tenant_id, u.conversation_id, u.channel_session_id, u.message_id, u.attempts, u.origin,
           (SELECT c.address FROM conversation c WHERE c.id = u.conversation_id) AS address,
           (SELECT m.text FROM message m WHERE m.id = u.message_id) AS text,
-          (SELECT m.quoted_provider_id FROM message m WHERE m.id = u.message_id) AS quoted_provider_id
+          (SELECT m.quoted_provider_id FROM message m WHERE m.id = u.message_id) AS quoted_provider_id, u.content,
+          EXISTS (SELECT 1 FROM outbox_message q JOIN message m ON m.id = u.message_id
+                   WHERE q.channel_session_id = u.channel_session_id AND q.provider_id = m.quoted_provider_id)
+              AS quoted_from_me
 """
 _CLAIM += _TO_SEND
 
@@ -80,13 +85,20 @@ async def repeat_later(tx: Connection, outbox_id: UUID, *, wait: timedelta, erro
 
 
 async def add(
-    tx: Connection, *, conversation: Row, message_id: int, origin: str, fence: int | None, turn_id: UUID | None = None
+    tx: Connection,
+    *,
+    conversation: Row,
+    message_id: int,
+    origin: str,
+    fence: int | None,
+    turn_id: UUID | None = None,
+    content: Mapping[str, Any] | None = None,
 ) -> UUID:
-    """Queue a stored message for sending."""
+    """Queue a stored message for sending. ``content``: what goes out beside its text, as domain.contents has it."""
     outbox_id: UUID = await tx.fetchval(
         """INSERT INTO outbox_message
-               (tenant_id, conversation_id, channel_session_id, message_id, turn_id, origin, fence)
-           VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
+               (tenant_id, conversation_id, channel_session_id, message_id, turn_id, origin, fence, content)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id""",
         conversation["tenant_id"],
         conversation["id"],
         conversation["channel_session_id"],
@@ -94,6 +106,7 @@ async def add(
         turn_id,
         origin,
         fence,
+        dict(content or {}),
     )
     return outbox_id
 
