@@ -24,7 +24,7 @@ from domain.conversation import Event
 from domain.errors import NotFoundError
 from domain.messages import Address, AddressKind, Author, MessageKind
 from domain.text import storable, storable_json, storable_key
-from flows import receipts, sessions
+from flows import receipts, sessions, templates
 from store import contacts, conversations, events, messages, turns
 from store.database import Connection, Database, Row
 from store.jobs import TURNS, enqueue_turn
@@ -114,6 +114,9 @@ class Inbound:
                 return await self._change(tx, session, event, "revoke", {})
             case SessionChanged():
                 await sessions.record_status(tx, session.tenant_id, session.id, event)
+                return "changed", False
+            case TemplateChanged():
+                await templates.record_change(tx, session.tenant_id, session.id, event)
                 return "changed", False
             case Unrecognised():
                 await hold(tx, session, "unrecognised", event.name, {"name": event.name, "raw": event.raw})
