@@ -11,6 +11,7 @@ from types import FrameType
 import uvicorn
 
 from app.prepared import Prepared
+from app.process import settle_heap
 from app.settings import Settings
 from flows.approvals import Approvals
 from flows.desk import Desk
@@ -65,6 +66,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
                 server_header=False,
             )
         )
+        settle_heap()
         await _serve(server, listening)
     finally:
         await wakeup.close()
