@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Uuid
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, Uuid
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
@@ -57,7 +57,7 @@ class QuarantinedEvent(SQLModel, table=True):
     digest: str = words()
     """SHA-256 of the body; empty for the row that counts what came when enough different ones were kept."""
     count: int = Field(default=1, sa_column=Column(BigInteger(), nullable=False, server_default=sql("1")))
-    body: str = words(default="")
+    body: bytes = Field(default=b"", sa_column=Column(LargeBinary(), nullable=False, server_default=sql("''::bytea")))
     is_whole: bool = Field(default=True, sa_column_kwargs={"server_default": sql("true")})
     """Whether ``body`` is the delivery as it came, so that it can be replayed."""
     error: str | None = words(nullable=True)

@@ -289,7 +289,7 @@ CREATE TABLE quarantined_event (
     name TEXT NOT NULL,
     digest TEXT NOT NULL,
     count BIGINT DEFAULT 1 NOT NULL,
-    body TEXT DEFAULT '' NOT NULL,
+    body BYTEA DEFAULT ''::bytea NOT NULL,
     is_whole BOOLEAN DEFAULT true NOT NULL,
     error TEXT,
     first_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
