@@ -11,6 +11,7 @@ from types import FrameType
 import uvicorn
 
 from app.prepared import Prepared
+from app.process import settle_heap
 from app.settings import Settings, make_data_dir
 from flows.approvals import Approvals
 from flows.attachments import Attachments, Offers
@@ -87,6 +88,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
                 server_header=False,
             )
         )
+        settle_heap()
         await _serve(server, listening)
     finally:
         for task in background:

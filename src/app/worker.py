@@ -17,6 +17,7 @@ from procrastinate import JobContext
 from agent.encoder import Encoder, default_encoder
 from agent.graph import build_agent
 from agent.language_model import ModelClients, ModelSettings
+from app.process import settle_heap
 from channels.simulator import SimulatorSender
 from flows import housekeeping
 from flows.approved_calls import ApprovedCalls
@@ -114,6 +115,7 @@ async def _warm_up(profiles: Profiles) -> None:
         await profiles.warm_up()
     except Exception:
         log.exception("warming up failed; the first messages load what they need")
+    settle_heap()
 
 
 def _register(app: procrastinate.App, turns: Turns, approved: ApprovedCalls, ended: housekeeping.EndedJobs) -> None:

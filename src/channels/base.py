@@ -173,6 +173,17 @@ class SendUncertainError(AtendeError):
     """The connection broke after the message may have left: it is not known whether it arrived."""
 
 
+@dataclass(frozen=True, slots=True)
+class PairRate:
+    """How often a provider lets one person be written to: ``burst`` at once, then one every ``seconds``.
+
+    A sender that has one tells it as ``pair_rate``; delivery waits rather than have the provider refuse.
+    """
+
+    burst: int
+    seconds: float
+
+
 class Sender(Protocol):
     """The sending half of a provider: all that delivery needs."""
 

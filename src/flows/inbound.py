@@ -25,7 +25,7 @@ from domain.conversation import Event
 from domain.errors import NotFoundError
 from domain.messages import Address, AddressKind, Author, MessageKind
 from domain.text import storable, storable_json, storable_key
-from flows import media, receipts, sessions
+from flows import media, receipts, sessions, templates
 from flows.held import hold_own_message
 from store import contacts, conversations, events, messages, quarantine, turns
 from store.database import Connection, Database, Row
@@ -124,6 +124,9 @@ class Inbound:
                 return await self._change(tx, session, event, "revoke", {})
             case SessionChanged():
                 await sessions.record_status(tx, session.tenant_id, session.id, event)
+                return "changed", False
+            case TemplateChanged():
+                await templates.record_change(tx, session.tenant_id, session.id, event)
                 return "changed", False
             case Unrecognised():
                 body = orjson.dumps(storable_json(event.raw))

@@ -32,10 +32,10 @@ UPDATE outbox_message u SET state = 'sending', attempts = attempts + 1, sending_
  WHERE u.id = ready.id AND u.state = 'queued' AND ($3 = interval '0' OR EXISTS (SELECT 1 FROM paced))
 RETURNING """
 _TO_SEND = """
-          u.id, u.tenant_id, u.conversation_id, u.channel_session_id, u.message_id, u.attempts, u.origin,
+          u.id, u.tenant_id, u.conversation_id, u.channel_session_id, u.message_id, u.attempts, u.origin, u.content,
           (SELECT c.address FROM conversation c WHERE c.id = u.conversation_id) AS address,
           (SELECT m.text FROM message m WHERE m.id = u.message_id) AS text,
-          (SELECT m.quoted_provider_id FROM message m WHERE m.id = u.message_id) AS quoted_provider_id, u.content,
+          (SELECT m.quoted_provider_id FROM message m WHERE m.id = u.message_id) AS quoted_provider_id,
           EXISTS (SELECT 1 FROM outbox_message q JOIN message m ON m.id = u.message_id
                    WHERE q.channel_session_id = u.channel_session_id AND q.provider_id = m.quoted_provider_id)
               AS quoted_from_me
@@ -84,6 +84,27 @@ async def repeat_later(tx: Connection, outbox_id: UUID, *, wait: timedelta, erro
     )
 
 
+async def hold_back(tx: Connection, outbox_id: UUID, conversation_id: UUID, *, burst: int, window: timedelta) -> bool:
+    """Let a waiting row wait on while ``burst`` messages left its conversation within ``window``; whether it must."""
+    await tx.execute("SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", conversation_id)
+    wait = await tx.fetchval(
+        "SELECT o.sent_at + $3::interval - now() FROM outbox_message o "
+        "WHERE o.conversation_id = $1 AND o.sent_at > now() - $3::interval "
+        "ORDER BY o.sent_at DESC OFFSET $2 - 1 LIMIT 1",
+        conversation_id,
+        burst,
+        window,
+    )
+    if wait is None:
+        return False
+    await tx.execute(
+        "UPDATE outbox_message SET not_before = greatest(not_before, now() + $2) WHERE id = $1 AND state = 'queued'",
+        outbox_id,
+        wait,
+    )
+    return True
+
+
 async def add(
     tx: Connection,
     *,
@@ -94,7 +115,7 @@ async def add(
     turn_id: UUID | None = None,
     content: Mapping[str, Any] | None = None,
 ) -> UUID:
-    """Queue a stored message for sending. ``content``: what goes out beside its text, as domain.contents has it."""
+    """Queue a stored message for sending. ``content``: what goes out beside its text (domain.contents as JSON)."""
     outbox_id: UUID = await tx.fetchval(
         """INSERT INTO outbox_message
                (tenant_id, conversation_id, channel_session_id, message_id, turn_id, origin, fence, content)

@@ -146,7 +146,7 @@ def _interactive(body: Any) -> Content | None:
             return Content(MessageKind.SYSTEM, "", raw)
         case _:
             text = _string(answer.get("title"), answer.get("body"), answer.get("text"))
-            return Content(MessageKind.UNKNOWN, text, raw)
+            return Content(MessageKind.UNKNOWN, text, {"type": "interactive", **raw})
 
 
 def _form(answers: object) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _order_line(item: object) -> str:
     name, currency = _string(pick(item, "product_retailer_id")), _string(pick(item, "currency"))
     if not name:
         return ""
-    amount = f" ({price} {currency})".rstrip() if isinstance(price, int | float) and math.isfinite(price) else ""
+    amount = f" ({f'{price} {currency}'.strip()})" if isinstance(price, int | float) and math.isfinite(price) else ""
     return f"{quantity if isinstance(quantity, int | float) else 1} × {name}{amount}"
 
 

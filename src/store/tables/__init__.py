@@ -26,6 +26,7 @@ from store.tables.knowledge import (
     KnowledgeDocument,
     PromptBundle,
 )
+from store.tables.templates import MessageTemplate
 from store.tables.work import Approval, Event, FunctionCall, Handoff, Suggestion, Turn
 
 metadata = SQLModel.metadata
@@ -55,6 +56,7 @@ __all__ = [
     "Membership",
     "Message",
     "MessageChange",
+    "MessageTemplate",
     "OutboxMessage",
     "PromptBundle",
     "QuarantinedEvent",

@@ -261,6 +261,26 @@ CREATE TABLE message_change (
 );
 CREATE INDEX ix_message_change ON message_change (channel_session_id, provider_id);
 
+CREATE TABLE message_template (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    channel_session_id UUID NOT NULL,
+    name TEXT NOT NULL,
+    language TEXT NOT NULL,
+    status TEXT DEFAULT 'UNKNOWN' NOT NULL,
+    category TEXT DEFAULT '' NOT NULL,
+    quality TEXT DEFAULT '' NOT NULL,
+    reason TEXT DEFAULT '' NOT NULL,
+    definition JSONB DEFAULT '{}'::jsonb NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    synced_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    UNIQUE (channel_session_id, name, language),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(channel_session_id) REFERENCES channel_session (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_message_template_tenant_id ON message_template (tenant_id);
+
 CREATE TABLE quarantined_event (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
     tenant_id UUID NOT NULL,
