@@ -62,6 +62,21 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """A body that is no JSON, such as a form with a file."""
+
+    data: bytes
+    content_type: str
+
+
+def form(fields: Mapping[str, str], name: str, file: File) -> Encoded:
+    """A form (multipart) of text fields and one file in the field ``name``."""
+    parts = {name: (file.file_name or "file", file.data, file.mime_type or "application/octet-stream")}
+    request = httpx.Request("POST", "http://form", data=dict(fields), files=parts)
+    return Encoded(request.read(), request.headers["Content-Type"])
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a gateway answered. ``cut``: more than was asked for; ``data`` is then only the beginning."""
 
@@ -130,13 +145,16 @@ class GatewayHttp:
         longest: int = LONGEST_ANSWER,
         seconds: float | None = None,
     ) -> Answer:
-        """One request and its answer, whatever the status. ``path`` begins with a slash; ``body`` is sent as JSON.
+        """One request and its answer, whatever the status. ``path`` begins with a slash; ``body`` is sent as JSON,
+        unless it is Encoded.
 
         Raises GatewayRefusedError (it cannot even be asked), NotReachedError or NoAnswerError.
         """
         wait = self.ask_timeout_seconds if seconds is None else seconds
         headers, content = dict(server.headers), None
-        if body is not None:
+        if isinstance(body, Encoded):
+            headers["Content-Type"], content = body.content_type, body.data
+        elif body is not None:
             headers["Content-Type"], content = "application/json", json.dumps(body).encode()
         request = {"method": method, "url": f"{server.base_url}{path}", "params": params, "content": content}
         return await self._stream(server, {**request, "headers": headers}, longest, wait)
