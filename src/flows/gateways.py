@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from channels.gateway import Gateway, MediaSource, Setting
+from channels.whatsapp.cloud_api import CloudApiGateway
+from channels.whatsapp.evolution import EvolutionGateway
+from channels.whatsapp.gowa import GowaGateway
 from channels.whatsapp.waha_bridge import WahaGateway
 from domain.errors import InvalidInputError
 
@@ -34,6 +37,9 @@ class SettingsRefusedError(InvalidInputError):
 
 FACTORIES: Mapping[str, type[Any]] = {
     "waha": WahaGateway,
+    "evolution": EvolutionGateway,
+    "gowa": GowaGateway,
+    "cloud_api": CloudApiGateway,
 }
 """The providers behind HTTP, in the order in which they are offered. Each is made of an HTTP client and a media source."""
 
