@@ -15,6 +15,7 @@ from typing import Any
 from channels.base import ChannelEvent, MessageEdited, MessageReceived, MessageRevoked, ReceiptChanged, Unrecognised
 from domain.messages import Ack, Address, MediaReference, MessageKind
 
+from .baileys import whole_number
 from .contents import COMPANIONS, IGNORED, PROTOCOL, RULES, VIEW_ONCE, WRAPPERS, Rule
 from .envelope import Envelope, Json, jid_from, pick, read_envelope, time_from
 from .ids import NEWSLETTER_SERVER
@@ -209,12 +210,12 @@ class _Conversion:
 
     @staticmethod
     def _media(body: Json) -> MediaReference:
-        size = pick(body, "fileLength")
+        size = whole_number(pick(body, "fileLength"))
         extra = {name: value for name in _MEDIA_EXTRA if (value := pick(body, name)) is not None}
         return MediaReference(
             mime_type=pick(body, "mimetype") or None,
             file_name=pick(body, "fileName") or pick(body, "title") or None,
-            size_bytes=int(size) if size is not None else None,
+            size_bytes=size if size is not None and 0 <= size < 2**63 else None,
             url=pick(body, "URL") or None,
             extra=extra,
         )
