@@ -19,6 +19,7 @@ from channels.base import (
     ReceiptChanged,
     SendFailed,
     SessionChanged,
+    TemplateChanged,
     Unrecognised,
 )
 from domain.conversation import Event
