@@ -15,6 +15,8 @@ async def run(settings: Settings, _listening: socket.socket | None = None) -> No
         owner_dsn=settings.need_database_url(),
         secret=settings.secret,
         tenant_folders=settings.code_folders,
+        media_folder=settings.data_dir / "media",
+        has_webhooks=bool(settings.public_url),
         model=settings.default_model(),
         concurrency=settings.worker_concurrency,
     )

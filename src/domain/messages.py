@@ -21,6 +21,8 @@ class AddressKind(StrEnum):
     LID = "lid"
     """WhatsApp's opaque linked id. Its digits are never a phone number."""
     GROUP = "group"
+    BSUID = "bsuid"
+    """The Cloud API's business-scoped user id: all that is known of people who hide their phone number."""
     SIMULATOR = "simulator"
     """A contact of the simulated phone."""
 

@@ -11,6 +11,7 @@ from agent.turn import TurnResult
 from domain.conversation import Event
 from domain.decisions import AskApproval, HandOff, Reply, StaySilent, Suggest
 from domain.text import storable, storable_json
+from flows import service_window
 from store import conversations, events, turns
 from store.database import Connection, Row
 
@@ -32,6 +33,7 @@ async def write(
 
     ``must_be_told``: the text reports something that did happen, so that nothing newer may cancel it.
     """
+    result = await service_window.within(tx, row, result)
     decision = result.decision
     if decision is None:
         raise ValueError("a turn without a decision cannot be written")

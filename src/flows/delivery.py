@@ -7,13 +7,22 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from channels.base import Sender, SendRejectedError, SendRetryableError, SessionRef
+from channels.base import (
+    NumberRefusedError,
+    PairRate,
+    Sender,
+    SendRejectedError,
+    SendRetryableError,
+    SessionChanged,
+    SessionRef,
+)
+from domain.contents import from_json
 from domain.messages import Address, Outbound, Sent
 from domain.text import storable_key
-from flows import receipts
+from flows import receipts, sessions
 from store import conversations, outbox, turns
 from store.database import Database, Row
 from store.jobs import TURNS, enqueue_turn
@@ -122,6 +131,11 @@ class Delivery:
         async with self._db.transaction(tenant_id, durable=not route.sender.idempotent) as tx:
             if repeat:
                 return await outbox.claim_again(tx, outbox_id, lease=lease)
+            rate: PairRate | None = getattr(route.sender, "pair_rate", None)
+            if rate is not None:
+                window = timedelta(seconds=rate.burst * rate.seconds)
+                if await outbox.hold_back(tx, outbox_id, conversation_id, burst=rate.burst, window=window):
+                    return None
             row = await outbox.claim(tx, outbox_id, lease=lease, pace=route.pace)
             is_stale = row is None and await outbox.is_stale(tx, outbox_id)
         if is_stale:
@@ -147,6 +161,7 @@ class Delivery:
             text=text,
             quoted_provider_id=row["quoted_provider_id"],
             typing_seconds=min(len(text) * route.typing_seconds_per_character, 8.0) if row["origin"] == "bot" else 0.0,
+            content=from_json(row["content"]) if row["content"] else None,
         )
         next_id: UUID | None = None
         try:
@@ -154,6 +169,9 @@ class Delivery:
         except SendRejectedError as error:
             async with self._db.transaction(tenant_id) as tx:
                 await outbox.mark_failed(tx, outbox_id, error.sentence())
+                if isinstance(error, NumberRefusedError):
+                    change = SessionChanged(error.status, datetime.now(UTC), error.sentence()[:500])
+                    await sessions.record_status(tx, tenant_id, row["channel_session_id"], change)
         except SendRetryableError as error:
             await self._later(tenant_id, row, error)
         except Exception as error:
@@ -186,7 +204,9 @@ class Delivery:
             if row["attempts"] >= _MAX_ATTEMPTS:
                 await outbox.mark_failed(tx, row["id"], f"given up after {row['attempts']} attempts: {error}")
                 return
-            wait = _backoff(row) if error.after_seconds is None else timedelta(seconds=error.after_seconds)
+            # A provider that asks again and again to wait is given more time each time.
+            stated = None if error.after_seconds is None else timedelta(seconds=error.after_seconds * row["attempts"])
+            wait = _backoff(row) if stated is None else stated
             await outbox.requeue(tx, row["id"], wait=wait, error=str(error))
 
     async def _route(self, tenant_id: UUID, session_id: UUID) -> Route | None:

@@ -12,6 +12,7 @@ from domain.conversation import Event, Status
 from domain.errors import InvalidInputError, NotFoundError, OutdatedError
 from domain.messages import MAX_TEXT_BYTES
 from domain.text import storable
+from flows import service_window
 from flows.approvals import Approvals
 from store import conversations, events, outbox, turns
 from store.database import Connection, Database, Row
@@ -45,6 +46,7 @@ class Desk:
             if suggestion["fence"] != conversation["fence"]:
                 raise OutdatedError("suggestion", "a newer message or another person came first")
             final = checked_text(text) if text is not None else suggestion["text"]
+            await service_window.check(tx, conversation, final)
             edited = final != suggestion["text"]
             await turns.void_stale(tx, conversation["id"])
             await self._decide_suggestion(tx, actor, suggestion, "edited" if edited else "approved", final_text=final)
@@ -63,6 +65,7 @@ class Desk:
         final = checked_text(text)
         async with self._db.transaction(actor.tenant_id) as tx:
             conversation = await conversations.lock(tx, conversation_id)
+            await service_window.check(tx, conversation, final)
             if conversation["status"] != Status.HUMAN or conversation["assignee_id"] is None:
                 await conversations.apply(
                     tx, conversation_id, Event.TAKEN_OVER, actor=str(actor), user_id=actor.user_id

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from store import events
@@ -30,7 +32,7 @@ UPDATE outbox_message u SET state = 'sending', attempts = attempts + 1, sending_
  WHERE u.id = ready.id AND u.state = 'queued' AND ($3 = interval '0' OR EXISTS (SELECT 1 FROM paced))
 RETURNING """
 _TO_SEND = """
-          u.id, u.tenant_id, u.conversation_id, u.channel_session_id, u.message_id, u.attempts, u.origin,
+          u.id, u.tenant_id, u.conversation_id, u.channel_session_id, u.message_id, u.attempts, u.origin, u.content,
           (SELECT c.address FROM conversation c WHERE c.id = u.conversation_id) AS address,
           (SELECT m.text FROM message m WHERE m.id = u.message_id) AS text,
           (SELECT m.quoted_provider_id FROM message m WHERE m.id = u.message_id) AS quoted_provider_id
@@ -79,14 +81,42 @@ async def repeat_later(tx: Connection, outbox_id: UUID, *, wait: timedelta, erro
     )
 
 
+async def hold_back(tx: Connection, outbox_id: UUID, conversation_id: UUID, *, burst: int, window: timedelta) -> bool:
+    """Let a waiting row wait on while ``burst`` messages left its conversation within ``window``; whether it must."""
+    await tx.execute("SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", conversation_id)
+    wait = await tx.fetchval(
+        "SELECT o.sent_at + $3::interval - now() FROM outbox_message o "
+        "WHERE o.conversation_id = $1 AND o.sent_at > now() - $3::interval "
+        "ORDER BY o.sent_at DESC OFFSET $2 - 1 LIMIT 1",
+        conversation_id,
+        burst,
+        window,
+    )
+    if wait is None:
+        return False
+    await tx.execute(
+        "UPDATE outbox_message SET not_before = greatest(not_before, now() + $2) WHERE id = $1 AND state = 'queued'",
+        outbox_id,
+        wait,
+    )
+    return True
+
+
 async def add(
-    tx: Connection, *, conversation: Row, message_id: int, origin: str, fence: int | None, turn_id: UUID | None = None
+    tx: Connection,
+    *,
+    conversation: Row,
+    message_id: int,
+    origin: str,
+    fence: int | None,
+    turn_id: UUID | None = None,
+    content: Mapping[str, Any] | None = None,
 ) -> UUID:
-    """Queue a stored message for sending."""
+    """Queue a stored message for sending. ``content``: what goes out beside its text (domain.contents as JSON)."""
     outbox_id: UUID = await tx.fetchval(
         """INSERT INTO outbox_message
-               (tenant_id, conversation_id, channel_session_id, message_id, turn_id, origin, fence)
-           VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
+               (tenant_id, conversation_id, channel_session_id, message_id, turn_id, origin, fence, content)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id""",
         conversation["tenant_id"],
         conversation["id"],
         conversation["channel_session_id"],
@@ -94,6 +124,7 @@ async def add(
         turn_id,
         origin,
         fence,
+        dict(content or {}),
     )
     return outbox_id
 

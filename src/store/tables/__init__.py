@@ -16,6 +16,7 @@ from store.tables.conversations import (
     OutboxMessage,
     SimulatorDelivery,
 )
+from store.tables.gateways import MediaFile, QuarantinedEvent, Reconciliation
 from store.tables.knowledge import (
     BusinessFunctionDeclaration,
     BusinessRecord,
@@ -25,6 +26,7 @@ from store.tables.knowledge import (
     KnowledgeDocument,
     PromptBundle,
 )
+from store.tables.templates import MessageTemplate
 from store.tables.work import Approval, Event, FunctionCall, Handoff, Suggestion, Turn
 
 metadata = SQLModel.metadata
@@ -50,11 +52,15 @@ __all__ = [
     "KnowledgeChunk",
     "KnowledgeDocument",
     "LoginSession",
+    "MediaFile",
     "Membership",
     "Message",
     "MessageChange",
+    "MessageTemplate",
     "OutboxMessage",
     "PromptBundle",
+    "QuarantinedEvent",
+    "Reconciliation",
     "SimulatorDelivery",
     "Suggestion",
     "Tenant",

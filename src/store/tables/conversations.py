@@ -173,6 +173,8 @@ class OutboxMessage(SQLModel, table=True):
     """bot or operator."""
     state: str = words(default="queued")
     fence: int | None = Field(default=None, nullable=True)
+    content: dict[str, Any] = document()
+    """What goes out beside the message's text (domain.contents as JSON); empty: the text alone."""
     provider_id: str | None = words(nullable=True)
     ack: str | None = words(nullable=True)
     error: str | None = words(nullable=True)
