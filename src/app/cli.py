@@ -13,6 +13,7 @@ import typer
 
 from app.number_commands import commands as number_commands
 from app.number_commands import quarantine as quarantine_commands
+from app.template_commands import commands as template_commands
 from domain.errors import AtendeError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ cli.add_typer(tenant, name="tenant")
 cli.add_typer(number_commands, name="number")
 cli.add_typer(number_commands, name="session", hidden=True)  # the number's name in the glossary
 cli.add_typer(quarantine_commands, name="quarantine")
+cli.add_typer(template_commands, name="templates")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data are kept (ATENDE_DATA_DIR).")]
 Port = Annotated[int | None, typer.Option("--port", help="Port of the pages; 0: any free one (ATENDE_PORT).")]

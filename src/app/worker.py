@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from agent.graph import build_agent
 from agent.language_model import ModelClients, ModelSettings
 from app.process import settle_heap
 from channels.simulator import SimulatorSender
+from channels.whatsapp.cloud_api import CloudApiGateway
 from flows import housekeeping
 from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
@@ -28,6 +30,7 @@ from flows.media import MediaFetching, MediaFiles
 from flows.profiles import Installation, Profiles
 from flows.reconciliation import Reconciliation
 from flows.simulator import SimulatedPhones
+from flows.templates import Templates
 from flows.turn import Turns
 from store.approval_threads import open_approval_threads
 from store.database import Database
@@ -39,6 +42,9 @@ log = logging.getLogger(__name__)
 
 MODEL_CONCURRENCY = 100
 """Turns waiting for a language model at the same time; they cost memory, not CPU."""
+
+TEMPLATES_STAY_FRESH = timedelta(hours=1)
+"""How old what is known of a number's message templates may get; changes of their state come by webhook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         simulator = SimulatorSender(SimulatedPhones(db, inbound).deliver)
         delivery = Delivery(db, wakeup, {"simulator": simulator, **gateways})
         reconciliation = Reconciliation(db, inbound, gateways, media, has_webhooks=options.has_webhooks)
+        templates = Templates(db, wakeup, CloudApiGateway(http, media))
         fetching = MediaFetching(db, wakeup, gateways, media.store)
         wakeup.listen_here(OUTBOX, delivery.more.set)
         app = queue_app(db.queue_url)
@@ -98,6 +105,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     every(15, lambda: housekeeping.enqueue_forgotten(db)),
                     every(2, lambda: housekeeping.settle_held_events(db, inbound, wakeup)),
                     every(1, fetching.run_due),
+                    every(600, lambda: templates.sync_all(older_than=TEMPLATES_STAY_FRESH)),
                     every(1, reconciliation.run_due),
                 )
             ]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from channels.base import SessionRef, TemplateChanged
 from channels.whatsapp.cloud_api_templates import Definition, as_json, fill, from_json
+from channels.whatsapp.ids import canonical_phone
 from domain.contents import as_json as content_as_json
 from domain.conversation import Event, Status
 from domain.errors import AtendeError, ConflictError, InvalidInputError, NotFoundError
-from store import conversations, events, outbox, templates, turns
+from domain.messages import Address, AddressKind
+from store import contacts, conversations, events, outbox, templates, turns
 from store.database import Connection, Database, Row
 from store.templates import StoredTemplate
 from store.wakeup import EVENTS, OUTBOX, Wakeup
@@ -81,11 +83,17 @@ class Templates:
         self._wakeup.signal(EVENTS)
         return Synchronised(len(found), sum(item.status == _SENDABLE for item in found))
 
-    async def sync_all(self) -> int:
-        """Synchronise every number that has templates; returns how many could be. One number's failure is its own."""
+    async def sync_all(self, *, older_than: timedelta = timedelta(0)) -> int:
+        """Synchronise every number whose templates were not read for so long; returns how many could be.
+
+        One number's failure is its own: it is tried again with the next call.
+        """
         done = 0
         for row in await self._db.gate("channel_sessions", PROVIDER):
             try:
+                async with self._db.transaction(row["tenant_id"]) as tx:
+                    if await templates.synced_within(tx, row["id"], older_than):
+                        continue
                 await self.sync(row["tenant_id"], row["id"])
                 done += 1
             except AtendeError as error:
@@ -125,6 +133,29 @@ class Templates:
             message_id = await _queue(tx, actor, conversation, text or name, content_as_json(template))
         self._wakeup.signal(EVENTS, OUTBOX)
         return message_id
+
+
+async def conversation_with(db: Database, tenant_id: UUID, session_id: UUID, phone: str) -> UUID:
+    """The conversation with a phone number, made where there is none: a template may be the first message of it.
+
+    Raises InvalidInputError for what is no phone number with country code, NotFoundError for an unknown number.
+    """
+    address = Address(AddressKind.PHONE, canonical_phone(phone).removeprefix("+"))
+    async with db.transaction(tenant_id) as tx:
+        await _session(tx, session_id)
+        contact_id = await contacts.resolve(tx, tenant_id, (address,))
+        await tx.execute(
+            "INSERT INTO conversation (tenant_id, channel_session_id, contact_id, address) VALUES ($1, $2, $3, $4) "
+            "ON CONFLICT DO NOTHING",
+            tenant_id,
+            session_id,
+            contact_id,
+            str(address),
+        )
+        found: UUID = await tx.fetchval(
+            "SELECT id FROM conversation WHERE channel_session_id = $1 AND contact_id = $2", session_id, contact_id
+        )
+        return found
 
 
 async def record_change(tx: Connection, tenant_id: UUID, session_id: UUID, change: TemplateChanged) -> None:

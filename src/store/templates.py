@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -110,6 +110,17 @@ async def all_of(tx: Connection, session_id: UUID) -> list[Row]:
             "SELECT * FROM message_template WHERE channel_session_id = $1 ORDER BY name, language", session_id
         )
     )
+
+
+async def synced_within(tx: Connection, session_id: UUID, period: timedelta) -> bool:
+    """Whether the number's templates were read so recently."""
+    found: bool = await tx.fetchval(
+        "SELECT coalesce(max(synced_at) > now() - $2::interval, false) FROM message_template "
+        "WHERE channel_session_id = $1",
+        session_id,
+        period,
+    )
+    return found
 
 
 async def one(tx: Connection, session_id: UUID, name: str, language: str) -> Row | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -29,6 +30,19 @@ def error(status: int, code: int, details: str = "because", **headers: str) -> C
     return lambda _: web.json_response(body, status=status, headers=headers)
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A request as it came; of an upload the file's bytes are left out."""
+
+    method: str
+    path: str
+    form: dict[str, Any]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {name: value for name, value in self.form.items() if not isinstance(value, tuple)}
+
+
 @dataclass
 class CloudApiServer:
     """``sent`` are the messages taken, ``indicated`` read and typing marks, ``files`` uploads and customers' files."""
@@ -42,9 +56,30 @@ class CloudApiServer:
     number: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     mishaps: list[Mishap] = field(default_factory=list)
+    """One for each request; ``fate`` is one for all from now on."""
+    fate: Mishap | None = None
+    requests: list[Any] = field(default_factory=list)
     media_url: str = ""
     ids: Any = field(default_factory=lambda: itertools.count(1))
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def violations(self) -> list[str]:
+        """The same as ``problems``, as the contract of all gateways calls it."""
+        return self.problems
+
+    def answers(self, status: int, body: Any = None, *, headers: dict[str, str] | None = None) -> None:
+        """Answer this from now on."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        self.fate = lambda _: web.Response(status=status, text=text, content_type="application/json", headers=headers)
+
+    def answers_html(self) -> None:
+        """Answer with a page from now on."""
+        self.fate = "lie"
+
+    def hangs(self) -> None:
+        """Take requests and never answer."""
+        self.fate = "hang"
 
     @property
     def config(self) -> dict[str, Any]:
@@ -60,7 +95,9 @@ class CloudApiServer:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
-        mishap = self.mishaps.pop(0) if self.mishaps else None
+        form = await _form(request, raw)
+        self.requests.append(Taken(request.method, request.path, form))
+        mishap = self.mishaps.pop(0) if self.mishaps else self.fate
         if callable(mishap):
             return mishap(self)
         match mishap:
@@ -77,12 +114,12 @@ class CloudApiServer:
                 return web.Response(body=b"x" * 40_000_000)
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return error(401, 190, "Error validating access token")(self)
-        answer = self._answer(request, raw, await _form(request, raw))
+        answer = self._answer(request, form)
         if mishap == "late":
             await self.gone.wait()
         return answer
 
-    def _answer(self, request: web.Request, raw: bytes, form: dict[str, Any]) -> web.Response:
+    def _answer(self, request: web.Request, form: dict[str, Any]) -> web.Response:
         parts = request.path.strip("/").split("/")
         match request.method, parts:
             case "POST", ["v25.0", str(number), "messages"] if number == PHONE_ID:
@@ -136,7 +173,7 @@ class CloudApiServer:
         if body.get("messaging_product") != "whatsapp":
             return self._wrong("no messaging_product")
         if body.get("status") == "read":
-            if not str(body.get("message_id", "")).startswith("wamid."):
+            if not isinstance(body.get("message_id"), str) or not body["message_id"]:
                 return self._wrong("read without a message")
             if body.get("typing_indicator", {"type": "text"}) != {"type": "text"}:
                 return self._wrong("an unknown typing_indicator")

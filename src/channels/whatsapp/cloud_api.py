@@ -104,8 +104,17 @@ class CloudApiGateway:
     idempotent = False
     pair_rate = PairRate(burst=45, seconds=6.0)
 
-    def __init__(self, http: httpx.AsyncClient, media: MediaSource, *, send_timeout_seconds: float = 30.0) -> None:
-        self._http = GatewayHttp(http, send_timeout_seconds=send_timeout_seconds)
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        media: MediaSource,
+        *,
+        send_timeout_seconds: float = 30.0,
+        ask_timeout_seconds: float = 20.0,
+    ) -> None:
+        self._http = GatewayHttp(
+            http, send_timeout_seconds=send_timeout_seconds, ask_timeout_seconds=ask_timeout_seconds
+        )
         self._media = media
         self.send_timeout_seconds = send_timeout_seconds
         self._last_read: OrderedDict[tuple[str, Address], str] = OrderedDict()
@@ -313,6 +322,9 @@ def _told(answer: Answer) -> Any:
 
 def _server(session: SessionRef) -> Server:
     config = {**session.config, "base_url": session.config.get("base_url") or BASE_URL}
+    for name in ("phone_number_id", "waba_id"):
+        _id_of(session, name)
+    key_of(config, "app_secret", NAME)
     token = key_of(config, "access_token", NAME)
     return Server(NAME, base_url_of(config, NAME, BASE_URL), {"Authorization": f"Bearer {token}"}, "access_token")
 

@@ -430,8 +430,7 @@ async def test_that_a_question_fails_by_name(
     graph: CloudApiServer, files: Files, mishap: Any, kind: type[Exception]
 ) -> None:
     async with httpx.AsyncClient() as http:
-        gateway = CloudApiGateway(http, files)
-        gateway._http.ask_timeout_seconds = 0.3
+        gateway = CloudApiGateway(http, files, ask_timeout_seconds=0.3)
         graph.mishaps = [mishap]
         with pytest.raises(kind):
             await gateway.status(number(graph))
