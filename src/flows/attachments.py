@@ -63,9 +63,7 @@ class Attachments:
         Raises InvalidInputError (empty, a program, not offered by the gateway) or TooLargeError; nothing is queued.
         """
         async with self._db.transaction(tenant_id) as tx:
-            session_id = await tx.fetchval(
-                "SELECT channel_session_id FROM conversation WHERE id = $1", conversation_id
-            )
+            session_id = await tx.fetchval("SELECT channel_session_id FROM conversation WHERE id = $1", conversation_id)
             if session_id is not None:  # an unknown conversation is the desk's to refuse
                 await self._offers.check(tx, session_id, "media")
             limit = min(await limit_of(tx), MOST_BYTES)
@@ -81,9 +79,7 @@ class Attachments:
         return Attachment(sha256, len(data), media)
 
 
-async def note_sent(
-    tx: Connection, tenant_id: UUID, session_id: UUID, message_id: int, attachment: Attachment
-) -> None:
+async def note_sent(tx: Connection, tenant_id: UUID, session_id: UUID, message_id: int, attachment: Attachment) -> None:
     """Tie a file to the message that carries it."""
     await tx.execute(
         """INSERT INTO media_file (tenant_id, channel_session_id, message_id, state, sha256, mime_type, file_name,

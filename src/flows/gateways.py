@@ -13,7 +13,7 @@ from channels.gateway import Gateway, MediaSource, Setting
 from channels.whatsapp.cloud_api import CloudApiGateway
 from channels.whatsapp.evolution import EvolutionGateway
 from channels.whatsapp.gowa import GowaGateway
-from channels.whatsapp.waha_bridge import WahaGateway
+from channels.whatsapp.waha import WahaGateway
 from domain.errors import InvalidInputError
 
 Gateways = Mapping[str, Gateway]
@@ -41,7 +41,7 @@ FACTORIES: Mapping[str, type[Any]] = {
     "gowa": GowaGateway,
     "cloud_api": CloudApiGateway,
 }
-"""The providers behind HTTP, in the order in which they are offered. Each is made of an HTTP client and a media source."""
+"""The providers behind HTTP, in the order in which they are offered; each made of an HTTP client and a media source."""
 
 
 def declared_settings(provider: str) -> tuple[Setting, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 
-from domain.media import SHOWN
 from web.i18n import N_
 
 STATUS = {

@@ -1,4 +1,4 @@
-"""Files from the customer to the screen and from the operator to the gateway, and what administrators see of gateways."""
+"""Files from the customer to the screen and from the operator to the gateway, and what administrators see."""
 
 from __future__ import annotations
 
@@ -122,13 +122,17 @@ async def test_that_a_file_inside_a_webhook_is_stored_at_once_and_nowhere_else(c
     assert [path.read_bytes() for path in clinic.folder.rglob(row["sha256"])] == [PNG]
     (message,) = await clinic.fetch("SELECT content FROM message")
     assert encoded[:40] not in json.dumps([message["content"], row["reference"]])
-    assert await clinic.deliver(id="m1", kind="image", mime="image/png", name="foto.png", base64=encoded) == ["duplicate"]
+    assert await clinic.deliver(id="m1", kind="image", mime="image/png", name="foto.png", base64=encoded) == [
+        "duplicate"
+    ]
     await clinic.deliver(id="m2", kind="image", mime="image/png", name="de novo.png", base64=encoded)
     assert len(list(clinic.folder.rglob("*/??/*"))) == 1
     assert len(await clinic.fetch("SELECT 1 FROM media_file")) == 2
 
 
-async def test_that_a_customer_s_file_is_fetched_when_the_gateway_has_it_and_shown_in_the_thread(clinic: Clinic) -> None:
+async def test_that_a_customer_s_file_is_fetched_when_the_gateway_has_it_and_shown_in_the_thread(
+    clinic: Clinic,
+) -> None:
     await clinic.deliver(id="m1", kind="image", mime="image/png", name="foto.png", url="/files/1")
     assert await clinic.fetching.run_due() == 1
     assert "Este arquivo está a caminho." in await clinic.thread()
@@ -289,8 +293,8 @@ async def test_that_what_was_not_understood_is_read_again_after_an_update(clinic
     rows = await clinic.fetch("SELECT id, name FROM quarantined_event")
     ids: dict[str, UUID] = {row["name"]: row["id"] for row in rows}
     clinic.gateway.understands = frozenset({"message", "message.v2"})
-    for name in ids:
-        assert (await clinic.browser.post(f"/numbers/quarantine/{ids[name]}/replay")).status_code == 200
+    for quarantined_id in ids.values():
+        assert (await clinic.browser.post(f"/numbers/quarantine/{quarantined_id}/replay")).status_code == 200
     assert [row["provider_id"] for row in await clinic.fetch("SELECT provider_id FROM message")] == ["new1"]
     assert [row["name"] for row in await clinic.fetch("SELECT name FROM quarantined_event")] == ["other"]
     await clinic.browser.post(f"/numbers/quarantine/{ids['other']}/discard")
