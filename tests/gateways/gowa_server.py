@@ -87,6 +87,7 @@ class GowaServer(StandIn):
         self.webhooks: dict[str, dict[str, Any]] = {}
         self.codes: list[str] = []
         """Pairing codes shown so far: each login breaks the pairing before it off."""
+        self.next_code = ""
         self.passkey = "none"
         self.on_whatsapp: dict[str, list[Any]] = {}
         """Numbers that WhatsApp says yes to, with their devices."""
@@ -166,7 +167,8 @@ class GowaServer(StandIn):
         if path == "/app/login":
             if device.get("state") == "logged_in":
                 return _said(400, "ALREADY_LOGGED_IN", "you are already logged in.")
-            self.codes.append(f"https://wa.me/settings/linked_devices#2@{len(self.codes)}abcDEF+/=,x,y,1")
+            made = f"https://wa.me/settings/linked_devices#2@{len(self.codes)}abcDEF+/=,x,y,1"
+            self.codes.append(self.next_code or made)
             out = io.BytesIO()
             segno.make(self.codes[-1], error="m").save(out, kind="png", scale=7, border=4)
             name = f"statics/qrcode/scan-qr-{len(self.codes)}.png"

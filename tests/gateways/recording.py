@@ -47,6 +47,7 @@ class StandIn:
         self.wrong: list[str] = []
         """What we sent against the published shape: every test that uses a stand-in ends with nothing here."""
         self.base_url = ""
+        self._ended = asyncio.Event()
         self._found = Operations(self.operations)
         self._misbehaviour: tuple[str, Misbehaviour] | None = None
 
@@ -68,8 +69,8 @@ class StandIn:
         """Take requests and never answer."""
 
         async def hanging(_: web.Request, __: Asked) -> web.StreamResponse:
-            await asyncio.sleep(30)
-            raise AssertionError("somebody waited too long")
+            await self._ended.wait()
+            return web.Response(status=503)
 
         self._misbehaviour = (on, hanging)
 
@@ -93,6 +94,25 @@ class StandIn:
 
         self._misbehaviour = (on, late)
 
+    # The words in which tests/channels/gateway_contract.py asks the stand-ins of all gateways to misbehave.
+
+    @property
+    def violations(self) -> list[str]:
+        """What we sent against the published shape."""
+        return self.wrong
+
+    def answers(self, status: int, body: Any = None, *, to: str = "", headers: dict[str, str] | None = None) -> None:
+        """Answer this from now on."""
+        self.fail(status, body, on=to, headers=headers)
+
+    def answers_html(self, *, to: str = "") -> None:
+        """Answer as a reverse proxy in front of a sleeping gateway does."""
+        self.fail(200, "<html><body>Welcome to nginx!</body></html>", on=to)
+
+    def hangs(self, *, to: str = "") -> None:
+        """Take requests and never answer."""
+        self.hang(on=to)
+
     def behave(self) -> None:
         """End the misbehaviour."""
         self._misbehaviour = None
@@ -111,6 +131,7 @@ class StandIn:
         try:
             yield self
         finally:
+            self._ended.set()
             await runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:

@@ -240,7 +240,7 @@ class GatewayHttp:
         same = _origin(url) == _origin(server.base_url)
         sent = {**(server.headers if same else {}), **(headers or {})}
         request = {"method": "GET", "url": url, "headers": sent}
-        answer = await self._stream(server, request, longest, max(self.ask_timeout_seconds, 60.0))
+        answer = await self._stream(server, request, longest, 3 * self.ask_timeout_seconds)
         if not answer.is_success:
             raise refusal(server, answer)
         if answer.cut:

@@ -38,7 +38,7 @@ from domain.messages import Address, AddressKind, MediaReference, Outbound, Sent
 
 from . import waha_history
 from .envelope import pick
-from .gateway_http import GatewayHttp, Server, as_send_errors, read_file, refusal, sent_as
+from .gateway_http import GatewayHttp, Server, as_send_errors, explanation, read_file, refusal, sent_as
 from .gateway_typing import type_before
 from .ids import phone_spellings
 from .waha_envelope import brief, read_jid, read_key, tidy
@@ -92,8 +92,17 @@ class WahaGateway:
     retries: Retries = "on_any_failure"
     idempotent = False
 
-    def __init__(self, http: httpx.AsyncClient, media: MediaSource, *, send_timeout_seconds: float = 30.0) -> None:
-        self._http = GatewayHttp(http, send_timeout_seconds=send_timeout_seconds)
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        media: MediaSource,
+        *,
+        send_timeout_seconds: float = 30.0,
+        ask_timeout_seconds: float = 20.0,
+    ) -> None:
+        self._http = GatewayHttp(
+            http, send_timeout_seconds=send_timeout_seconds, ask_timeout_seconds=ask_timeout_seconds
+        )
         self._media = media
         self.send_timeout_seconds = send_timeout_seconds
 
@@ -180,10 +189,12 @@ class WahaGateway:
     async def control(self, session: SessionRef, wish: Wish) -> None:
         """Start, stop, restart, log out or delete the session."""
         server, path = server_of(session.config), f"/api/sessions/{step(name_of(session))}"
-        if wish == "delete":
-            await self._http.ask(server, "DELETE", path)
-        else:
-            await self._http.ask(server, "POST", f"{path}/{wish}")
+        method, path = ("DELETE", path) if wish == "delete" else ("POST", f"{path}/{wish}")
+        answer = await self._http.exchange(server, method, path)
+        is_fulfilled = wish == "delete" and answer.status == HTTPStatus.NOT_FOUND
+        is_fulfilled |= wish == "start" and "already started" in explanation(answer.tidy())
+        if not (answer.is_success or is_fulfilled):
+            raise refusal(server, answer)
 
     async def request_pairing_code(self, session: SessionRef, digits: str) -> str:
         """The code to type on the phone with this number, instead of scanning."""

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
+from hypothesis import strategies as st
 
 from channels.base import MessageReceived, SendRejectedError, SendRetryableError, SendUncertainError, SessionRef
 from channels.gateway import (
@@ -39,26 +40,24 @@ from domain.contents import (
 )
 from domain.errors import InvalidInputError
 from domain.messages import Address, AddressKind, MediaReference, MessageKind, Outbound, SessionStatus
-from tests.channels.contract import SenderContract, Subject
+from tests.channels.gateway_contract import PICTURE, Files, GatewayContract, GatewaySubject, any_json
 from tests.gateways.gowa_server import GowaServer
 
 CONTACT = Address(AddressKind.PHONE, "5511990001111")
 JID = "5511990001111@s.whatsapp.net"
 LID, GROUP = Address(AddressKind.LID, "149000011210072"), Address(AddressKind.GROUP, "120363000000000001")
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-PICTURE = b"\x89PNG picture"
 
 
-class Files:
-    """A media store with one file in it."""
+class BrokenFiles(Files):
+    """A media store whose file cannot be had."""
 
-    def __init__(self) -> None:
-        self.data: bytes | Exception = PICTURE
+    def __init__(self, failure: Exception) -> None:
+        super().__init__()
+        self.failure = failure
 
     async def read(self, media: Media) -> File:
-        if isinstance(self.data, Exception):
-            raise self.data
-        return File(self.data, media.mime_type, media.file_name)
+        raise self.failure
 
 
 @pytest.fixture
@@ -70,11 +69,6 @@ async def gowa() -> AsyncIterator[GowaServer]:
 
 
 @pytest.fixture
-def files() -> Files:
-    return Files()
-
-
-@pytest.fixture
 async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     monkeypatch.setenv("NO_PROXY", "*")  # the machine's proxy has no part in this
     async with httpx.AsyncClient() as client:
@@ -82,8 +76,8 @@ async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClie
 
 
 @pytest.fixture
-def gateway(http: httpx.AsyncClient, files: Files) -> Gateway:
-    return GowaGateway(http, files)
+def gateway(http: httpx.AsyncClient) -> Gateway:
+    return GowaGateway(http, Files())
 
 
 def session(server: GowaServer, **config: Any) -> SessionRef:
@@ -95,13 +89,121 @@ def outbound(content: Content | None = None, to: Address = CONTACT, text: str = 
     return Outbound(key="k1", to=to, text=text, content=content, **fields)
 
 
-class TestGowaSender(SenderContract):
+NAMES = [
+    "event",
+    "device_id",
+    "session_id",
+    "payload",
+    "id",
+    "chat_id",
+    "chat_lid",
+    "from",
+    "from_lid",
+    "from_name",
+    "body",
+    "image",
+    "audio",
+    "document",
+    "video",
+    "sticker",
+    "video_note",
+    "path",
+    "url",
+    "caption",
+    "filename",
+    "media_path",
+    "mime_type",
+    "contact",
+    "contacts_array",
+    "displayName",
+    "vcard",
+    "location",
+    "list",
+    "live_location",
+    "degreesLatitude",
+    "order",
+    "interactive",
+    "reaction",
+    "reacted_message_id",
+    "original_message_id",
+    "revoked_message_id",
+    "ids",
+    "receipt_type",
+    "call_id",
+    "group_jid",
+    "timestamp",
+    "is_from_me",
+    "view_once",
+    "forwarded",
+    "referral",
+    "message",
+    "sender_id",
+    "action",
+    "pushname",
+    "text",
+    "replied_to_id",
+    "quoted_body",
+]
+EVENTS = ["message", "message.reaction", "message.edited", "message.revoked", "message.ack", "call.offer", "label.edit"]
+VALUES: list[Any] = [
+    *EVENTS,
+    JID,
+    "149000011210072@lid",
+    "120363000000000001@g.us",
+    "status@broadcast",
+    "read",
+    "3EB0A",
+]
+
+
+class TestGowa(GatewayContract):
+    secret_setting = "webhook_secret"
+    webhooks = st.one_of(
+        any_json(NAMES, VALUES),
+        st.fixed_dictionaries({"event": st.sampled_from(EVENTS), "payload": any_json(NAMES, VALUES)}),
+        st.builds(
+            lambda event, more: {"event": event, "payload": {"id": "3EB0A", "chat_id": JID, "from": JID, **more}},
+            st.sampled_from(EVENTS),
+            st.dictionaries(st.sampled_from(NAMES), any_json(NAMES, VALUES), max_size=5),
+        ),
+    )
+
+    @staticmethod
+    def make(http: httpx.AsyncClient) -> Gateway:
+        return GowaGateway(http, Files())
+
     @pytest.fixture
-    def subject(self, gowa: GowaServer, gateway: Gateway) -> Subject:
+    def subject(self, gowa: GowaServer, http: httpx.AsyncClient) -> GatewaySubject:
         def arrived() -> list[tuple[Address, str]]:
             return [(CONTACT, asked.body["message"]) for asked in gowa.sent if asked.body["phone"] == JID]
 
-        return Subject(gateway, session(gowa), CONTACT, arrived, lambda: gowa.fail(500, {"code": "X", "message": "x"}))
+        def await_scan(code: str) -> None:
+            gowa.next_code = code
+            gowa.devices["loja"] = {"id": "loja", "state": "disconnected"}
+
+        gowa.on_whatsapp = {"5511990001111": [{"User": "x"}]}
+        gowa.files["statics/media/1.jpeg"] = PICTURE
+        now = datetime.now(UTC) - timedelta(minutes=30)
+        gowa.chats[JID] = [stored(number, now) for number in range(120)]
+        body = b'{"event":"message","payload":{}}'
+        signed = "sha256=" + hmac.new(b"chave", body, hashlib.sha256).hexdigest()
+        gateway = GowaGateway(http, Files(), send_timeout_seconds=1.0, ask_timeout_seconds=0.5)
+        return GatewaySubject(
+            gateway,
+            session(gowa, webhook_secret="chave"),
+            CONTACT,
+            arrived,
+            lambda: gowa.fail(500, {"code": "X", "message": "x"}),
+            gateway=gateway,
+            far=cast(Any, gowa),
+            delivery=WebhookDelivery(body, {"x-hub-signature-256": signed}),
+            arranged=lambda: repr((gowa.devices, gowa.webhooks)),
+            webhook_url=lambda: str(gowa.webhooks["loja"]["webhook_url"]),
+            await_scan=await_scan,
+            number=("5511990001111", CONTACT),
+            media=MediaReference(extra={"path": "statics/media/1.jpeg", "message_id": "3EB0A1", "chat": JID}),
+            history=tuple(f"3EB0{number}" for number in range(120)),
+        )
 
 
 # Who may write to us
@@ -213,16 +315,13 @@ async def test_that_what_gowa_has_not_is_refused_before_anything_is_asked(
 
 
 async def test_that_a_file_that_cannot_be_had_is_certainly_not_sent(
-    gowa: GowaServer, gateway: Gateway, files: Files
+    gowa: GowaServer, gateway: Gateway, http: httpx.AsyncClient
 ) -> None:
-    for failure, expected in [
-        (InvalidInputError("file", "is gone"), SendRejectedError),
-        (OSError(), SendRetryableError),
-    ]:
-        files.data = failure
+    gone, faulty = InvalidInputError("file", "is gone"), OSError()
+    for failure, expected in [(gone, SendRejectedError), (faulty, SendRetryableError)]:
+        broken = GowaGateway(http, BrokenFiles(failure))
         with pytest.raises(expected):
-            await gateway.send(session(gowa), outbound(Media("image", "r", "image/png")))
-    files.data = PICTURE
+            await broken.send(session(gowa), outbound(Media("image", "r", "image/png")))
     with pytest.raises(SendRejectedError, match="stickers"):
         await gateway.send(session(gowa), outbound(Media("sticker", "r", "video/mp4")))
     for strange in ("", "..", "."):
@@ -280,9 +379,9 @@ async def test_that_each_refusal_and_each_lie_gets_its_error(
 
 
 async def test_that_a_hang_a_reset_and_a_late_answer_leave_the_fate_unknown(
-    gowa: GowaServer, http: httpx.AsyncClient, files: Files
+    gowa: GowaServer, http: httpx.AsyncClient
 ) -> None:
-    impatient = GowaGateway(http, files, send_timeout_seconds=0.3)
+    impatient = GowaGateway(http, Files(), send_timeout_seconds=0.3)
     ways: list[Callable[[], None]] = [gowa.hang, gowa.reset, partial(gowa.be_late, 1.0)]
     for misbehave in ways:
         misbehave()
@@ -486,8 +585,8 @@ async def test_that_a_file_is_never_fetched_from_anywhere_else(gowa: GowaServer,
         await gateway.fetch_media(session(gowa), unknown)
 
 
-def stored(number: int, **fields: Any) -> dict[str, Any]:
-    at = (NOW + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
+def stored(number: int, since: datetime = NOW, **fields: Any) -> dict[str, Any]:
+    at = (since + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
     base = {"id": f"3EB0{number}", "chat_jid": JID, "sender_jid": JID, "content": f"oi {number}", "timestamp": at}
     return {**base, "is_from_me": False, "media_type": "", "filename": "", "url": "", "file_length": 0, **fields}
 
@@ -497,7 +596,7 @@ async def test_that_history_is_read_whole_from_the_given_moment_oldest_first(
 ) -> None:
     gowa.chats[JID] = [stored(number) for number in range(-5, 250)]
     image = {"media_type": "image", "filename": "a.jpg", "url": "https://mmg.whatsapp.net/x", "file_length": 9}
-    group = {"chat_jid": "120363000000000001@g.us", "content": "legenda", **image}
+    group: dict[str, Any] = {"chat_jid": "120363000000000001@g.us", "content": "legenda", **image}
     gowa.chats["120363000000000001@g.us"] = [stored(500, **group)]
     gowa.chats["status@broadcast"] = [stored(600, chat_jid="status@broadcast")]
     gowa.chats["149000011210072@lid"] = [stored(700, is_from_me=True, sender_jid="551140000000@s.whatsapp.net")]

@@ -7,14 +7,14 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
+from hypothesis import strategies as st
 
 from channels.base import SendRejectedError, SendUncertainError, SessionRef
 from channels.gateway import (
-    File,
     Gateway,
     GatewayRefusedError,
     GatewayUnavailableError,
@@ -37,22 +37,17 @@ from domain.contents import (
     Template,
 )
 from domain.messages import Address, AddressKind, MediaReference, Outbound, SessionStatus
-from tests.channels.contract import SenderContract, Subject
+from tests.channels.gateway_contract import PICTURE, Files, GatewayContract, GatewaySubject, any_json
 from tests.gateways.waha_server import WahaServer
 
 CONTACT, LID = Address(AddressKind.PHONE, "5511990001111"), Address(AddressKind.LID, "149000011210072")
 GROUP = Address(AddressKind.GROUP, "120363000000000001")
 CHAT = "5511990001111@c.us"
+FILE_ID = f"false_{CHAT}_3EB0A1"
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
-PICTURE = b"\xff\xd8 picture"
 ENCODED = base64.b64encode(PICTURE).decode()
 URL = "https://atende.example/webhooks/waha/5e551011-0000-0000-0000-000000000000"
-
-
-class Files:
-    async def read(self, media: Media) -> File:
-        return File(PICTURE, media.mime_type, media.file_name)
 
 
 @pytest.fixture
@@ -84,13 +79,128 @@ def outbound(content: Content | None = None, to: Address = CONTACT, text: str = 
     return Outbound(key="k1", to=to, text=text, content=content, **fields)
 
 
-class TestWahaGatewayAsSender(SenderContract):
+NAMES = [
+    "event",
+    "session",
+    "me",
+    "payload",
+    "id",
+    "timestamp",
+    "from",
+    "fromMe",
+    "to",
+    "participant",
+    "body",
+    "hasMedia",
+    "media",
+    "url",
+    "mimetype",
+    "filename",
+    "ack",
+    "ackName",
+    "source",
+    "location",
+    "latitude",
+    "vCards",
+    "replyTo",
+    "_data",
+    "Info",
+    "Message",
+    "key",
+    "remoteJid",
+    "remoteJidAlt",
+    "message",
+    "conversation",
+    "type",
+    "reaction",
+    "messageId",
+    "text",
+    "editedMessageId",
+    "revokedMessageId",
+    "after",
+    "before",
+    "status",
+    "statuses",
+    "data",
+    "code",
+    "vote",
+    "poll",
+    "jid",
+    "error",
+    "selectedOptions",
+    "eventResponse",
+    "eventCreationKey",
+    "response",
+    "isVideo",
+    "_serialized",
+    "low",
+    "high",
+    "RawMessage",
+    "pushName",
+]
+EVENTS = [
+    "message", "message.any", "message.reaction", "message.edited", "message.revoked", "message.ack", "message.waiting",
+    "session.status", "poll.vote", "event.response", "call.received", "presence.update",
+]  # fmt: skip
+VALUES: list[Any] = [
+    *EVENTS,
+    CHAT,
+    FILE_ID,
+    "149000011210072@lid",
+    "120363000000000001@g.us",
+    "READ",
+    "WORKING",
+    "3EB0A",
+]
+
+
+class TestWaha(GatewayContract):
+    secret_setting = "hmac_key"
+    webhooks = st.one_of(
+        any_json(NAMES, VALUES),
+        st.fixed_dictionaries({"event": st.sampled_from(EVENTS), "payload": any_json(NAMES, VALUES)}),
+        st.builds(
+            lambda event, more: {"event": event, "payload": {"id": FILE_ID, "from": CHAT, **more}},
+            st.sampled_from(EVENTS),
+            st.dictionaries(st.sampled_from(NAMES), any_json(NAMES, VALUES), max_size=5),
+        ),
+    )
+
+    @staticmethod
+    def make(http: httpx.AsyncClient) -> Gateway:
+        return WahaGateway(http, Files())
+
     @pytest.fixture
-    def subject(self, waha: WahaServer, gateway: Gateway) -> Subject:
+    def subject(self, waha: WahaServer, http: httpx.AsyncClient) -> GatewaySubject:
         def arrived() -> list[tuple[Address, str]]:
             return [(CONTACT, asked.body["text"]) for asked in waha.sent if asked.body["chatId"] == CHAT]
 
-        return Subject(gateway, session(waha), CONTACT, arrived, lambda: waha.fail(500, {"message": "x"}))
+        def await_scan(code: str) -> None:
+            waha.code = code
+            waha.start(status="SCAN_QR_CODE")
+
+        waha.on_whatsapp = {"5511990001111": CHAT}
+        waha.files["/api/files/default/1.jpeg"] = PICTURE
+        begin = int(datetime.now(UTC).timestamp()) - 1800
+        waha.stored[CHAT] = [row(number, timestamp=begin + number) for number in range(120)]
+        body = b'{"event":"message"}'
+        gateway = WahaGateway(http, Files(), send_timeout_seconds=1.0, ask_timeout_seconds=0.5)
+        return GatewaySubject(
+            gateway,
+            session(waha, hmac_key="chave"),
+            CONTACT,
+            arrived,
+            lambda: waha.fail(500, {"message": "x"}),
+            gateway=gateway,
+            far=cast(Any, waha),
+            delivery=WebhookDelivery(body, {"x-webhook-hmac": hmac.new(b"chave", body, hashlib.sha512).hexdigest()}),
+            arranged=lambda: repr(waha.sessions),
+            webhook_url=lambda: str(waha.sessions["default"]["config"]["webhooks"][0]["url"]),
+            await_scan=await_scan,
+            number=("5511990001111", CONTACT),
+            media=MediaReference(url=f"{waha.base_url}/api/files/default/1.jpeg"),
+            history=tuple(f"3EB0{number}" for number in range(120)),
+        )
 
 
 def test_that_a_delivery_is_checked_with_the_number_s_own_key(gateway: Gateway) -> None:
@@ -367,9 +477,6 @@ async def test_that_lids_and_phones_are_found_for_each_other(waha: WahaServer, h
     assert await gateway.other_name(session(waha), CONTACT) == LID
     assert await gateway.other_name(session(waha), Address(AddressKind.LID, "1")) is None
     assert await gateway.other_name(session(waha), GROUP) is None
-
-
-FILE_ID = f"false_{CHAT}_3EB0A1"
 
 
 async def test_that_a_file_is_fetched_from_waha_whatever_it_calls_itself(waha: WahaServer, gateway: Gateway) -> None:
