@@ -14,6 +14,7 @@ from channels.whatsapp.cloud_api import CloudApiGateway
 from channels.whatsapp.evolution import EvolutionGateway
 from channels.whatsapp.gowa import GowaGateway
 from channels.whatsapp.waha import WahaGateway
+from channels.whatsapp.wppconnect import WppconnectGateway
 from domain.errors import InvalidInputError
 
 Gateways = Mapping[str, Gateway]
@@ -38,6 +39,7 @@ class SettingsRefusedError(InvalidInputError):
 FACTORIES: Mapping[str, type[Any]] = {
     "waha": WahaGateway,
     "evolution": EvolutionGateway,
+    "wppconnect": WppconnectGateway,
     "gowa": GowaGateway,
     "cloud_api": CloudApiGateway,
 }
