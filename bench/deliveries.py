@@ -347,7 +347,7 @@ class Fuzz:
             case 4:
                 path = f"/webhooks/{self._profile.name}/{UUID(int=self._random.getrandbits(128))}"
             case _:
-                headers = {name: "\x7f" * 9 + value[9:] for name, value in headers.items()}
+                headers = {name: "\xff" * 9 + value[9:] for name, value in headers.items()}
                 end = end[:-1] + "%00"
                 if self._profile.name != "wppconnect":
                     end = ""

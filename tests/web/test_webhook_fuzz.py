@@ -32,9 +32,9 @@ async def test_that_nothing_unsigned_is_accepted_and_nothing_signed_is_lost(
     await owner.execute("UPDATE channel_session SET config = $2 WHERE id = $1", number.session_id, config)
     async with running_web(owner_dsn, tmp_path) as client, httpx.AsyncClient() as unused:
         gateway = FACTORIES[provider](unused, None)
-        report = await Ground(client, owner, gateway, number.session_id).play(seed=SEED, requests=250)
+        report = await Ground(client, owner, gateway, number.session_id).play(seed=SEED, requests=150)
     await owner.close()
-    assert report.faults == [], f"seed {SEED}"
-    assert report.messages > 50
-    assert report.quarantined > 20
+    assert report.faults == [], f"seed {SEED}: {report.faults[:5]}"
+    assert report.messages > 40
+    assert report.quarantined > 10
     assert set(report.statuses) >= {"genuine", "forged", "replayed", "truncated", "wrongly typed", "oversized"}
