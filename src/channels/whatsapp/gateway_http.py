@@ -35,6 +35,7 @@ LARGEST_MEDIA = 100 * 1024 * 1024
 """WhatsApp's own limit for most files; documents may be larger, and then stay on the phone."""
 
 _LONGEST_WAIT_SECONDS = 3600.0
+_FILES_TAKE_LONGER = 3.0
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 _LOOK = "Look at the phone before sending it again."
 
@@ -222,7 +223,7 @@ class GatewayHttp:
         same = _origin(url) == _origin(server.base_url)
         sent = {**(server.headers if same else {}), **(headers or {})}
         request = {"method": "GET", "url": url, "headers": sent}
-        answer = await self._stream(server, request, longest, max(self.ask_timeout_seconds, 60.0))
+        answer = await self._stream(server, request, longest, self.ask_timeout_seconds * _FILES_TAKE_LONGER)
         if not answer.is_success:
             raise refusal(server, answer)
         if answer.cut:
