@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import json
 import math
+import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -136,21 +137,24 @@ class EvolutionGateway:
     async def set_up(self, session: SessionRef, webhook_url: str) -> SetUp:
         """Create the instance where it is missing, start it where it is closed, and register our webhook."""
         server, instance = _server(session), _instance(session)
+        stated = session.config.get("webhook_secret")
+        secret = key_of(session.config, "webhook_secret", server.name) if stated else secrets.token_urlsafe(32)
+        done = SetUp({"webhook_secret": secret})
         webhook = {
             "enabled": True,
             "url": webhook_url,
-            "headers": {"X-Atende-Secret": key_of(session.config, "webhook_secret", server.name)},
+            "headers": {"X-Atende-Secret": secret},
             "byEvents": False,
             "base64": False,
             "events": list(EVENTS),
         }
         state = await self._state(session)
         if state is None and await self._create(server, session, webhook):
-            return SetUp()
+            return done
         await self._ask(server, "POST", f"/webhook/set/{instance}", body={"webhook": webhook})
         if state == "close":
             await self._ask(server, "GET", f"/instance/connect/{instance}")
-        return SetUp()
+        return done
 
     async def _create(self, server: Server, session: SessionRef, webhook: Mapping[str, Any]) -> bool:
         """Whether the instance was created; False where somebody else just did."""

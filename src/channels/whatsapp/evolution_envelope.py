@@ -13,6 +13,7 @@ from .envelope import Envelope
 from .ids import BROADCAST_SERVER, GROUP_SERVER, Jid
 from .waha_envelope import read_jid, read_time
 
+FIRST_YEAR = 2009
 _LONGEST_ID = 200
 _LONGEST_NAME = 200
 _OTHER_KIND = {AddressKind.PHONE: AddressKind.LID, AddressKind.LID: AddressKind.PHONE}
@@ -31,9 +32,10 @@ def message_id(key: Mapping[str, Any]) -> str | None:
 
 
 def moment(value: object) -> datetime | None:
-    """Aware UTC from seconds or milliseconds, of whatever shape."""
+    """Aware UTC from seconds or milliseconds, of whatever shape; None for what is no time since WhatsApp exists."""
     number = whole_number(value)
-    return read_time(value if number is None else number)
+    found = read_time(value if number is None else number)
+    return found if found and found.year >= FIRST_YEAR else None
 
 
 def _address(value: object) -> Address | None:

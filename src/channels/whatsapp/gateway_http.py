@@ -35,7 +35,6 @@ LARGEST_MEDIA = 100 * 1024 * 1024
 """WhatsApp's own limit for most files; documents may be larger, and then stay on the phone."""
 
 _LONGEST_WAIT_SECONDS = 3600.0
-_FILES_TAKE_LONGER = 3.0
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 _LOOK = "Look at the phone before sending it again."
 
@@ -60,6 +59,21 @@ class Server:
     headers: Mapping[str, str] = field(default_factory=dict)
     key_name: str = "api_key"
     """The setting to look at when the gateway refuses us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A body that is no JSON, such as a form with a file."""
+
+    data: bytes
+    content_type: str
+
+
+def form(fields: Mapping[str, str], name: str, file: File) -> Encoded:
+    """A form (multipart) of text fields and one file in the field ``name``."""
+    parts = {name: (file.file_name or "file", file.data, file.mime_type or "application/octet-stream")}
+    request = httpx.Request("POST", "http://form", data=dict(fields), files=parts)
+    return Encoded(request.read(), request.headers["Content-Type"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +145,16 @@ class GatewayHttp:
         longest: int = LONGEST_ANSWER,
         seconds: float | None = None,
     ) -> Answer:
-        """One request and its answer, whatever the status. ``path`` begins with a slash; ``body`` is sent as JSON.
+        """One request and its answer, whatever the status. ``path`` begins with a slash; ``body`` is sent as JSON,
+        unless it is Encoded.
 
         Raises GatewayRefusedError (it cannot even be asked), NotReachedError or NoAnswerError.
         """
         wait = self.ask_timeout_seconds if seconds is None else seconds
         headers, content = dict(server.headers), None
-        if body is not None:
+        if isinstance(body, Encoded):
+            headers["Content-Type"], content = body.content_type, body.data
+        elif body is not None:
             headers["Content-Type"], content = "application/json", json.dumps(body).encode()
         request = {"method": method, "url": f"{server.base_url}{path}", "params": params, "content": content}
         return await self._stream(server, {**request, "headers": headers}, longest, wait)
@@ -223,7 +240,7 @@ class GatewayHttp:
         same = _origin(url) == _origin(server.base_url)
         sent = {**(server.headers if same else {}), **(headers or {})}
         request = {"method": "GET", "url": url, "headers": sent}
-        answer = await self._stream(server, request, longest, self.ask_timeout_seconds * _FILES_TAKE_LONGER)
+        answer = await self._stream(server, request, longest, 3 * self.ask_timeout_seconds)
         if not answer.is_success:
             raise refusal(server, answer)
         if answer.cut:
