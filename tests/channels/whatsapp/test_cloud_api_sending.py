@@ -370,11 +370,12 @@ async def test_that_a_reply_shows_typing_first_and_is_sent_whatever_becomes_of_t
     started = asyncio.get_running_loop().time()
     await gateway.send(number(graph), message(typing_seconds=0.2, quoted_provider_id="wamid.5"))
     assert asyncio.get_running_loop().time() - started >= 0.2
+    await gateway.send(number(graph), message(typing_seconds=0.1, answered_provider_id="wamid.6"))
     graph.mishaps = [error(500, 1)]
     await gateway.send(number(graph), message(typing_seconds=0.2))
     await gateway.send(number(graph, typing=False), message(typing_seconds=0.2))
-    assert len(graph.sent) == 3
-    assert [mark["message_id"] for mark in graph.indicated] == ["wamid.5"]
+    assert len(graph.sent) == 4
+    assert [mark["message_id"] for mark in graph.indicated] == ["wamid.5", "wamid.6"]
 
 
 async def test_that_setting_up_subscribes_the_app_and_tells_what_is_left(
