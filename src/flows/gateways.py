@@ -12,6 +12,7 @@ import httpx
 from channels.gateway import Gateway, MediaSource, Setting
 from channels.whatsapp.cloud_api import CloudApiGateway
 from channels.whatsapp.evolution import EvolutionGateway
+from channels.whatsapp.generic_webhook import GenericWebhookGateway
 from channels.whatsapp.gowa import GowaGateway
 from channels.whatsapp.waha import WahaGateway
 from channels.whatsapp.wppconnect import WppconnectGateway
@@ -42,6 +43,7 @@ FACTORIES: Mapping[str, type[Any]] = {
     "wppconnect": WppconnectGateway,
     "gowa": GowaGateway,
     "cloud_api": CloudApiGateway,
+    "webhook": GenericWebhookGateway,
 }
 """The providers behind HTTP, in the order in which they are offered; each made of an HTTP client and a media source."""
 

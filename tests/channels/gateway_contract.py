@@ -212,14 +212,14 @@ class GatewayContract(SenderContract):
     @settings(suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow], deadline=None)
     @given(st.data())
     def test_that_parsing_never_raises_and_every_event_is_well_formed(self, data: st.DataObject) -> None:
-        gateway = self.make(httpx.AsyncClient())
+        gateway = self.make(httpx.AsyncClient(verify=False))
         body = data.draw(self.webhooks)
         for event in gateway.parse(body, SessionRef("s1", gateway.provider)):
             assert_well_formed(event)
 
     @pytest.mark.parametrize("body", [None, True, 0, "", "x", [], {}, [[]], [None], {"event": None}, {"event": {}}])
     def test_that_what_is_no_webhook_is_kept_or_empty(self, body: Any) -> None:
-        gateway = self.make(httpx.AsyncClient())
+        gateway = self.make(httpx.AsyncClient(verify=False))
         events = gateway.parse(body, SessionRef("s1", gateway.provider))
         assert all(isinstance(event, Unrecognised) for event in events)
         assert events or body == []
