@@ -115,7 +115,7 @@ class Clinic:
 
 @asynccontextmanager
 async def clinic_behind(waha: Waha, owner_dsn: str, db: Database, folder: Path) -> AsyncIterator[Clinic]:
-    config = {"base_url": waha.base_url, "api_key": API_KEY, "hmac_key": KEY, "session": "clinic"}
+    config = {"base_url": waha.base_url, "api_key": API_KEY, "hmac_key": KEY, "session": "default"}
     async with open_shop(owner_dsn, db) as shop:
         async with db.transaction(shop.tenant_id) as tx:
             await tx.execute("UPDATE channel_session SET provider = 'waha', config = config || $1", config)
@@ -147,7 +147,7 @@ async def test_that_a_customer_of_a_waha_number_is_answered_and_the_receipts_are
     await clinic.write()
     await clinic.states("sent")
     assert clinic.waha.requests == [
-        ("/api/sendText", {"session": "clinic", "chatId": CHAT, "text": DONE}, API_KEY),
+        ("/api/sendText", {"session": "default", "chatId": CHAT, "text": DONE}, API_KEY),
     ]
     assert await clinic.outbox() == [("sent", "3EB00000", "server")]
     for name, expected in (("DEVICE", "device"), ("READ", "read"), ("DEVICE", "read")):

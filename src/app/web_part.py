@@ -10,14 +10,18 @@ from types import FrameType
 
 import uvicorn
 
+from app.gateways import webhook_address
 from app.prepared import Prepared
 from app.process import settle_heap
 from app.settings import Settings, make_data_dir
 from flows.approvals import Approvals
+from flows.attachments import Attachments, Offers
 from flows.desk import Desk
+from flows.gateway_numbers import GatewayNumbers
 from flows.gateways import gateway_client, open_gateways
 from flows.inbound import Inbound
 from flows.media import MediaFiles
+from flows.quarantine import Quarantine
 from flows.sessions import Numbers
 from flows.simulator import SimulatedPhones
 from flows.webhooks import Webhooks
@@ -28,7 +32,8 @@ from store.outage import AWAY
 from store.wakeup import Wakeup, every
 from web.application import create_app
 from web.doors import simulator_router
-from web.numbers import numbers_router
+from web.media import media_router
+from web.numbers import gateways_router, numbers_router
 from web.services import Access, Demo, DemoLogin, Services
 from web.webhooks import webhook_router
 
@@ -61,12 +66,21 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
         media = MediaFiles(db, MediaFolder(settings.data_dir / "media"))
         gateways = open_gateways(http, media)
         webhooks = Webhooks(db, inbound, gateways, journal, media)
-        routers = [numbers_router(Numbers(db, wakeup)), webhook_router(webhooks)]
+        offers = Offers(gateways)
+        routers = [
+            gateways_router(
+                GatewayNumbers(db, inbound, wakeup, gateways, webhook_address(settings)),
+                Quarantine(db, inbound, gateways, media),
+            ),
+            numbers_router(Numbers(db, wakeup)),
+            webhook_router(webhooks),
+            media_router(media.store, Attachments(db, media, offers)),
+        ]
         await _settle_in(webhooks)
         background += [asyncio.create_task(every(_DRAIN_SECONDS, webhooks.drain))]
         if settings.demo:
             routers.append(simulator_router(inbound, SimulatedPhones(db, inbound)))
-        desk = Desk(db, wakeup, Approvals(db, wakeup))
+        desk = Desk(db, wakeup, Approvals(db, wakeup), offers)
         app = create_app(Services(db=db, desk=desk, access=access, demo=_demo(settings), routers=tuple(routers)))
         server = _Server(
             uvicorn.Config(

@@ -19,7 +19,7 @@ from channels.base import (
     SessionChanged,
     SessionRef,
 )
-from domain.contents import from_json
+from domain.contents import Content, Media, from_json
 from domain.messages import Address, Outbound, Sent
 from domain.text import storable_key
 from flows import receipts, sessions
@@ -160,8 +160,9 @@ class Delivery:
             to=Address.parse(row["address"]),
             text=text,
             quoted_provider_id=row["quoted_provider_id"],
+            content=content_of(row),
+            quoted_from_me=row["quoted_from_me"],
             typing_seconds=min(len(text) * route.typing_seconds_per_character, 8.0) if row["origin"] == "bot" else 0.0,
-            content=from_json(row["content"]) if row["content"] else None,
         )
         next_id: UUID | None = None
         try:
@@ -264,6 +265,16 @@ async def settle_predecessor(db: Database, tenant_id: UUID, session_id: UUID) ->
         )
         for row in left:
             await outbox.mark_unknown(tx, row["id"], "the sending process died in mid-send")
+
+
+def content_of(row: Row) -> Content | None:
+    """What an outbox row carries beside its text. A file that is not its own tenant's is none."""
+    if not row["content"]:
+        return None
+    content = from_json(row["content"])
+    if isinstance(content, Media) and content.ref.partition("/")[0] != str(row["tenant_id"]):
+        raise ValueError("a message carries another tenant's file")
+    return content
 
 
 def _backoff(row: Row) -> timedelta:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 from uuid import UUID
@@ -127,13 +126,6 @@ class GatewayNumbers:
         if gateway is None:
             raise InvalidInputError("number", f"its provider {row['provider']} is no gateway", hint="Pair it instead.")
         return gateway, SessionRef(str(session_id), row["provider"], row["account"], row["config"])
-
-
-def left_to_do(config: dict[str, object]) -> Sequence[str]:
-    """What a person still has to do at the gateway, as the last set-up said."""
-    said = config.get(SET_UP_KEY)
-    found = said.get("left_to_do") if isinstance(said, dict) else None
-    return [sentence for sentence in found if isinstance(sentence, str)] if isinstance(found, list) else []
 
 
 def _failed(error: AtendeError) -> GatewayFailedError:

@@ -10,7 +10,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from channels.gateway import Gateway, MediaSource, Setting
-from channels.whatsapp.waha_bridge import WahaGateway
+from channels.whatsapp.cloud_api import CloudApiGateway
+from channels.whatsapp.evolution import EvolutionGateway
+from channels.whatsapp.gowa import GowaGateway
+from channels.whatsapp.waha import WahaGateway
 from domain.errors import InvalidInputError
 
 Gateways = Mapping[str, Gateway]
@@ -34,8 +37,11 @@ class SettingsRefusedError(InvalidInputError):
 
 FACTORIES: Mapping[str, type[Any]] = {
     "waha": WahaGateway,
+    "evolution": EvolutionGateway,
+    "gowa": GowaGateway,
+    "cloud_api": CloudApiGateway,
 }
-"""The providers behind HTTP, in the order in which they are offered. Each is made of an HTTP client and a media source."""
+"""The providers behind HTTP, in the order in which they are offered; each made of an HTTP client and a media source."""
 
 
 def declared_settings(provider: str) -> tuple[Setting, ...]:

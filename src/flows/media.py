@@ -7,7 +7,7 @@ import base64
 import binascii
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -16,7 +16,7 @@ from channels.base import ChannelEvent, MessageReceived, SendRejectedError, Sess
 from channels.gateway import File, GatewayRefusedError
 from domain import media as formats
 from domain.contents import Media
-from domain.errors import InvalidInputError, NotFoundError, TooLargeError
+from domain.errors import NotFoundError
 from domain.messages import MediaReference
 from domain.text import storable, storable_json
 from store import events
@@ -40,17 +40,6 @@ _LEASE = timedelta(minutes=3)
 _FETCH_SECONDS = 120.0
 _AT_ONCE = 4
 _FETCHABLE_FOR = timedelta(days=7)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file that is in the store. ``id`` is its row's."""
-
-    id: UUID
-    sha256: str
-    mime_type: str
-    file_name: str
-    size_bytes: int
 
 
 class MediaFiles:
@@ -84,31 +73,6 @@ class MediaFiles:
             extra["stored_bytes"] = len(data)
             extra["stored_mime"] = formats.sniff(data, event.media.mime_type or "")
         return replace(event, media=replace(event.media, extra=extra))
-
-    async def upload(
-        self, tx: Connection, tenant_id: UUID, session_id: UUID, *, data: bytes, file_name: str, claimed: str
-    ) -> StoredFile:
-        """Keep a file that a person attached. Raises InvalidInputError or TooLargeError; then nothing was kept."""
-        if not data:
-            raise InvalidInputError("file", "it is empty", hint="Choose another file.")
-        limit = await limit_of(tx)
-        if len(data) > limit:
-            raise TooLargeError(limit)
-        mime, name = formats.sniff(data, claimed), formats.clean_name(file_name)
-        if formats.is_executable(mime, name):
-            raise InvalidInputError("file", f"programs cannot be sent ({name or mime})", hint="Choose another file.")
-        sha256 = await self.store.put(tenant_id, data)
-        file_id: UUID = await tx.fetchval(
-            """INSERT INTO media_file (tenant_id, channel_session_id, state, sha256, mime_type, file_name, size_bytes)
-               VALUES ($1, $2, 'stored', $3, $4, $5, $6) RETURNING id""",
-            tenant_id,
-            session_id,
-            sha256,
-            mime,
-            name,
-            len(data),
-        )
-        return StoredFile(file_id, sha256, mime, name, len(data))
 
 
 async def limit_of(tx: Connection) -> int:

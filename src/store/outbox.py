@@ -15,10 +15,13 @@ WITH o AS (
     SELECT o.id, o.conversation_id, o.channel_session_id, o.fence, o.message_id
       FROM outbox_message o WHERE o.id = $1 AND o.state = 'queued'
 ), c AS (
-    SELECT c.id, c.fence, c.address FROM conversation c JOIN o ON o.conversation_id = c.id FOR UPDATE OF c
+    SELECT c.id, c.fence, c.address, c.last_inbound_id
+      FROM conversation c JOIN o ON o.conversation_id = c.id FOR UPDATE OF c
 ), ready AS (
     SELECT o.id, o.channel_session_id, c.address FROM o JOIN c ON c.id = o.conversation_id
      WHERE (o.fence IS NULL OR o.fence = c.fence)
+       AND NOT EXISTS (SELECT 1 FROM channel_session s
+                        WHERE s.id = o.channel_session_id AND s.status = 'restricted' AND c.last_inbound_id = 0)
        AND NOT EXISTS (SELECT 1 FROM outbox_message e
                         WHERE e.conversation_id = o.conversation_id
                           AND (e.state = 'sending' OR (e.state = 'queued' AND e.message_id < o.message_id)))
@@ -35,7 +38,10 @@ _TO_SEND = """
           u.id, u.tenant_id, u.conversation_id, u.channel_session_id, u.message_id, u.attempts, u.origin, u.content,
           (SELECT c.address FROM conversation c WHERE c.id = u.conversation_id) AS address,
           (SELECT m.text FROM message m WHERE m.id = u.message_id) AS text,
-          (SELECT m.quoted_provider_id FROM message m WHERE m.id = u.message_id) AS quoted_provider_id
+          (SELECT m.quoted_provider_id FROM message m WHERE m.id = u.message_id) AS quoted_provider_id,
+          EXISTS (SELECT 1 FROM outbox_message q JOIN message m ON m.id = u.message_id
+                   WHERE q.channel_session_id = u.channel_session_id AND q.provider_id = m.quoted_provider_id)
+              AS quoted_from_me
 """
 _CLAIM += _TO_SEND
 

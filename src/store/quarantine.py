@@ -37,6 +37,11 @@ class Quarantined:
     first_seen_at: datetime
     last_seen_at: datetime
 
+    @property
+    def shown(self) -> str:
+        """The beginning of the body as text."""
+        return self.body[:4000].decode(errors="replace")
+
 
 async def keep(
     tx: Connection,

@@ -24,6 +24,7 @@ from domain.conversation import Event
 from domain.messages import Address, AddressKind
 from flows import decisions
 from flows.approvals import Approvals
+from flows.attachments import Offers
 from flows.desk import Desk
 from flows.inbound import Inbound
 from flows.sessions import Numbers
@@ -113,12 +114,14 @@ class Site:
 
 
 @asynccontextmanager
-async def running_site(db: Database, owner_dsn: str, *routers: APIRouter) -> AsyncIterator[Site]:
+async def running_site(
+    db: Database, owner_dsn: str, *routers: APIRouter, offers: Offers | None = None
+) -> AsyncIterator[Site]:
     """Serve the application, with further ``routers``, on a free port of the loopback."""
     wakeup = Wakeup(db)
     services = Services(
         db=db,
-        desk=Desk(db, wakeup, Approvals(db, wakeup)),
+        desk=Desk(db, wakeup, Approvals(db, wakeup), offers),
         access=Access(secret=b"a secret for tests only"),
         demo=Demo(logins=(DemoLogin("ana@shop.example", PASSWORD, "Ana", "operator"),)),
         routers=(numbers_router(Numbers(db, wakeup)), *routers),

@@ -209,7 +209,7 @@ async def test_that_a_key_that_was_just_changed_counts_at_once(owner_dsn: str, t
 async def test_that_more_unknown_events_than_anybody_reads_are_counted(owner_dsn: str, tmp_path: Path) -> None:
     async with served(owner_dsn, owner_dsn, tmp_path) as doors:
         for n in range(70):
-            answer = await doors.deliver(webhook({"n": n}, "presence.update"))
+            answer = await doors.deliver(webhook({"n": n}, "message.teleported"))
             assert answer.json() == {"stored": ["kept"]}
         kept = await doors.quarantined()
         assert len(kept) == 51

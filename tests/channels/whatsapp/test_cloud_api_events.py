@@ -22,7 +22,6 @@ from channels.base import (
     ReceiptChanged,
     SendFailed,
     SessionChanged,
-    SessionRef,
     TemplateChanged,
     Unrecognised,
 )
@@ -408,12 +407,66 @@ def test_that_metas_challenge_is_answered_for_the_right_token_only() -> None:
         assert challenge("vt", {key: value for key, value in asked.items() if key != name}) is None
 
 
-NAMES = """object entry id time changes field value metadata phone_number_id display_phone_number contacts wa_id user_id
-profile name messages message_echoes statuses from to from_user_id timestamp type text body image caption context
-errors interactive list_reply title reaction message_id emoji edit revoke original_message_id message status
-recipient_id biz_opaque_callback_data history threads calls event direction ban_info referral group_id order
-product_items system location contacts phones code""".split()
-VALUES = [*"messages text image interactive list_reply edit revoke history calls account_update sent failed".split(),
+NAMES = [
+    "object",
+    "entry",
+    "id",
+    "time",
+    "changes",
+    "field",
+    "value",
+    "metadata",
+    "phone_number_id",
+    "display_phone_number",
+    "contacts",
+    "wa_id",
+    "user_id",
+    "profile",
+    "name",
+    "messages",
+    "message_echoes",
+    "statuses",
+    "from",
+    "to",
+    "from_user_id",
+    "timestamp",
+    "type",
+    "text",
+    "body",
+    "image",
+    "caption",
+    "context",
+    "errors",
+    "interactive",
+    "list_reply",
+    "title",
+    "reaction",
+    "message_id",
+    "emoji",
+    "edit",
+    "revoke",
+    "original_message_id",
+    "message",
+    "status",
+    "recipient_id",
+    "biz_opaque_callback_data",
+    "history",
+    "threads",
+    "calls",
+    "event",
+    "direction",
+    "ban_info",
+    "referral",
+    "group_id",
+    "order",
+    "product_items",
+    "system",
+    "location",
+    "contacts",
+    "phones",
+    "code",
+]
+VALUES = [*["messages", "text", "image", "interactive", "list_reply", "edit", "revoke", "history", "calls", "account_update", "sent", "failed"],
           NUMBER, CUSTOMER, BSUID, "wamid.A", "1697043223", "smb_message_echoes", "connect", "\ud83d", "a\0b"]  # fmt: skip
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(VALUES)
 any_json = st.recursive(

@@ -150,6 +150,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT o.id, o.tenant_id, o.conversation_id, o.channel_session_id
       FROM outbox_message o JOIN channel_session s ON s.id = o.channel_session_id
      WHERE o.state = 'queued' AND o.not_before <= now() AND s.next_send_at <= now()
+       AND (s.status <> 'restricted' -- WhatsApp limits new chats: who never wrote to us waits
+            OR EXISTS (SELECT 1 FROM conversation c WHERE c.id = o.conversation_id AND c.last_inbound_id > 0))
        AND (s.id = ANY (for_sessions)
             OR (s.provider = ANY (for_providers)
                 AND (o.origin <> 'bot' OR o.attempts > 0 OR o.queued_at <= now() - patience)))
