@@ -103,8 +103,8 @@ class WahaGateway:
 
     def parse(self, body: object, session: SessionRef) -> list[ChannelEvent]:
         """All that a decoded delivery says (see waha_events)."""
-        named = pick(body, "session")
-        if isinstance(named, str) and named and named != name_of(session):
+        named, ours = pick(body, "session"), session.config.get("session")
+        if ours and isinstance(named, str) and named and named != str(ours):
             return [Unrecognised("event of another session", brief(tidy(body)))]
         if (more := parse_more(body)) is not None:
             return more
