@@ -11,8 +11,8 @@ from uuid import UUID
 
 import asyncpg
 import httpx
-
 from bench.deliveries import OTHER_PHONE_ID, PROFILES, Delivery, Fuzz
+
 from channels.base import MessageReceived, SessionRef, Unrecognised
 from channels.gateway import Gateway
 from domain.text import storable_key

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  payloads are easier to compare with a gateway's own when each is one line
 """Webhook deliveries of every gateway, made up by a seeded generator: for the fuzz campaign and the benchmark."""
 
 from __future__ import annotations
@@ -301,7 +302,7 @@ class Fuzz:
             delivery = (
                 self._oversized(largest) if n in oversized else makers[self._random.choices(names, weights)[0]][1]()
             )
-            if delivery.signed and delivery.kind != "replayed":
+            if delivery.signed and delivery.kind not in {"replayed", "oversized"}:
                 self._sent.append(delivery)
             yield delivery
 

@@ -1,4 +1,4 @@
-"""Deliveries that are forged, replayed, cut, too large, wrongly typed, batched and mutated: prints JSON, fails on faults.
+"""Deliveries that are forged, replayed, cut, too large, wrongly typed and mutated: prints JSON, fails on faults.
 
     python bench/webhook_fuzz.py [--seed 1] [--requests 10000] [--provider waha]
 
@@ -19,10 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import asyncpg
 import httpx
-
 from bench.campaign import Ground
 from bench.deliveries import PROFILES
 from bench.pipeline import PORT, Bench, wait_for
+
 from flows.gateways import FACTORIES
 from store.embedded import EmbeddedPostgres
 
