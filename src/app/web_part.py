@@ -68,12 +68,12 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
         webhooks = Webhooks(db, inbound, gateways, journal, media)
         offers = Offers(gateways)
         routers = [
+            webhook_router(webhooks),
             gateways_router(
                 GatewayNumbers(db, inbound, wakeup, gateways, webhook_address(settings)),
                 Quarantine(db, inbound, gateways, media),
             ),
             numbers_router(Numbers(db, wakeup)),
-            webhook_router(webhooks),
             media_router(media.store, Attachments(db, media, offers)),
         ]
         await _settle_in(webhooks)
