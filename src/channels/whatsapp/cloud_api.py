@@ -191,6 +191,8 @@ class CloudApiGateway:
         account, number = _id_of(session, "waba_id"), _id_of(session, "phone_number_id")
         shown = await self._ask(session, f"/{number}", {"fields": _STATUS_FIELDS})
         left = []
+        # An account has one override for all its numbers: the door that tells them apart, not this number's own.
+        webhook_url = webhook_url.removesuffix(f"/{session.id}")
         override = {"override_callback_uri": webhook_url, "verify_token": str(session.config.get("verify_token", ""))}
         path = f"/{account}/subscribed_apps"
         try:
