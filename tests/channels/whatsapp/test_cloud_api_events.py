@@ -244,10 +244,11 @@ def status(state: str, **more: Any) -> list[ChannelEvent]:
 def test_that_statuses_are_receipts_with_our_key() -> None:
     for name, ack in (("sent", Ack.SERVER), ("delivered", Ack.DEVICE), ("read", Ack.READ), ("played", Ack.PLAYED)):
         assert status(name, biz_opaque_callback_data="k") == [ReceiptChanged(("wamid.S",), ack, AT, PHONE, "k")]
-    errors = [{"code": 131026, "title": "Undeliverable", "error_data": {"details": "not on WhatsApp"}}]
-    assert status("failed", errors=errors) == [
-        SendFailed(("wamid.S",), AT, "Undeliverable: not on WhatsApp (131026)", None)
-    ]
+    errors = [{"code": 130472, "title": "Experiment", "error_data": {"details": "not now"}}]
+    assert status("failed", errors=errors) == [SendFailed(("wamid.S",), AT, "Experiment: not now (130472)", None)]
+    (late,) = status("failed", errors=[{"code": 131047, "title": "Re-engagement message"}])
+    assert isinstance(late, SendFailed)
+    assert "send an approved template" in late.detail
     assert status("failed", errors="what?") == [SendFailed(("wamid.S",), AT, "", None)]
     (hidden,) = status("read", recipient_id=None, recipient_user_id=BSUID)
     assert isinstance(hidden, ReceiptChanged)
