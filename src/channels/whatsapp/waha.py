@@ -48,7 +48,7 @@ from .waha_more_events import is_unimportant, parse_more
 from .waha_send import CONTENT_TYPES, PROVIDER, request_of
 from .waha_setup import EVENTS, OLDER_EVENTS, created, updated, webhook
 
-__all__ = ["WahaGateway", "new_client", "parse", "verify"]
+__all__ = ["WahaGateway", "parse", "verify"]
 
 _FILES = "/api/files/"
 
@@ -65,15 +65,6 @@ def verify(secret: str, raw_body: bytes, headers: Mapping[str, str]) -> bool:
         return False
     expected = hmac.new(secret.encode(), raw_body, hashlib.sha512).hexdigest()
     return hmac.compare_digest(expected.encode(), stated.encode("utf-8", "replace"))
-
-
-def new_client() -> httpx.AsyncClient:
-    """The HTTP client that all of a process's WAHA numbers share; whoever makes it closes it.
-
-    Idle connections are dropped before Node's five seconds are over: a message written to a connection that the other
-    side is just closing would have an unknown fate.
-    """
-    return httpx.AsyncClient(limits=httpx.Limits(max_connections=100, keepalive_expiry=2.0))
 
 
 class WahaGateway:
@@ -112,8 +103,8 @@ class WahaGateway:
 
     def parse(self, body: object, session: SessionRef) -> list[ChannelEvent]:
         """All that a decoded delivery says (see waha_events)."""
-        named = pick(body, "session")
-        if isinstance(named, str) and named and named != name_of(session):
+        named, ours = pick(body, "session"), session.config.get("session")
+        if ours and isinstance(named, str) and named and named != str(ours):
             return [Unrecognised("event of another session", brief(tidy(body)))]
         if (more := parse_more(body)) is not None:
             return more
@@ -319,18 +310,6 @@ class WahaGateway:
         for chat in dict.fromkeys([*listed, *chats]):
             async for message in waha_history.messages(self._http, server, name, chat, since):
                 yield message
-
-
-class _NoFiles:
-    async def read(self, media: Media) -> File:
-        raise GatewayRefusedError(f"This process has no files to send, so not {media.file_name or media.kind}.")
-
-
-class WahaSender(WahaGateway):
-    """For callers that send text alone."""
-
-    def __init__(self, client: httpx.AsyncClient, *, send_timeout_seconds: float = 30.0) -> None:
-        super().__init__(client, _NoFiles(), send_timeout_seconds=send_timeout_seconds)
 
 
 def _is_our_reaction(body: object) -> bool:

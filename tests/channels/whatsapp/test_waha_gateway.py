@@ -21,7 +21,7 @@ from channels.gateway import (
     NotOfferedError,
     WebhookDelivery,
 )
-from channels.whatsapp.waha import WahaGateway, new_client
+from channels.whatsapp.waha import WahaGateway
 from domain.contents import (
     Buttons,
     Choice,
@@ -37,6 +37,7 @@ from domain.contents import (
     Template,
 )
 from domain.messages import Address, AddressKind, MediaReference, Outbound, SessionStatus
+from flows.gateways import gateway_client
 from tests.channels.gateway_contract import PICTURE, Files, GatewayContract, GatewaySubject, any_json
 from tests.gateways.waha_server import WahaServer
 
@@ -61,7 +62,7 @@ async def waha() -> AsyncIterator[WahaServer]:
 @pytest.fixture
 async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     monkeypatch.setenv("NO_PROXY", "*")  # the machine's proxy has no part in this
-    async with new_client() as client:
+    async with gateway_client() as client:
         yield client
 
 
