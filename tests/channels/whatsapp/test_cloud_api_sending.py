@@ -405,6 +405,16 @@ async def test_that_setting_up_subscribes_the_app_and_tells_what_is_left(
         ({"status": "PENDING"}, SessionStatus.CONNECTING, "PENDING"),
         ({"status": "SOMETHING_NEW"}, SessionStatus.UNKNOWN, "SOMETHING_NEW"),
         ({"health_status": {"can_send_message": "BLOCKED"}}, SessionStatus.RESTRICTED, "blocked"),
+        (
+            {
+                "health_status": {
+                    "can_send_message": "LIMITED",
+                    "entities": [{"entity_type": "WABA", "errors": [{"error_description": "No payment method"}]}, 7],
+                }
+            },
+            SessionStatus.CONNECTED,
+            "No payment method",
+        ),
         ({"name_status": "DECLINED", "verified_name": "Loja"}, SessionStatus.CONNECTED, "name review DECLINED"),
     ],
 )
