@@ -78,6 +78,8 @@ class TenantProfile:
     hours: BusinessHours = field(default_factory=BusinessHours)
     persona: str = ""
     """How the assistant introduces itself and speaks, for the language model's prompt."""
+    mask_model_prompts: bool = False
+    """Whether a language model reads placeholders instead of personal data (agent.masked_model)."""
 
 
 @dataclass(frozen=True, slots=True)

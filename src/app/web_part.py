@@ -21,6 +21,7 @@ from flows.gateway_numbers import GatewayNumbers
 from flows.gateways import gateway_client, open_gateways
 from flows.inbound import Inbound
 from flows.media import MediaFiles
+from flows.outgoing_webhooks import OutgoingWebhooks
 from flows.quarantine import Quarantine
 from flows.sessions import Numbers
 from flows.simulator import SimulatedPhones
@@ -32,6 +33,7 @@ from store.outage import AWAY
 from store.wakeup import Wakeup, every
 from web.application import create_app
 from web.doors import simulator_router
+from web.endpoints import endpoints_router
 from web.media import media_router
 from web.numbers import gateways_router, numbers_router
 from web.services import Access, Demo, DemoLogin, Services
@@ -63,6 +65,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
     try:
         access = Access(settings.secret, secure=settings.is_secure, allowed_hosts=settings.allowed_hosts)
         inbound = Inbound(db, wakeup)
+        hooks = OutgoingWebhooks(db, wakeup, settings.private_hosts)
         media = MediaFiles(db, MediaFolder(settings.data_dir / "media"))
         gateways = open_gateways(http, media)
         webhooks = Webhooks(db, inbound, gateways, journal, media)
@@ -75,6 +78,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
             numbers_router(Numbers(db, wakeup)),
             webhook_router(webhooks),
             media_router(media.store, Attachments(db, media, offers)),
+            endpoints_router(hooks),
         ]
         await _settle_in(webhooks)
         background += [asyncio.create_task(every(_DRAIN_SECONDS, webhooks.drain))]

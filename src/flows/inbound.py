@@ -26,7 +26,7 @@ from domain.conversation import Event
 from domain.errors import NotFoundError
 from domain.messages import Address, AddressKind, Author, MessageKind
 from domain.text import storable, storable_json, storable_key
-from flows import media, receipts, sessions, templates
+from flows import media, observed, receipts, sessions, templates
 from flows.held import hold_own_message
 from store import contacts, conversations, events, messages, quarantine, turns
 from store.database import Connection, Database, Row
@@ -140,6 +140,7 @@ class Inbound:
         self, tx: Connection, session: SessionInfo, event: MessageReceived, author: Author
     ) -> tuple[Outcome, bool]:
         message = clean(event, author)
+        started_ns = time.time_ns()
         stored = None
         if not (event.alternates or event.push_name) or await _addresses_known(tx, event):
             stored = await _store(tx, session, message)
@@ -160,6 +161,8 @@ class Inbound:
                 raise RuntimeError(f"message {event.provider_id} found no conversation")
         if event.media is not None and session.provider not in (sessions.HOSTED, "simulator"):
             await media.note(tx, session.tenant_id, session.id, stored["id"], event.media)
+        if author is Author.CONTACT:
+            observed.received(session, stored, message, started_ns=started_ns)
         return "stored", stored["enqueued"]
 
     async def _own_message(self, tx: Connection, session: SessionInfo, event: MessageReceived) -> Outcome:

@@ -16,7 +16,7 @@ from agent.turn import CallFunction, HistoryMessage, TenantProfile, TurnContext,
 from domain.conversation import Status
 from domain.decisions import HandOff, HandOffReason, Reason, TurnTrace
 from domain.messages import Author, MessageKind
-from flows import decisions, untold
+from flows import decisions, observed, untold
 from flows.calls import Caller, Calls
 from flows.delivery import Delivery
 from flows.profiles import Brain, Profiles
@@ -71,7 +71,7 @@ class Turns:
         turn_input = as_input(row)
         read_ms = (time.monotonic() - started) * 1000
         context = self._context(tenant_id, row, brain, turn_input, may_call_model=on_model_queue)
-        result = await self._agent.run(turn_input, context)
+        result = await observed.run_agent(self._agent, tenant_id, turn_input, context)
         if result.void:
             log.info("turn of conversation %s is void: refused by the fence before it acted", conversation_id)
             return

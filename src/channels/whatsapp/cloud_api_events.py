@@ -72,7 +72,7 @@ def _change_events(change: object, number: str, at: datetime) -> list[ChannelEve
 
 
 def _unknown(name: str, field: str, value: object) -> Unrecognised:
-    return Unrecognised(name[:100], {"field": field[:100], "value": brief(value)})
+    return Unrecognised(name[:100].strip() or "unnamed", {"field": field[:100], "value": brief(value)})
 
 
 def _items(value: object) -> list[Any]:

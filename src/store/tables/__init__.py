@@ -27,6 +27,7 @@ from store.tables.knowledge import (
     PromptBundle,
 )
 from store.tables.templates import MessageTemplate
+from store.tables.webhooks import WebhookDelivery, WebhookEndpoint
 from store.tables.work import Approval, Event, FunctionCall, Handoff, Suggestion, Turn
 
 metadata = SQLModel.metadata
@@ -66,5 +67,7 @@ __all__ = [
     "Tenant",
     "Turn",
     "UserAccount",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "metadata",
 ]
