@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+from domain import media
 from web.i18n import N_
 
 STATUS = {
@@ -322,6 +323,9 @@ PROVIDERS = {
     "webhook": N_("WhatsApp through a service of yours"),
     "simulator": N_("Simulated phone"),
 }
+
+SHOWN_FILES = media.SHOWN
+"""MIME types that a page shows by itself."""
 
 GATEWAY_WISHES = {
     "restart": N_("Restart"),
