@@ -33,7 +33,7 @@ _CONFIG = {
     "debug": bool,
     "ignore": ANYTHING,
     "client": ANYTHING,
-    "noweb": {"store": {"enabled": bool, "fullSync": bool}, "markOnline": bool},
+    "noweb": {"store": {"enabled!": bool, "fullSync!": bool}, "markOnline!": bool},
     "gows": ANYTHING,
     "webjs": ANYTHING,
     "webhooks": [_HOOK],
