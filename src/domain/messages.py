@@ -141,6 +141,8 @@ class Outbound:
     """What goes out beside or instead of the text; None: the text alone."""
     quoted_from_me: bool = False
     """The quoted message is our own."""
+    answered_provider_id: str | None = None
+    """The customer's newest message, where typing is to be shown: some providers show it on that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def read_delivery(gateway: Gateway, session: SessionRef, body: bytes) -> list[Ch
     try:
         decoded = decoded_json(body)
     except (ValueError, RecursionError) as error:
-        log.warning("an authentic delivery is no JSON: %s", error)
+        log.info("an authentic delivery is no JSON: %s", error)
         return [Unrecognised(UNREADABLE, {})]
     try:
         return gateway.parse(decoded, session)

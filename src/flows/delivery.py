@@ -162,6 +162,7 @@ class Delivery:
             quoted_provider_id=row["quoted_provider_id"],
             content=content_of(row),
             quoted_from_me=row["quoted_from_me"],
+            answered_provider_id=row["answered_provider_id"],
             typing_seconds=min(len(text) * route.typing_seconds_per_character, 8.0) if row["origin"] == "bot" else 0.0,
         )
         next_id: UUID | None = None

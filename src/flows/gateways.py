@@ -12,8 +12,10 @@ import httpx
 from channels.gateway import Gateway, MediaSource, Setting
 from channels.whatsapp.cloud_api import CloudApiGateway
 from channels.whatsapp.evolution import EvolutionGateway
+from channels.whatsapp.generic_webhook import GenericWebhookGateway
 from channels.whatsapp.gowa import GowaGateway
 from channels.whatsapp.waha import WahaGateway
+from channels.whatsapp.wppconnect import WppconnectGateway
 from domain.errors import InvalidInputError
 
 Gateways = Mapping[str, Gateway]
@@ -38,8 +40,10 @@ class SettingsRefusedError(InvalidInputError):
 FACTORIES: Mapping[str, type[Any]] = {
     "waha": WahaGateway,
     "evolution": EvolutionGateway,
+    "wppconnect": WppconnectGateway,
     "gowa": GowaGateway,
     "cloud_api": CloudApiGateway,
+    "webhook": GenericWebhookGateway,
 }
 """The providers behind HTTP, in the order in which they are offered; each made of an HTTP client and a media source."""
 

@@ -154,6 +154,8 @@ class Inbound:
                 return await _repeated(tx, session, message, known)
             await _open_conversation(tx, session, contact_id, event.chat, historical=message.historical)
             stored = await _store(tx, session, message)
+            if stored is None and (known := await messages.known(tx, session.id, contact_id, event.provider_id)):
+                return await _repeated(tx, session, message, known)  # its copy was stored while we waited for the lock
             if stored is None:
                 raise RuntimeError(f"message {event.provider_id} found no conversation")
         if event.media is not None and session.provider not in (sessions.HOSTED, "simulator"):

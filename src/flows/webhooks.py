@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+import asyncpg
+
 from channels.base import ChannelEvent, Unrecognised
 from channels.gateway import Gateway, WebhookDelivery
 from domain.errors import AtendeError, NotAuthenticError, NotFoundError
@@ -173,18 +175,24 @@ class Webhooks:
                     outcomes.append("kept")
                     continue
                 try:
-                    outcomes.append(
-                        await self._inbound.receive(session, await self._media.without_inline(session.tenant_id, event))
-                    )
-                except AWAY:
-                    raise
+                    outcomes.append(await self._store_event(session, event))
                 except NotFoundError:
+                    raise
+                except AWAY:
                     raise
                 except Exception as error:
                     log.exception("an event of a delivery to %s could not be stored", session.id)
                     await self._quarantine(session, f"failed: {type(event).__name__}", body, error=repr(error))
                     outcomes.append("kept")
         return outcomes
+
+    async def _store_event(self, session: SessionInfo, event: ChannelEvent) -> str:
+        """Store one event; what two deliveries at the same moment spoil for each other is tried again."""
+        event = await self._media.without_inline(session.tenant_id, event)
+        try:
+            return await self._inbound.receive(session, event)
+        except asyncpg.IntegrityConstraintViolationError:
+            return await self._inbound.receive(session, event)
 
     async def _events(self, session: SessionInfo, body: bytes) -> list[ChannelEvent]:
         gateway, reference = self.gateway(session.provider), session_ref(session)

@@ -41,7 +41,11 @@ _TO_SEND = """
           (SELECT m.quoted_provider_id FROM message m WHERE m.id = u.message_id) AS quoted_provider_id,
           EXISTS (SELECT 1 FROM outbox_message q JOIN message m ON m.id = u.message_id
                    WHERE q.channel_session_id = u.channel_session_id AND q.provider_id = m.quoted_provider_id)
-              AS quoted_from_me
+              AS quoted_from_me,
+          CASE WHEN u.origin = 'bot' THEN (
+              SELECT m.provider_id FROM message m
+               WHERE m.conversation_id = u.conversation_id AND m.author = 'contact' AND m.provider_id IS NOT NULL
+               ORDER BY m.id DESC LIMIT 1) END AS answered_provider_id
 """
 _CLAIM += _TO_SEND
 

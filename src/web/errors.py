@@ -21,6 +21,7 @@ from domain.errors import (
     NotFoundError,
     TooLargeError,
 )
+from flows.service_window import WindowClosedError
 from flows.webhooks import NumberUnknownNowError
 from store.journal import JournalFullError
 from store.outage import UNREACHABLE
@@ -81,6 +82,14 @@ _ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
     ),
     (QrExpiredError, _Answer(410, N_("QR code expired"), N_("Wait for the next one, or pair the number again."))),
     (NotFoundError, _Answer(404, N_("This does not exist"), N_("It may have been removed, or the address is wrong."))),
+    (
+        WindowClosedError,
+        _Answer(
+            409,
+            N_("The 24-hour window is closed"),
+            N_("WhatsApp takes only approved templates now. Send one, or wait for the customer's next message."),
+        ),
+    ),
     (
         ConflictError,
         _Answer(

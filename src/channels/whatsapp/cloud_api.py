@@ -175,8 +175,9 @@ class CloudApiGateway:
 
     async def _type(self, session: SessionRef, message: Outbound) -> None:
         """A courtesy: whatever goes wrong with it, the message itself is sent all the same."""
-        if message.quoted_provider_id and not message.quoted_from_me:
-            self._remember(session, message.to, message.quoted_provider_id)
+        quoted = None if message.quoted_from_me else message.quoted_provider_id
+        if shown_on := message.answered_provider_id or quoted:
+            self._remember(session, message.to, shown_on)
         try:
             async with asyncio.timeout(2.0):
                 shown = await self._show(session, message.to)

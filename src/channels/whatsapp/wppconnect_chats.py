@@ -82,10 +82,10 @@ class Chats:
         for _ in range(_MOST_PAGES):
             listed = await self._messages(chat, _PAGE, before)
             messages = [one for item in listed if (one := parse_message(item, session, received_at=now))]
-            fresh = {one.provider_id: one for one in messages if one.sent_at >= since and one.provider_id not in found}
-            found.update(fresh)
-            first = _name(listed[0]) if listed else None
-            if len(listed) < _PAGE or not fresh or first is None or first == before:
+            found.update({one.provider_id: one for one in messages if one.sent_at >= since})
+            oldest = listed[0] if listed else None
+            first, at = _name(oldest), moment(pick(oldest, "t"))
+            if len(listed) < _PAGE or first is None or first == before or (at and at < since):
                 break
             before = first
         return sorted(found.values(), key=lambda one: one.sent_at)

@@ -183,8 +183,8 @@ def test_that_people_who_hide_their_number_are_known_by_their_id() -> None:
 
 def test_that_a_message_belongs_to_its_writer_and_not_to_the_first_card() -> None:
     other = {"profile": {"name": "Outro"}, "wa_id": "5511990002222"}
-    events = received(message("text", {"body": "a"}), message("text", {"body": "b"}, id="wamid.B", **{"from": "5511990002222"}),
-                      contacts=[other, CARD])  # fmt: skip
+    second = message("text", {"body": "b"}, id="wamid.B", **{"from": "5511990002222"})
+    events = received(message("text", {"body": "a"}), second, contacts=[other, CARD])
     told = [(e.chat.value, e.push_name, e.text) for e in events if isinstance(e, MessageReceived)]
     assert told == [(CUSTOMER, "Maria", "a"), ("5511990002222", "Outro", "b")]
 
@@ -297,7 +297,10 @@ def test_that_history_is_stored_as_such_with_both_sides() -> None:
     [
         ({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}, SessionStatus.ERROR, "disabled"),
         (
-            {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "SCHEDULE_FOR_DISABLE", "waba_ban_date": "May 2"}},
+            {
+                "event": "DISABLED_UPDATE",
+                "ban_info": {"waba_ban_state": "SCHEDULE_FOR_DISABLE", "waba_ban_date": "May 2"},
+            },
             SessionStatus.RESTRICTED,
             "May 2",
         ),
@@ -308,7 +311,7 @@ def test_that_history_is_stored_as_such_with_both_sides() -> None:
             "RESTRICTED_X",
         ),
         ({"event": "ACCOUNT_RESTRICTION"}, SessionStatus.RESTRICTED, "no details"),
-        ({"event": "ACCOUNT_VIOLATION", "violation_info": {"violation_type": "SPAM"}}, SessionStatus.RESTRICTED, "SPAM"),
+        ({"event": "ACCOUNT_VIOLATION", "violation_info": {"violation_type": "X"}}, SessionStatus.RESTRICTED, ": X"),
         ({"event": "ACCOUNT_DELETED"}, SessionStatus.ERROR, "deleted"),
         ({"event": "PARTNER_REMOVED"}, SessionStatus.DISCONNECTED, "access"),
         ({"event": "PARTNER_ADDED"}, None, ""),
@@ -407,67 +410,19 @@ def test_that_metas_challenge_is_answered_for_the_right_token_only() -> None:
         assert challenge("vt", {key: value for key, value in asked.items() if key != name}) is None
 
 
-NAMES = [
-    "object",
-    "entry",
-    "id",
-    "time",
-    "changes",
-    "field",
-    "value",
-    "metadata",
-    "phone_number_id",
-    "display_phone_number",
-    "contacts",
-    "wa_id",
-    "user_id",
-    "profile",
-    "name",
-    "messages",
-    "message_echoes",
-    "statuses",
-    "from",
-    "to",
-    "from_user_id",
-    "timestamp",
-    "type",
-    "text",
-    "body",
-    "image",
-    "caption",
-    "context",
-    "errors",
-    "interactive",
-    "list_reply",
-    "title",
-    "reaction",
-    "message_id",
-    "emoji",
-    "edit",
-    "revoke",
-    "original_message_id",
-    "message",
-    "status",
-    "recipient_id",
-    "biz_opaque_callback_data",
-    "history",
-    "threads",
-    "calls",
-    "event",
-    "direction",
-    "ban_info",
-    "referral",
-    "group_id",
-    "order",
-    "product_items",
-    "system",
-    "location",
-    "contacts",
-    "phones",
-    "code",
-]
-VALUES = [*["messages", "text", "image", "interactive", "list_reply", "edit", "revoke", "history", "calls", "account_update", "sent", "failed"],
-          NUMBER, CUSTOMER, BSUID, "wamid.A", "1697043223", "smb_message_echoes", "connect", "\ud83d", "a\0b"]  # fmt: skip
+NAMES_TEXT = """
+object entry id time changes field value metadata phone_number_id display_phone_number contacts wa_id user_id
+profile name messages message_echoes statuses from to from_user_id timestamp type text body image caption context
+errors interactive list_reply title reaction message_id emoji edit revoke original_message_id message status
+recipient_id biz_opaque_callback_data history threads calls event direction ban_info referral group_id order
+product_items system location contacts phones code
+"""
+VALUES_TEXT = "messages text image interactive list_reply edit revoke history calls account_update sent failed"
+NAMES = NAMES_TEXT.split()
+VALUES = [
+    *VALUES_TEXT.split(), NUMBER, CUSTOMER, BSUID, "wamid.A", "1697043223", "smb_message_echoes", "connect", "\ud83d",
+    "a\0b",
+]  # fmt: skip
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(VALUES)
 any_json = st.recursive(
     leaves,
