@@ -539,15 +539,21 @@ async def test_that_history_is_read_whole_from_the_given_moment_oldest_first(
     ]
     waha.stored["149000011210072@lid"] = [row(400, id=f"true_{CHAT}_3EB0O", fromMe=True, to=CHAT)]
     waha.stored["old@c.us"] = [row(-900)]
+    waha.stored["169000011210099@lid"] = [
+        row(500, id="false_169000011210099@lid_3EB0L", **{"from": "169000011210099@lid"})
+    ]
+    waha.lids = {"169000011210099@lid": "5511990003333@c.us"}
     found = [m async for m in gateway.history(session(waha), since=NOW, chats=[CONTACT])]
     assert [m.provider_id for m in found if m.chat == CONTACT] == [f"3EB0{n}" for n in range(250)] + ["3EB0O"]
+    hidden = next(m for m in found if m.provider_id == "3EB0L")
+    assert hidden.alternates == (Address(AddressKind.PHONE, "5511990003333"),)
     own = next(m for m in found if m.from_me)
     assert (own.chat, own.alternates) == (CONTACT, (LID,))  # asked for by its LID, it answers under the phone
     group = next(m for m in found if m.chat == GROUP)
     assert (group.sender, group.media is not None) == (CONTACT, True)
     assert all(asked.query["downloadMedia"] == "false" for asked in waha.asked if asked.name.endswith("/messages"))
     later = [m async for m in gateway.history(session(waha), since=NOW + timedelta(seconds=249), chats=[])]
-    assert [m.provider_id for m in later] == ["3EB0249", "3EB0G", "3EB0O"]
+    assert [m.provider_id for m in later] == ["3EB0249", "3EB0G", "3EB0O", "3EB0L"]
 
 
 @pytest.mark.parametrize(
