@@ -56,6 +56,7 @@ def opening_messages(
         language=reading.language,
         today=f"{context.now.astimezone(profile.timezone):%A, %Y-%m-%d %H:%M}",
         contact_name=turn.contact_name or "",
+        masked=profile.mask_model_prompts,
         passages=[{"ref": p.ref, "title": p.title, "text": p.text} for p in passages],
         progress=json.dumps(dialogue.to_json(), ensure_ascii=False) if dialogue.function else "",
     )

@@ -25,6 +25,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agent.dialogue import Dialogue
+from agent.masked_model import masked
 from agent.nodes.act import Act
 from agent.nodes.answer import Answer
 from agent.nodes.approve import approve
@@ -32,10 +33,10 @@ from agent.nodes.converse import Converse
 from agent.nodes.decide import Decide
 from agent.nodes.understand import Understand
 from agent.prompts import PromptLibrary, bundle_hash, load_prompts
-from agent.state import Evidence, ReadyCall, TurnState, evidence_of
+from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.texts import FixedTexts, load_texts
 from agent.turn import TurnContext, TurnInput, TurnResult
-from domain.decisions import AskApproval, HandOff, TurnTrace
+from domain.decisions import AskApproval, Decision, HandOff, Suggest, TurnTrace
 from domain.errors import ConflictError
 
 Builder = StateGraph[TurnState, TurnContext, TurnState, TurnState]
@@ -114,6 +115,7 @@ class Agent:
 
     async def run(self, turn: TurnInput, context: TurnContext) -> TurnResult:
         """Decide about the unanswered messages. Sends nothing, saves nothing."""
+        context = masked(turn, context)
         return self._result(await self._turn.ainvoke({"turn": turn}, context=context), context)
 
     async def start_approval(self, thread_id: str, approval: Mapping[str, Any]) -> None:
@@ -159,6 +161,8 @@ class Agent:
             needs_model=needs_model,
             void=void,
             approval=dict(found["ready"]) if isinstance(decision, AskApproval) else None,
+            notices=found.get("notices", ()),
+            earns=_earns(reading, decision),
         )
 
     def _trace(self, state: TurnState, evidence: Evidence, context: TurnContext) -> TurnTrace:
@@ -177,6 +181,9 @@ class Agent:
             output_tokens=evidence.usage.output_tokens,
             cost_micros=evidence.usage.cost_micros,
             stages_ms=dict(evidence.stages_ms or {}),
+            claims=state.get("ledger", ()),
+            model_calls=evidence.model_calls,
+            masked=context.profile.mask_model_prompts and bool(evidence.model_calls),
         )
 
     def _bundle(self, context: TurnContext) -> str:
@@ -188,6 +195,13 @@ class Agent:
                 self._bundles.clear()
             self._bundles[key] = bundle_hash(self.prompts, profile, settings)
         return self._bundles[key]
+
+
+def _earns(reading: Reading, decision: Decision | None) -> str | None:
+    """The intent that the verdict on this suggestion says something about: one that would go out under ``auto``."""
+    if reading.intent is None or not isinstance(decision, Suggest) or decision.unsupported:
+        return None
+    return reading.intent.name
 
 
 _MOST_BUNDLES = 1_000

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from agent import chat_spans
+from domain import telemetry
 from domain.errors import AtendeError
 
 if TYPE_CHECKING:
@@ -90,6 +92,9 @@ class RequestedCall:
     id: str
     name: str
     arguments: str
+    spellings: tuple[str, ...] = ()
+    """The same arguments with personal data spelled otherwise (agent.masked_model): the model could not see them."""
+    unknown_placeholders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,8 @@ class ModelAnswer:
     usage: Usage
     attempts: tuple[str, ...] = ()
     """Failed attempts before this answer, for the reasons of the turn."""
+    unknown_placeholders: tuple[str, ...] = ()
+    """What the text calls personal data of which nothing is known (agent.masked_model): the model made them up."""
 
 
 class ModelClients:
@@ -161,8 +168,23 @@ class LanguageModel:
     ) -> ModelAnswer:
         """Ask for the next message. ``options`` go to the wire as they are (``temperature``, ``max_tokens`` …).
 
-        Raises ModelUnavailableError or ModelRefusedError; never an error of the client library.
+        One span covers all attempts. Raises ModelUnavailableError or ModelRefusedError; never an error of the client
+        library.
         """
+        if not telemetry.is_on():
+            return await self._complete(messages, tools, options)
+        with telemetry.span(
+            f"chat {self.settings.model}", kind="client", attributes=chat_spans.asked(self.settings, options)
+        ) as span:
+            answer = await self._complete(messages, tools, options)
+            span.set(chat_spans.answered(answer))
+            if telemetry.shows_content():
+                span.set(chat_spans.content(messages, answer))
+            return answer
+
+    async def _complete(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
+    ) -> ModelAnswer:
         deadline = perf_counter() + self.settings.deadline_seconds
         attempts: list[str] = []
         refused: int | None = None
@@ -263,9 +285,7 @@ def _failure(error: Exception, seconds: float) -> _Failure | None:
 
 
 def _with_attempts(answer: ModelAnswer, attempts: Sequence[str]) -> ModelAnswer:
-    return ModelAnswer(
-        answer.text, answer.tool_calls, answer.finish_reason, answer.model, answer.usage, tuple(attempts)
-    )
+    return replace(answer, attempts=tuple(attempts))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -11,8 +11,10 @@ from langgraph.channels import UntrackedValue
 from agent.classifier import Classification
 from agent.dialogue import Dialogue
 from agent.language_model import Usage
-from agent.turn import IntentSpec, TenantProfile, TurnInput
-from domain.decisions import Decision, Reason, ReplyMode, ToolCall
+from agent.policy import policy_in
+from agent.turn import IntentSpec, Passage, TurnContext, TurnInput
+from domain.decisions import Claim, Decision, ModelCall, Reason, ReplyMode, ToolCall
+from domain.policy import STRICTNESS
 
 Step = Literal["act", "converse", "answer", "decide"]
 
@@ -31,9 +33,24 @@ class Reading:
     intent: IntentSpec | None = None
     """The intent being served; None while nothing matched confidently."""
     contact: Mapping[str, Any] | None = None
+    rule: str = ""
+    """Which rule of the reply policy gave ``mode``, for a person."""
+    at_most: ReplyMode = ReplyMode.AUTO
+    """A limit that no rule of the policy can lift."""
 
-    def served_by(self, spec: IntentSpec, profile: TenantProfile) -> Reading:
-        return replace(self, intent=spec, mode=spec.reply_mode or profile.reply_mode)
+    def served_by(self, spec: IntentSpec, context: TurnContext) -> Reading:
+        """With the intent that is served, and the policy's mode for it."""
+        return replace(self, intent=spec).under(context, spec.name)
+
+    def under(self, context: TurnContext, intent: str | None) -> Reading:
+        """With the policy's mode for ``intent``; None: for what matched none."""
+        choice = policy_in(context).choose(intent)
+        return replace(self, mode=choice.mode, rule=choice.rule).capped(self.at_most)
+
+    def capped(self, at_most: ReplyMode) -> Reading:
+        """With that limit, beside any before."""
+        limit = min(at_most, self.at_most, key=STRICTNESS.__getitem__)
+        return replace(self, mode=min(self.mode, limit, key=STRICTNESS.__getitem__), at_most=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +61,7 @@ class Evidence:
     calls: tuple[ToolCall, ...] = ()
     usage: Usage = field(default_factory=Usage)
     model: str | None = None
+    model_calls: tuple[ModelCall, ...] = ()
     model_failed: bool = False
     stages_ms: Mapping[str, float] | None = None
 
@@ -55,6 +73,9 @@ class Evidence:
 
     def spent(self, usage: Usage, model: str) -> Evidence:
         return replace(self, usage=self.usage + usage, model=model)
+
+    def asked(self, call: ModelCall) -> Evidence:
+        return replace(self, model_calls=(*self.model_calls, call))
 
     def took(self, stage: str, milliseconds: float) -> Evidence:
         return replace(self, stages_ms={**(self.stages_ms or {}), stage: round(milliseconds, 3)})
@@ -84,10 +105,19 @@ class TurnState(TypedDict, total=False):
     draft: Annotated[Decision, UntrackedValue]
     """A decision before the reply policy; a HandOff still without its announcement."""
     evidence: Annotated[Evidence, UntrackedValue]
+    from_template: Annotated[bool, UntrackedValue]
+    """The draft's text is the tenant's own or Atende's, filled with results: supported by the way it was made. All else
+    is checked claim by claim."""
+    passages: Annotated[tuple[Passage, ...], UntrackedValue]
+    """The knowledge that a language model was shown."""
+    ledger: Annotated[tuple[Claim, ...], UntrackedValue]
+    """The claims of a checked draft."""
     step: Annotated[Step, UntrackedValue]
     """The node that goes on."""
     needs_model: Annotated[bool, UntrackedValue]
     void: Annotated[bool, UntrackedValue]
+    notices: Annotated[tuple[str, ...], UntrackedValue]
+    """See TurnResult."""
 
 
 def evidence_of(state: TurnState) -> Evidence:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.numbers import opened_database, tenants_of
+from app.numbers import prepared_database, tenants_named
 from app.settings import Settings
 from domain.errors import AtendeError, NotFoundError
 from flows.gateway_numbers import GatewayNumbers, WebhookAddress
@@ -57,8 +57,8 @@ async def control_number(settings: Settings, session_id: UUID, wish: str) -> lis
 async def list_quarantine(settings: Settings, slug: str | None) -> list[str]:
     """A line for each quarantined delivery, the newest first."""
     lines = []
-    async with opened_database(settings) as (url, db):
-        for tenant_id, tenant_slug in await tenants_of(url, slug):
+    async with prepared_database(settings) as (url, db):
+        for tenant_id, tenant_slug in await tenants_named(url, slug):
             async with db.transaction(tenant_id) as tx:
                 found = await quarantine.newest(tx)
             lines += [
@@ -71,8 +71,8 @@ async def list_quarantine(settings: Settings, slug: str | None) -> list[str]:
 
 async def show_quarantined(settings: Settings, quarantined_id: UUID) -> list[str]:
     """One delivery with all that is known of it."""
-    async with opened_database(settings) as (url, db):
-        for tenant_id, _ in await tenants_of(url, None):
+    async with prepared_database(settings) as (url, db):
+        for tenant_id, _ in await tenants_named(url, None):
             try:
                 async with db.transaction(tenant_id) as tx:
                     item = await quarantine.one(tx, quarantined_id)
@@ -91,7 +91,7 @@ async def replay_quarantine(settings: Settings, slug: str | None, name: str | No
     """Read what is in quarantine again, after an upgrade; what is understood now is stored and leaves it."""
     lines = []
     async with _parts(settings) as parts:
-        for tenant_id, tenant_slug in await tenants_of(parts.owner_url, slug):
+        for tenant_id, tenant_slug in await tenants_named(parts.owner_url, slug):
             report = await parts.quarantine.replay_all(tenant_id, name=name)
             lines.append(f"{tenant_slug}: {report.understood} understood and stored, {report.left} left in quarantine")
     return lines
@@ -115,7 +115,7 @@ class _Parts:
 
 @asynccontextmanager
 async def _parts(settings: Settings) -> AsyncIterator[_Parts]:
-    async with opened_database(settings) as (url, db), gateway_client() as http:
+    async with prepared_database(settings) as (url, db), gateway_client() as http:
         wakeup = Wakeup(db)
         try:
             inbound = Inbound(db, wakeup)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.numbers import opened_database
+from app.numbers import prepared_database
 from app.settings import Settings
 from channels.whatsapp.cloud_api import CloudApiGateway
 from channels.whatsapp.cloud_api_templates import from_json
@@ -77,7 +77,7 @@ async def _tenant_of(db: Database, number: UUID) -> UUID:
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Database, Templates]]:
-    async with opened_database(settings) as (_, db), gateway_client() as http:
+    async with prepared_database(settings) as (_, db), gateway_client() as http:
         wakeup = Wakeup(db)
         try:
             media = MediaFiles(db, MediaFolder(settings.data_dir / "media"))

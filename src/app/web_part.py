@@ -16,14 +16,17 @@ from app.process import settle_heap
 from app.settings import Settings, make_data_dir
 from flows.approvals import Approvals
 from flows.attachments import Attachments, Offers
+from flows.autonomy import Autonomy
 from flows.desk import Desk
 from flows.gateway_numbers import GatewayNumbers
 from flows.gateways import gateway_client, open_gateways
 from flows.inbound import Inbound
 from flows.media import MediaFiles
+from flows.outgoing_webhooks import OutgoingWebhooks
 from flows.quarantine import Quarantine
 from flows.sessions import Numbers
 from flows.simulator import SimulatedPhones
+from flows.stopping import KillSwitch
 from flows.webhooks import Webhooks
 from store.database import Database
 from store.journal import Journal
@@ -32,8 +35,10 @@ from store.outage import AWAY
 from store.wakeup import Wakeup, every
 from web.application import create_app
 from web.doors import simulator_router
+from web.endpoints import endpoints_router
 from web.media import media_router
 from web.numbers import gateways_router, numbers_router
+from web.policy import policy_router
 from web.services import Access, Demo, DemoLogin, Services
 from web.webhooks import webhook_router
 
@@ -63,17 +68,20 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
     try:
         access = Access(settings.secret, secure=settings.is_secure, allowed_hosts=settings.allowed_hosts)
         inbound = Inbound(db, wakeup)
+        hooks = OutgoingWebhooks(db, wakeup, settings.private_hosts)
         media = MediaFiles(db, MediaFolder(settings.data_dir / "media"))
         gateways = open_gateways(http, media)
         webhooks = Webhooks(db, inbound, gateways, journal, media)
         offers = Offers(gateways)
         routers = [
+            webhook_router(webhooks),
             gateways_router(
                 GatewayNumbers(db, inbound, wakeup, gateways, webhook_address(settings)),
                 Quarantine(db, inbound, gateways, media),
             ),
             numbers_router(Numbers(db, wakeup)),
-            webhook_router(webhooks),
+            policy_router(KillSwitch(db, wakeup), Autonomy(db, wakeup)),
+            endpoints_router(hooks),
             media_router(media.store, Attachments(db, media, offers)),
         ]
         await _settle_in(webhooks)

@@ -21,7 +21,7 @@ from agent.language_model import ModelClients, ModelSettings
 from app.process import settle_heap
 from channels.simulator import SimulatorSender
 from channels.whatsapp.cloud_api import CloudApiGateway
-from flows import housekeeping
+from flows import attendance, housekeeping
 from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
 from flows.gateways import gateway_client, open_gateways
@@ -32,11 +32,13 @@ from flows.reconciliation import Reconciliation
 from flows.simulator import SimulatedPhones
 from flows.templates import Templates
 from flows.turn import Turns
+from flows.webhook_posting import WebhookPosting
 from store.approval_threads import open_approval_threads
 from store.database import Database
 from store.jobs import MODEL_TURNS, TURNS, queue_app
 from store.media import MediaFolder
-from store.wakeup import OUTBOX, Listener, Wakeup, every
+from store.wakeup import EVENTS, OUTBOX, Listener, Wakeup, every
+from tools.public_web import public_client
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,8 @@ class WorkerOptions:
     """Whether gateways can reach this installation."""
     model: ModelSettings | None = None
     concurrency: int = 20
+    private_hosts: tuple[str, ...] = ()
+    """Hosts of our own network that tenants' webhooks may reach."""
 
 
 @asynccontextmanager
@@ -85,6 +89,8 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         templates = Templates(db, wakeup, CloudApiGateway(http, media))
         fetching = MediaFetching(db, wakeup, gateways, media.store)
         wakeup.listen_here(OUTBOX, delivery.more.set)
+        hosts = options.private_hosts
+        posting = WebhookPosting(db, await stack.enter_async_context(public_client(hosts)), hosts)
         app = queue_app(db.queue_url)
         ended = housekeeping.EndedJobs()
         turns = Turns(db, wakeup, agent, profiles, delivery)
@@ -97,9 +103,10 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     _warm_up(profiles),
                     _work(app, TURNS, options.concurrency),
                     _work(app, MODEL_TURNS, MODEL_CONCURRENCY),
-                    Listener(db, {OUTBOX: delivery.more.set}).run(),
+                    Listener(db, {OUTBOX: delivery.more.set, EVENTS: posting.more.set}).run(),
                     every(0.25, delivery.run_due, wake=delivery.more),
                     every(2, delivery.settle_overdue),
+                    every(1, posting.run_due, wake=posting.more),
                     every(1, lambda: housekeeping.rescue_stalled_jobs(app)),
                     every(2, lambda: ended.settle(app)),
                     every(15, lambda: housekeeping.enqueue_forgotten(db)),
@@ -107,6 +114,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     every(1, fetching.run_due),
                     every(600, lambda: templates.sync_all(older_than=TEMPLATES_STAY_FRESH)),
                     every(1, reconciliation.run_due),
+                    every(15, lambda: attendance.keep_appointments(db, wakeup)),
                 )
             ]
             try:
@@ -116,6 +124,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     task.cancel()
         await reconciliation.close()
         await delivery.wait_idle()
+        await posting.wait_idle()
 
 
 async def _warm_up(profiles: Profiles) -> None:

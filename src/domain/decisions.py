@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -54,6 +55,28 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a text that no source of its turn supports: ``text[start:end]``, in characters."""
+
+    start: int
+    end: int
+    kind: str
+    """What it claims: ``action``, ``promise``, ``status``, ``fact``, or the kind of a value (``money``, ``date`` …)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One entry of a reply's claim ledger: a part of the text, and the source behind it if there is one."""
+
+    start: int
+    end: int
+    kind: str
+    text: str
+    supported_by: str | None = None
+    """A function's name or ``document#chunk``; ``customer`` for what is only repeated."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """Send ``text`` to the customer without a person."""
 
@@ -70,6 +93,8 @@ class Suggest:
     text: str
     reasons: tuple[Reason, ...] = ()
     sources: tuple[Source, ...] = ()
+    unsupported: tuple[Span, ...] = ()
+    """What nothing in the turn supports; in order, without overlaps. Shown to the operator."""
     kind: Literal["suggest"] = "suggest"
 
 
@@ -91,8 +116,14 @@ class HandOff:
     reason: HandOffReason
     text: str
     summary: str
-    """For the operator: what the customer wants and what was collected so far."""
+    """For the operator: what the customer wants."""
     reasons: tuple[Reason, ...] = ()
+    collected: Mapping[str, Any] = field(default_factory=dict)
+    """The parameters that the customer has given so far (JSON values)."""
+    next_step: str = ""
+    """For the operator: what to do first."""
+    announce: bool = True
+    """Whether the policy lets the announcement go out by itself; if not, it is offered as a suggestion."""
     kind: Literal["hand_off"] = "hand_off"
 
 
@@ -119,6 +150,18 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One answer of the language model in this turn, or the lack of one (``finish_reason`` "error")."""
+
+    model: str
+    finish_reason: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_micros: int = 0
+    duration_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class TurnTrace:
     """All that explains a turn (promise 3 of the design)."""
 
@@ -134,3 +177,10 @@ class TurnTrace:
     cost_micros: int = 0
     """Millionths of the currency in which the tenant's model prices are given."""
     stages_ms: dict[str, float] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+    """The claim ledger of what a language model wrote; empty for texts that are made from templates."""
+    model_calls: tuple[ModelCall, ...] = ()
+    masked: bool = False
+    """Whether the language model saw placeholders instead of personal data."""
+    approval_id: str | None = None
+    """The approval that this turn carried out, if it is one's outcome."""

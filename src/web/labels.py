@@ -69,7 +69,15 @@ REASONS = {
     "several_intents": N_("Several matters at once"),
     "small_talk": N_("A courtesy, nothing to look up"),
     "template_failed": N_("The reply's template could not be filled in"),
+    "vip_contact": N_("A customer who is always served by people"),
+    "offer_accepted": N_("The customer took up the offer of a person"),
+    "offer_declined": N_("The customer wants no person yet"),
+    "trigger_off": N_("The business wants no handoff for this"),
+    "cost_cap": N_("The budget for the language model is used up"),
+    "audited": N_("A share of what it may send is shown first"),
+    "not_announced": N_("The policy lets nothing out by itself"),
     "unsupported": N_("Nothing supports what the reply would claim"),
+    "unsupported_claims": N_("Parts of the reply have no source, so a person sees it first"),
     "write_needs_approval": N_("This action needs a person's approval"),
     "angry_words": N_("The customer sounds angry"),
     "function_failed": N_("A business function failed"),
@@ -87,12 +95,41 @@ REASONS = {
     "no_usable_answer": N_("The customer's answers could not be used"),
     "outside_hours": N_("Outside opening hours"),
     "person_requested": N_("The customer asked for a person"),
+    "placeholder_made_up": N_("The language model named personal data that nobody gave"),
     "policy_off": N_("Automatic replies are switched off"),
     "same_refusal_again": N_("The same refusal a second time"),
     "still_not_understood": N_("Still not understood after asking"),
     "unknown_function": N_("This business function does not exist"),
 }
 """Reason codes of decisions → words."""
+
+SUGGESTION_STATUS = {
+    "pending": N_("The suggestion waits for an operator"),
+    "approved": N_("The suggestion was accepted as it was"),
+    "edited": N_("The suggestion was edited and sent"),
+    "rejected": N_("The suggestion was rejected"),
+    "superseded": N_("The suggestion gave way to something newer"),
+    "expired": N_("The suggestion expired"),
+}
+
+APPROVAL_STATUS = {
+    "pending": N_("Waits for a person's approval"),
+    "approved": N_("Approved, not carried out yet"),
+    "rejected": N_("Refused"),
+    "expired": N_("The request for approval expired"),
+    "executed": N_("Approved and carried out"),
+    "failed": N_("Approved, but it did not work"),
+}
+
+STAGES = {
+    "read": N_("Reading the conversation"),
+    "understand": N_("Understanding"),
+    "act": N_("Calling the function"),
+    "converse": N_("Asking the language model"),
+    "answer": N_("Searching the knowledge"),
+    "decide": N_("Deciding"),
+}
+"""Stage of a turn → words."""
 
 OUTCOMES = {
     "succeeded": (N_("worked"), "green"),
@@ -153,6 +190,38 @@ SYSTEM_LINES = {
 }
 """Event kind → sentence in the thread, icon."""
 
+CLAIMS = {
+    "action": N_("something done"),
+    "address": N_("an address"),
+    "code": N_("a number or code"),
+    "date": N_("a date"),
+    "email": N_("an e-mail address"),
+    "fact": N_("a statement"),
+    "handle": N_("an account name"),
+    "mixed_up": N_("values of different things"),
+    "money": N_("an amount"),
+    "month": N_("a month"),
+    "name": N_("a name"),
+    "number": N_("a number"),
+    "percent": N_("a percentage"),
+    "phone": N_("a phone number"),
+    "promise": N_("a promise"),
+    "quantity": N_("a quantity or period"),
+    "status": N_("a status"),
+    "time": N_("a time"),
+    "unread": N_("too long to check"),
+    "url": N_("a link"),
+    "weekday": N_("a weekday"),
+}
+"""What a part of a reply claims (the kinds of a claim ledger)."""
+
+CLAIM_SOURCES = {
+    "awaiting_approval": N_("a request that waits for a person"),
+    "calendar": N_("the calendar"),
+    "customer": N_("the customer's own words"),
+}
+"""Sources of a claim that are no function and no document."""
+
 REJECT_REASONS = {
     "wrong": N_("The information is wrong"),
     "tone": N_("The tone does not fit"),
@@ -209,6 +278,40 @@ NEXT_STEPS = {
 }
 """State of a number → what to do next. More states than the provider reports: see web.numbers.Card."""
 
+REPLY_MODES = {
+    "auto": (N_("Replies by itself"), "azure"),
+    "suggest": (N_("Suggests"), "purple"),
+    "off": (N_("Off"), "secondary"),
+}
+
+POLICY_CONDITIONS = {
+    "number": N_("Number"),
+    "intent": N_("Intent"),
+    "hours": N_("Hours"),
+    "tag": N_("Tag"),
+}
+
+POLICY_VALUES = {
+    "open": N_("open hours"),
+    "closed": N_("closed hours"),
+    "(unsupported)": N_("a reply that nothing supports"),
+}
+
+AUTONOMY_STATES = {
+    "earning": (N_("Suggests and is counted"), "secondary", "sparkles"),
+    "promoted": (N_("Replies by itself"), "azure", "robot"),
+    "vetoed": (N_("Vetoed"), "red", "ban"),
+}
+
+POLICY_CHANGES = {
+    "policy.stopped": (N_("Automatic messages stopped"), "hand-stop"),
+    "policy.resumed": (N_("Automatic messages resumed"), "robot"),
+    "autonomy.promoted": (N_("Earned to reply by itself"), "sparkles"),
+    "autonomy.fell_back": (N_("Fell back to suggestions"), "arrow-back-up"),
+    "autonomy.vetoed": (N_("Vetoed"), "ban"),
+    "autonomy.veto_lifted": (N_("Veto lifted"), "refresh"),
+}
+
 PROVIDERS = {
     "neonize": N_("WhatsApp, connected directly"),
     "waha": N_("WhatsApp through WAHA"),
@@ -225,6 +328,20 @@ GATEWAY_WISHES = {
     "logout": N_("Unlink the phone"),
 }
 """What an administrator may ask of a number's gateway, beside setting it up."""
+
+ENDPOINT_STATES = {
+    "active": (N_("Active"), "success"),
+    "by_hand": (N_("Disabled"), "secondary"),
+    "gone": (N_("Disabled: its receiver said that it is gone (410)"), "danger"),
+    "failing": (N_("Disabled: nothing was taken for a day"), "danger"),
+}
+"""State of a webhook endpoint, or why it is disabled → words and colour."""
+
+DELIVERY_STATES = {
+    "pending": (N_("Waiting"), "warning"),
+    "delivered": (N_("Delivered"), "success"),
+    "failed": (N_("Failed"), "danger"),
+}
 
 _TINTS = ("blue", "azure", "indigo", "purple", "pink", "orange", "lime", "green", "teal", "cyan")
 

@@ -23,6 +23,7 @@ INPUTS = {
     "language": "pt",
     "today": "segunda",
     "contact_name": "",
+    "masked": False,
     "passages": [],
     "progress": "",
 }

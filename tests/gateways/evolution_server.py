@@ -182,6 +182,7 @@ class EvolutionServer(StandIn):
         route("POST", "/instance/create", self._create, CREATE)
         route("GET", "/instance/connectionState/{instance}", self._state)
         route("GET", "/instance/connect/{instance}", self._connect)
+        route("GET", "/instance/fetchInstances", self._fetch)
         route("POST", "/instance/restart/{instance}", self._restart)
         route("DELETE", "/instance/logout/{instance}", self._logout)
         route("DELETE", "/instance/delete/{instance}", self._delete)
@@ -259,6 +260,12 @@ class EvolutionServer(StandIn):
         code = instance.code or None
         return web.json_response(
             {"pairingCode": None, "code": code, "base64": "data:image/png;base64,AA==", "count": 1}
+        )
+
+    async def _fetch(self, request: Request) -> web.StreamResponse:
+        name = request.query["instanceName"]
+        return web.json_response(
+            [{"id": "i1", "name": name, "connectionStatus": "open", "ownerJid": OWN, "token": "T"}]
         )
 
     async def _restart(self, request: Request) -> web.StreamResponse:

@@ -139,6 +139,7 @@ class WppconnectServer(StandIn):
         route("POST", "close-session", self._close, running=False)
         route("POST", "logout-session", self._logout)
         route("GET", "check-number-status/{phone}", self._check)
+        route("GET", "get-phone-number", self._own_number)
         route("GET", "get-messages/{chat}", self._list_messages)
         route("POST", "list-chats", self._list_chats, an_object("", onlyUsers=FLAG, count={"type": "integer"}))
         route("GET", "get-media-by-message/{message}", self._media, running=False)
@@ -218,6 +219,9 @@ class WppconnectServer(StandIn):
         wid = {"server": server, "user": user, "_serialized": f"{user}@{server}"}
         response = {"id": wid, "isBusiness": False, "canReceiveMessage": bool(found), "numberExists": bool(found)}
         return web.json_response({"status": "success", "response": response})
+
+    async def _own_number(self, request: Request) -> web.StreamResponse:
+        return web.json_response({"status": "success", "response": OWN, "mapper": "device"})
 
     async def _list_messages(self, request: Request) -> web.StreamResponse:
         kept = self.messages.get(request.match["chat"])

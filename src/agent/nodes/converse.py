@@ -6,14 +6,15 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any, Final
 
 from langgraph.runtime import Runtime
 
-from agent.arguments import parse_arguments
+from agent.arguments import parse_spelled_arguments
 from agent.chat import HAND_OFF_REASONS, HAND_OFF_TOOL, opening_messages, requested, tool_message
 from agent.dialogue import Dialogue
-from agent.drafts import hand_off, reply
+from agent.drafts import hand_off, written
 from agent.language_model import LanguageModel, Message, ModelAnswer, ModelError, RequestedCall
 from agent.nodes.act import ask_approval, handed_off_outcome, needs_approval, record
 from agent.prompts import PromptLibrary
@@ -21,8 +22,10 @@ from agent.relevance import CANDIDATES, ranked
 from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.texts import FixedTexts
 from agent.turn import CallResult, Passage, TurnContext
-from domain.decisions import HandOff, HandOffReason, Source
+from domain.decisions import HandOff, HandOffReason, ModelCall, ReplyMode, Source
 from domain.errors import InvalidInputError
+from domain.policy import UNSUPPORTED
+from domain.text import storable
 
 _ROUNDS: Final = 5
 """Answers of the model in one turn; the last may not call anything more."""
@@ -45,6 +48,8 @@ class Converse:
         context, reading = runtime.context, state["reading"]
         if context.model is None:
             return {"step": "answer"}
+        if (limit := await _limit_reached(context)) is not None:
+            return hand_off(reading, evidence_of(state), HandOffReason.COST_CAP, "cost_cap", limit)
         found = ranked(reading.text, await context.search(reading.text, reading.language, CANDIDATES))
         passages = [p for p in found[:_PASSAGES] if p.score >= context.profile.knowledge_threshold]
         messages = opening_messages(self.prompt, state["turn"], context, reading, passages)
@@ -68,11 +73,20 @@ class _Loop:
         tools = [*(function.json_schema() for function in functions.values()), HAND_OFF_TOOL]
         for turn in range(_ROUNDS):
             last = turn == _ROUNDS - 1
+            started = perf_counter()
             try:
                 answer = await model.complete(messages, tools=() if last else tools, **options)
             except ModelError as error:
+                self._asked(started, ModelCall(model.settings.model, "error"))
                 return self._give_up("model_failed", f"{error} {'; '.join(error.attempts)}")
             self.evidence = self.evidence.spent(answer.usage, answer.model)
+            usage = answer.usage
+            self._asked(
+                started,
+                ModelCall(
+                    answer.model, answer.finish_reason, usage.input_tokens, usage.output_tokens, usage.cost_micros
+                ),
+            )
             for attempt in answer.attempts:
                 self.evidence = self.evidence.because("model_retried", attempt)
             if not answer.tool_calls or last:
@@ -86,17 +100,25 @@ class _Loop:
                 return self._give_up("model_calls_unusable", f"{self.corrections} calls could not be carried out")
         raise AssertionError("the last round always ends the loop")
 
+    def _asked(self, started: float, call: ModelCall) -> None:
+        took = round((perf_counter() - started) * 1000, 3)
+        self.evidence = self.evidence.asked(replace(call, duration_ms=took))
+
     async def _call(self, call: RequestedCall, messages: list[Message]) -> TurnState | None:
         """Carry one call out and append its outcome; a result ends the turn."""
         if call.name == "hand_off":
-            return self._hand_off(call)
+            return self._hand_off(call, messages)
         function = self.context.profile.functions.get(call.name)
         if function is None:
             known = ", ".join([*self.context.profile.functions, "hand_off"])
             self._correct(call, messages, f"there is no function {call.name!r}; the functions are {known}")
             return None
+        if call.unknown_placeholders:
+            made_up = ", ".join(call.unknown_placeholders)
+            self._correct(call, messages, f"{made_up} stands for nothing here; copy marks exactly or ask the customer")
+            return None
         try:
-            arguments = parse_arguments(function, call.arguments)
+            arguments = parse_spelled_arguments(function, call)
         except InvalidInputError as error:
             self._correct(call, messages, str(error))
             return None
@@ -109,7 +131,7 @@ class _Loop:
             contact=dict(self.reading.contact or {}),
             failures=0,
         )
-        if needs_approval(function, self.context.profile):
+        if needs_approval(function, self.context):
             return ask_approval(self.texts, self.context.profile, self.reading, self.evidence, ready)
         result = self._already(ready) or await self.context.call(function, arguments, ready["ordinal"])
         if result.outcome == "refused":
@@ -127,7 +149,7 @@ class _Loop:
                 return CallResult("succeeded", call.result)
         return None
 
-    def _hand_off(self, call: RequestedCall) -> TurnState:
+    def _hand_off(self, call: RequestedCall, messages: list[Message]) -> TurnState | None:
         try:
             given = json.loads(call.arguments or "{}")
         except ValueError:
@@ -136,6 +158,9 @@ class _Loop:
         named = str(given.get("reason", ""))
         # Whatever else is wrong with the call, the model wants a person: nobody gains by arguing with it.
         reason = HandOffReason(named) if named in set(HAND_OFF_REASONS) else HandOffReason.OUTSIDE_POLICY
+        if not self.context.profile.hand_off.wants(reason):
+            self._correct(call, messages, f"the business wants no handoff for {reason}; answer, or say what is missing")
+            return None
         step = hand_off(self.reading, self.evidence, reason, "model_hands_off", named)
         return {**step, "draft": HandOff(reason, "", str(given.get("summary", ""))[:1_000])}
 
@@ -145,7 +170,7 @@ class _Loop:
         messages.append(tool_message(call, {"status": "error", "problem": problem}))
 
     def _said(self, answer: ModelAnswer) -> TurnState:
-        text = _MARKS.sub("", _BOLD.sub(r"*\1*", answer.text)).strip()
+        text = storable(_MARKS.sub("", _BOLD.sub(r"*\1*", answer.text)).strip())[0]
         if not text:
             return self._give_up("model_never_answered", "it kept calling functions")
         if answer.finish_reason in {"length", "content_filter"}:
@@ -157,10 +182,13 @@ class _Loop:
         if succeeded:
             reading = replace(reading, dialogue=Dialogue())
         if not sources:
-            profile = self.context.profile
             evidence = evidence.because("unsupported", "no function result and no passage stands behind the reply")
-            reading = replace(reading, mode=profile.unmatched_mode or profile.reply_mode)
-        return reply(reading, evidence, text, *sources)
+            reading = reading.under(self.context, UNSUPPORTED)
+        if answer.unknown_placeholders:
+            evidence = evidence.because("placeholder_made_up", ", ".join(answer.unknown_placeholders))
+            # Nobody shall get a riddle: a person puts it right.
+            reading = reading.capped(ReplyMode.SUGGEST)
+        return {**written(reading, evidence, text, *sources), "passages": tuple(self.passages)}
 
     def _give_up(self, code: str, detail: str) -> TurnState:
         """No usable answer. What already ran must not be lost in a passage of knowledge: then a person goes on."""
@@ -168,3 +196,17 @@ class _Loop:
         if evidence.calls:
             return hand_off(self.reading, evidence, HandOffReason.MODEL_FAILURE, "after_calls")
         return {"evidence": evidence, "step": "answer"}
+
+
+async def _limit_reached(context: TurnContext) -> str | None:
+    """Which of the tenant's limits on models' cost is used up, for a person; None: none, or there is none."""
+    terms = context.profile.hand_off
+    limits = (terms.cost_per_day_micros, terms.cost_per_conversation_micros)
+    if context.spent is None or limits == (None, None) or not terms.wants(HandOffReason.COST_CAP):
+        return None
+    spent = await context.spent()
+    spans = ("day", spent.today_micros), ("conversation", spent.conversation_micros)
+    for limit, (span, used) in zip(limits, spans, strict=True):
+        if limit is not None and used >= limit:
+            return f"{used / 1e6:.4f} of {limit / 1e6:.4f} per {span}"
+    return None

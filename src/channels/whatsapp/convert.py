@@ -7,7 +7,7 @@ names as nobody's words is Ignored.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -97,7 +97,7 @@ def unwrap(content: Json) -> tuple[Json, bool]:
     while True:
         wrapper = next((key for key in content if key in WRAPPERS), None)
         inner = pick(content, wrapper, "message") if wrapper else None
-        if not inner:
+        if not isinstance(inner, Mapping) or not inner:
             return content, view_once
         view_once = view_once or wrapper in VIEW_ONCE
         content = inner

@@ -11,13 +11,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import hashlib
 import hmac
-import json
-import math
 import secrets
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -59,6 +56,7 @@ from .gateway_http import (
     sent_as,
 )
 from .ids import phone_spellings
+from .json_web_token import is_valid
 from .waha_envelope import read_jid
 
 HEADER = "x-atende-secret"
@@ -128,7 +126,7 @@ class EvolutionGateway:
         scheme, _, token = delivery.headers.get("authorization", "").strip().partition(" ")
         bearer = token.strip() if scheme.lower() == "bearer" else ""
         same = [hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode()) for given in (stated, bearer)]
-        return any([*same, _is_valid_token(bearer, secret)])
+        return any([*same, is_valid(bearer, secret, leeway_seconds=_TOKEN_LEEWAY_SECONDS)])
 
     def parse(self, body: object, session: SessionRef) -> list[ChannelEvent]:
         """See evolution_events."""
@@ -197,7 +195,18 @@ class EvolutionGateway:
                 return SessionChanged(SessionStatus.AWAITING_QR, now, qr=code)
         status = _STATES.get(state, SessionStatus.UNKNOWN)
         unknown = f"Evolution reports the state {state[:100]}." if status is SessionStatus.UNKNOWN else ""
-        return SessionChanged(status, now, unknown)
+        is_new = status is SessionStatus.CONNECTED and session.account is None
+        return SessionChanged(status, now, unknown, account=await self._account(session) if is_new else None)
+
+    async def _account(self, session: SessionRef) -> str | None:
+        """The paired number's JID, for installations that no webhook reaches."""
+        with suppress(GatewayRefusedError, GatewayUnavailableError):
+            path = f"/instance/fetchInstances?instanceName={_instance(session)}"
+            listed = await self._ask(_server(session), "GET", path, longest=LONGEST_LIST)
+            owner = pick(listed[0], "ownerJid") if isinstance(listed, list) and listed else None
+            if jid := read_jid(owner):
+                return str(jid)
+        return None
 
     async def control(self, session: SessionRef, wish: Wish) -> None:
         """Start, restart, log out or delete the instance. It cannot be stopped without logging out."""
@@ -357,28 +366,3 @@ def _jid(chat: Address) -> str:
         return chat_jid(chat)
     except InvalidInputError as error:
         raise GatewayRefusedError(f"{error}.") from error
-
-
-def _is_valid_token(token: str, secret: str) -> bool:
-    """Whether this is a JSON Web Token of HS256, signed with ``secret`` and not long over."""
-    head, _, signature = token.rpartition(".")
-    header, _, claims = head.partition(".")
-    expected = base64.urlsafe_b64encode(
-        hmac.new(secret.encode(), head.encode("utf-8", "replace"), hashlib.sha256).digest()
-    )
-    is_signed = hmac.compare_digest(expected.rstrip(b"="), signature.encode("utf-8", "replace"))
-    stated, told = _part(header), _part(claims)
-    if not is_signed or stated is None or told is None or stated.get("alg") != "HS256":
-        return False
-    over = told.get("exp")
-    if isinstance(over, bool) or not isinstance(over, int | float) or not math.isfinite(over):
-        return False
-    return time.time() < over + _TOKEN_LEEWAY_SECONDS
-
-
-def _part(encoded: str) -> dict[str, Any] | None:
-    try:
-        decoded = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-    except (ValueError, RecursionError):
-        return None
-    return decoded if isinstance(decoded, dict) else None

@@ -23,7 +23,7 @@ from channels.base import (
     SessionRef,
     Unrecognised,
 )
-from domain.messages import Ack, Address, MessageKind, SessionStatus
+from domain.messages import Ack, Address, AddressKind, MessageKind, SessionStatus
 
 from .baileys import plain, whole_number
 from .convert import Ignored, convert_message, unwrap
@@ -115,6 +115,8 @@ class _Webhook:
         name, data = self._name.lower().replace("_", ".").replace("-", "."), self._body.get("data")
         if name in _NO_OPS:
             return []
+        if isinstance(listed := pick(data, "messages"), list):
+            data = listed
         items = data if isinstance(data, list) else [data]
         return [event for item in items for event in self._one(name, item)]
 
@@ -262,9 +264,7 @@ class _Webhook:
             yield self._unknown("change without id", data)
             return
         place, from_me = read_chat(key, self._own), key.get("fromMe") is True
-        if place is None or (from_me and place[0] in self._own):
-            # To its author the chat is called after us, so it is not known whose chat this is;
-            # messages.update and messages.delete tell the same change from our side.
+        if place is None or (from_me and not self._is_our_view(place[0])):
             yield self._unknown("change without its chat", data)
         elif is_edit:
             event = self._edit(name, place, edited, data, from_me=from_me)
@@ -272,6 +272,14 @@ class _Webhook:
             yield replace(event, at=at) if at and isinstance(event, MessageEdited) else event
         else:
             yield MessageRevoked(name, place[0], self._now, place[1], from_me)
+
+    def _is_our_view(self, chat: Address) -> bool:
+        """Whether an "own" change is ours indeed: to every author a change is his own, and the chat is called after
+        the other end, which may be us, by phone or by a LID that is never told. Such a change is told once more from
+        our side, by messages.update or messages.delete."""
+        if self._name.lower().replace("_", ".") == "send.message.update" or chat.kind is AddressKind.GROUP:
+            return True
+        return chat.kind is AddressKind.PHONE and bool(self._own) and chat not in self._own
 
     def _deleted(self, data: dict[str, Any]) -> Iterator[ChannelEvent]:
         keys = data.get("keys") if isinstance(data.get("keys"), list) else [data.get("key") or data]

@@ -102,7 +102,9 @@ async def _media(media: Media, caption: str, target: dict[str, Any], source: Med
     file = await read_file(source, media)
     data, mime = base64.b64encode(file.data).decode(), media.mime_type or file.mime_type
     if media.kind == "voice":
-        return Request("/message/sendWhatsAppAudio", {**target, "audio": data, "encoding": not _is_opus(mime)})
+        # The gateway makes Opus of anything else.
+        is_opus = mime.startswith("audio/ogg") and "opus" in mime
+        return Request("/message/sendWhatsAppAudio", {**target, "audio": data, "encoding": not is_opus})
     if media.kind == "sticker":
         return Request("/message/sendSticker", {**target, "sticker": data})
     kind = _MEDIA_TYPES.get(media.kind)
@@ -112,10 +114,6 @@ async def _media(media: Media, caption: str, target: dict[str, Any], source: Med
     # The gateway believes the name's ending more than the stated type.
     body["fileName"] = _named(media.file_name or file.file_name or kind, mime)
     return Request("/message/sendMedia", {**body, "caption": caption} if caption else body)
-
-
-def _is_opus(mime: str) -> bool:
-    return mime.startswith("audio/ogg")
 
 
 def _named(name: str, mime: str) -> str:

@@ -189,7 +189,15 @@ class WppconnectGateway:
         alive = await ask(self._http, server, "GET", f"{path}/check-connection-session")
         if pick(alive, "status") is not True:
             return SessionChanged(SessionStatus.DISCONNECTED, now, "WPPConnect lost its browser: restart the number.")
-        return SessionChanged(status, now)
+        return SessionChanged(status, now, account=None if session.account else await self._account(server, path))
+
+    async def _account(self, server: Server, path: str) -> str | None:
+        """The paired number's JID: no webhook tells it."""
+        with suppress(GatewayRefusedError, GatewayUnavailableError):
+            jid = read_jid(pick(await ask(self._http, server, "GET", f"{path}/get-phone-number"), "response"))
+            if jid:
+                return str(jid)
+        return None
 
     async def control(self, session: SessionRef, wish: Wish) -> None:
         """Start, stop, restart, log out or delete the session."""

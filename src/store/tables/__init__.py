@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 from store.tables.accounts import LoginSession, Membership, Tenant, UserAccount
 from store.tables.conversations import (
     ChannelSession,
+    ConsentEntry,
     Contact,
     ContactAddress,
     Conversation,
@@ -27,7 +28,8 @@ from store.tables.knowledge import (
     PromptBundle,
 )
 from store.tables.templates import MessageTemplate
-from store.tables.work import Approval, Event, FunctionCall, Handoff, Suggestion, Turn
+from store.tables.webhooks import WebhookDelivery, WebhookEndpoint
+from store.tables.work import Approval, Event, FunctionCall, Handoff, IntentAutonomy, Suggestion, Turn
 
 metadata = SQLModel.metadata
 
@@ -40,6 +42,7 @@ __all__ = [
     "BusinessFunctionDeclaration",
     "BusinessRecord",
     "ChannelSession",
+    "ConsentEntry",
     "Contact",
     "ContactAddress",
     "Conversation",
@@ -48,6 +51,7 @@ __all__ = [
     "Handoff",
     "HeldEvent",
     "Intent",
+    "IntentAutonomy",
     "IntentExample",
     "KnowledgeChunk",
     "KnowledgeDocument",
@@ -66,5 +70,7 @@ __all__ = [
     "Tenant",
     "Turn",
     "UserAccount",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "metadata",
 ]

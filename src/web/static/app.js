@@ -24,7 +24,8 @@
     if (id) await htmx.ajax("GET", `/inbox/${id}/live`, { source: "#thread", target: "#thread", swap: "none" }).catch(() => {});
   });
   const refreshNumbers = coalesced(() => { htmx.trigger(document.body, "atende:numbers"); });
-  const refreshAll = () => { refreshList(); refreshNumbers(); refreshConversation(); document.dispatchEvent(new CustomEvent("atende:phone")); };
+  const refreshPolicy = coalesced(() => { htmx.trigger(document.body, "atende:policy"); });
+  const refreshAll = () => { refreshList(); refreshNumbers(); refreshPolicy(); refreshConversation(); document.dispatchEvent(new CustomEvent("atende:phone")); };
 
   // --- The websocket -------------------------------------------------------------------------------------------
   let lastEvent = Number(workspace?.dataset.lastEvent ?? 0);
@@ -50,6 +51,7 @@
       } else {
         if (event.kind.startsWith("message.")) document.dispatchEvent(new CustomEvent("atende:phone"));
         if (event.kind.startsWith("session.")) refreshNumbers();
+        if (/^(policy|autonomy)\./.test(event.kind)) refreshPolicy();
         refreshList();
         if (event.conversation_id === openConversation()) refreshConversation();
       }
@@ -182,6 +184,11 @@
     const edit = target.closest("[data-edit-suggestion]");
     if (edit) toggleEditing(edit.closest("[data-suggestion]"));
   });
+  // The explanation of a reply opens once it is there; a click beside it or Escape closes it.
+  document.body.addEventListener("htmx:afterSwap", ({ target }) => {
+    if (target.id === "why-content" && !one("#why").open) one("#why").showModal();
+  });
+  document.addEventListener("click", ({ target }) => { if (target.id === "why") target.close(); });
   function toggleEditing(card) {
     const editor = one("[data-draft-edited]", card);
     const editing = editor.hidden;

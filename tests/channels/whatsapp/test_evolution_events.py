@@ -366,9 +366,10 @@ def test_that_an_edit_is_told_with_its_own_time(kind: Any) -> None:
     assert one("send.message.update", own) == MessageEdited("3EB0Q", PHONE, "texto novo", AT, from_me=True)
 
 
-def test_that_a_change_as_its_author_sees_it_is_kept_since_the_chat_is_unknown() -> None:
+@pytest.mark.parametrize("chat", [OWN, LID_JID])  # a LID may be ours: nothing tells us which is
+def test_that_a_change_as_its_author_sees_it_is_kept_since_the_chat_is_unknown(chat: str) -> None:
     for change in ({"type": 14, "editedMessage": EDITED}, {"type": "REVOKE"}, {}):
-        event = one("messages.edited", {"key": {"remoteJid": OWN, "fromMe": True, "id": "3EB0Q"}, **change})
+        event = one("messages.edited", {"key": {"remoteJid": chat, "fromMe": True, "id": "3EB0Q"}, **change})
         assert isinstance(event, Unrecognised)
         assert event.name == "change without its chat"
 

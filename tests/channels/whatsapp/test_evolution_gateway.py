@@ -8,6 +8,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,15 @@ from channels.gateway import Gateway, GatewayRefusedError, NotOfferedError, Webh
 from channels.whatsapp.evolution import EvolutionGateway
 from domain.contents import Poll
 from domain.messages import Address, AddressKind, MediaReference, Outbound, SessionStatus
-from tests.channels.gateway_contract import PICTURE, WEBHOOK_URL, Files, GatewayContract, GatewaySubject, any_json
+from tests.channels.gateway_contract import (
+    PICTURE,
+    WEBHOOK_URL,
+    Files,
+    GatewayContract,
+    GatewaySubject,
+    any_json,
+    plain_client,
+)
 from tests.gateways.evolution_server import OWN, SECRET, EvolutionServer, Instance, refused
 from tests.gateways.stand_in import serving
 
@@ -56,7 +65,7 @@ async def server() -> AsyncIterator[EvolutionServer]:
 @pytest.fixture
 async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     monkeypatch.setenv("NO_PROXY", "*")  # the machine's proxy has no part in this
-    async with httpx.AsyncClient() as client:
+    async with plain_client() as client:
         yield client
 
 
@@ -81,8 +90,58 @@ def record(number: int, name: str, **fields: Any) -> dict[str, Any]:
     }
 
 
+def sample(event: str, data: Any) -> dict[str, Any]:
+    """A webhook as Evolution sends it."""
+    return {"event": event, "instance": "loja", "sender": OWN, "date_time": "2026-03-04T08:59:50.000Z", "data": data}
+
+
+CONTENTS = [
+    {"conversation": "oi", "messageContextInfo": {"deviceListMetadataVersion": 2}},
+    {
+        "imageMessage": {
+            "caption": "c",
+            "mimetype": "image/jpeg",
+            "fileLength": {"low": 7, "high": 0},
+            "mediaKey": {"0": 1},
+        }
+    },
+    {"ephemeralMessage": {"message": {"viewOnceMessageV2": {"message": {"audioMessage": {"ptt": True}}}}}},
+    {"pollUpdateMessage": {"pollCreationMessageKey": {"id": "3EB0P"}, "vote": {"selectedOptions": ["a"]}}},
+    {"reactionMessage": {"key": {"id": "3EB0Q"}, "text": "👍"}},
+    {"contactsArrayMessage": {"displayName": "2", "contacts": [{"displayName": "A", "vcard": "BEGIN:VCARD"}]}},
+    {"protocolMessage": {"type": 14, "key": {"id": "3EB0Q"}, "editedMessage": {"conversation": "novo"}}},
+]
+CHANGED_KEY = {"remoteJid": JID, "id": "3EB0Q", "fromMe": False}
+SAMPLES = [
+    *(
+        sample(
+            "messages.upsert",
+            {
+                "key": {"remoteJid": JID, "remoteJidAlt": "149000011210072@lid", "fromMe": False, "id": "3EB0A"},
+                "pushName": "Maria",
+                "message": content,
+                "contextInfo": {"stanzaId": "3EB0Q", "mentionedJid": [OWN], "externalAdReply": {"title": "x"}},
+                "messageTimestamp": 1772625590,
+                "pollUpdates": [{"name": "a", "voters": [JID]}],
+            },
+        )
+        for content in CONTENTS
+    ),
+    sample("messages.update", {"keyId": "3EB0Q", "remoteJid": JID, "fromMe": True, "status": "READ"}),
+    sample(
+        "messages.update", {**CHANGED_KEY, "keyId": "3EB0Q", "message": {"editedMessage": {"message": CONTENTS[0]}}}
+    ),
+    sample("messages.edited", {"key": CHANGED_KEY, "type": "MESSAGE_EDIT", "editedMessage": CONTENTS[0]}),
+    sample("messages.delete", {"key": CHANGED_KEY}),
+    sample("call", {"id": "CALL1", "from": JID, "status": "offer", "date": "2026-03-04T11:59:50.000Z"}),
+    sample("connection.update", {"state": "open", "statusReason": 200, "wuid": OWN}),
+    sample("qrcode.updated", {"qrcode": {"code": "2@abc"}}),
+]
+
+
 class TestEvolution(GatewayContract):
     secret_setting = "webhook_secret"
+    samples = SAMPLES
     webhooks = st.one_of(
         any_json(NAMES, VALUES),
         st.fixed_dictionaries({"event": st.sampled_from(EVENTS), "data": any_json(NAMES, VALUES)}),
@@ -219,6 +278,15 @@ async def test_that_an_error_told_with_200_is_an_error(server: EvolutionServer, 
         await gateway.control(server.session(), "start")
     with pytest.raises(NotOfferedError):
         await gateway.control(server.session(), "stop")
+
+
+async def test_that_the_status_tells_the_account_once(server: EvolutionServer, gateway: EvolutionGateway) -> None:
+    assert (await gateway.status(server.session())).account == OWN
+    known = replace(server.session(), account=OWN)
+    assert (await gateway.status(known)).account is None
+    server.answers(500, to="/fetchInstances")
+    unknown = await gateway.status(server.session())
+    assert (unknown.status, unknown.account) == (SessionStatus.CONNECTED, None)
 
 
 # Sending

@@ -18,7 +18,15 @@ from channels.gateway import Gateway, GatewayRefusedError, GatewayUnavailableErr
 from channels.whatsapp.wppconnect import WppconnectGateway
 from domain.contents import Choice, ContactCard, Edit, ListMenu, Media, Reaction, Revoke
 from domain.messages import Address, AddressKind, MediaReference, Outbound, SessionStatus
-from tests.channels.gateway_contract import PICTURE, WEBHOOK_URL, Files, GatewayContract, GatewaySubject, any_json
+from tests.channels.gateway_contract import (
+    PICTURE,
+    WEBHOOK_URL,
+    Files,
+    GatewayContract,
+    GatewaySubject,
+    any_json,
+    plain_client,
+)
 from tests.gateways.stand_in import serving
 from tests.gateways.wppconnect_server import OWN, SECRET, SECRET_KEY, TOKEN, Session, WppconnectServer
 
@@ -72,7 +80,7 @@ async def server() -> AsyncIterator[WppconnectServer]:
 @pytest.fixture
 async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     monkeypatch.setenv("NO_PROXY", "*")  # the machine's proxy has no part in this
-    async with httpx.AsyncClient() as client:
+    async with plain_client() as client:
         yield client
 
 
@@ -81,8 +89,38 @@ def gateway(http: httpx.AsyncClient) -> WppconnectGateway:
     return WppconnectGateway(http, Files(), send_timeout_seconds=1.0, ask_timeout_seconds=0.4)
 
 
+def sample(event: str, **data: Any) -> dict[str, Any]:
+    """A webhook as WPPConnect sends it."""
+    return {"event": event, "session": "loja", **data}
+
+
+LONG_ID = {"fromMe": True, "remote": {"_serialized": CHAT}, "id": "3EB0Q", "_serialized": f"true_{CHAT}_3EB0Q"}
+KINDS: list[dict[str, Any]] = [
+    {"type": "chat", "mentionedJidList": [OWN], "quotedMsgId": LONG_ID, "ctwaContext": {"title": "x"}},
+    {"type": "image", "mimetype": "image/png", "size": "7", "caption": "c", "fileUrl": "https://b.example/x"},
+    {"type": "multi_vcard", "vcardList": [{"displayName": "A", "vcard": "BEGIN:VCARD\nFN:A"}]},
+    {"type": "poll_creation", "pollName": "?", "pollOptions": [{"name": "a"}]},
+    {"type": "list_response", "listResponse": {"title": "a", "singleSelectReply": {"selectedRowId": "1"}}},
+    {"type": "location", "lat": 1.5, "lng": 2, "loc": "Loja"},
+]
+SAMPLES = [
+    *(
+        sample("onmessage", **{**kept(f"false_{CHAT}_3EB0A", 5), "sender": {"id": {"_serialized": CHAT}}, **k})
+        for k in KINDS
+    ),
+    sample("onreactionmessage", id=f"false_{CHAT}_3EB0R", msgId=LONG_ID, reactionText="👍", timestamp=1772625590),
+    sample("onpollresponse", msgId=LONG_ID, chatId=CHAT, selectedOptions=[{"name": "a"}], timestamp=1, sender=CHAT),
+    sample("onrevokedmessage", id=f"false_{CHAT}_3EB0V", refId=f"false_{CHAT}_3EB0Q", **{"from": CHAT}),
+    sample("onack", id=LONG_ID, ack=3, to=CHAT),
+    sample("incomingcall", id="CALL1", peerJid=CHAT, offerTime=1772625590, isGroup=True, groupJid="1-2@g.us"),
+    sample("qrcode", qrcode="AAAA", urlcode="2@abc"),
+    sample("status-find", status="inChat"),
+]
+
+
 class TestWppconnect(GatewayContract):
     secret_setting = "webhook_secret"
+    samples = SAMPLES
     webhooks = st.one_of(
         any_json(NAMES, VALUES),
         st.builds(
@@ -197,6 +235,11 @@ async def test_that_every_state_is_told(
 ) -> None:
     server.sessions["loja"] = session
     assert (await gateway.status(server.session())).status is status
+
+
+async def test_that_the_status_tells_the_account_once(server: WppconnectServer, gateway: WppconnectGateway) -> None:
+    assert (await gateway.status(replace(server.session(), account=None))).account == OWN
+    assert (await gateway.status(server.session())).account is None
 
 
 # Sending

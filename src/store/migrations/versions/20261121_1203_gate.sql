@@ -177,6 +177,16 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
      WHERE kind = of_kind AND created_at < now() - older_than ORDER BY id LIMIT at_most
 $$;
 
+-- Tenants in which something may have waited too long at the desk: a conversation nobody claimed, a suggestion nobody
+-- judged. How long is too long, each tenant says for itself.
+CREATE FUNCTION gate.tenants_at_the_desk(older_than interval)
+RETURNS TABLE (tenant_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT c.tenant_id FROM conversation c WHERE c.status = 'waiting'
+    UNION
+    SELECT s.tenant_id FROM suggestion s WHERE s.status = 'pending' AND s.created_at < now() - older_than
+$$;
+
 -- Events -------------------------------------------------------------------------------------------------------
 -- In the order of ids, only as far as no open transaction can still write an earlier one.
 CREATE FUNCTION gate.events_after(cursor_id bigint, at_most integer)
@@ -192,6 +202,31 @@ $$;
 CREATE FUNCTION gate.last_event_id()
 RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT coalesce(max(id), 0) FROM event WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
+$$;
+
+-- Webhooks out: endpoints with events to come, and deliveries that are due. Within a conversation the first attempts go
+-- in order; one that failed stands aside, and its sequence number tells the receiver.
+CREATE FUNCTION gate.webhooks_behind()
+RETURNS TABLE (tenant_id uuid, endpoint_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT w.tenant_id, w.id FROM webhook_endpoint w
+     WHERE w.state = 'active'
+       AND EXISTS (SELECT 1 FROM event e WHERE e.tenant_id = w.tenant_id AND e.id > w.cursor_id
+                      AND e.xid < pg_snapshot_xmin(pg_current_snapshot()))
+$$;
+
+CREATE FUNCTION gate.due_webhooks(at_most integer)
+RETURNS TABLE (tenant_id uuid, delivery_id bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT d.tenant_id, d.id
+      FROM webhook_delivery d JOIN webhook_endpoint w ON w.id = d.endpoint_id AND w.state = 'active'
+     WHERE d.state = 'pending' AND d.next_attempt_at <= now()
+       AND (d.claimed_until IS NULL OR d.claimed_until < now())
+       AND NOT EXISTS (SELECT 1 FROM webhook_delivery b
+                        WHERE b.endpoint_id = d.endpoint_id AND b.conversation_id = d.conversation_id
+                          AND b.state = 'pending' AND b.id < d.id
+                          AND (b.attempts = 0 OR b.claimed_until > now()))
+     ORDER BY d.next_attempt_at, d.id LIMIT at_most
 $$;
 
 -- Queue --------------------------------------------------------------------------------------------------------
@@ -259,5 +294,5 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, gate.switch_login, gate.close_login,
     gate.channel_session, gate.channel_sessions, gate.due_media, gate.recent_tenants, gate.lease_sessions, gate.release_sessions,
-    gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
-    gate.unsettled_approvals, gate.forgotten_conversations TO atende_app;
+    gate.tenants_at_the_desk, gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
+    gate.unsettled_approvals, gate.forgotten_conversations, gate.webhooks_behind, gate.due_webhooks TO atende_app;

@@ -1,0 +1,358 @@
+"""Values in a text, in a form in which equal ones are equal: amounts, dates, times, links, numbers that name something.
+
+Whatever is written here is found in replies and in their sources alike, so that "R$ 1.234,56" meets ``123456`` cents and
+"quarta que vem" meets an ISO date.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Literal
+
+from agent.claims_notation import (
+    AFTER,
+    AND_HALF,
+    CLOCK,
+    CODE,
+    CURRENCIES,
+    DAY,
+    EMAIL,
+    FIGURE_OR_WORD,
+    FIGURES,
+    FROM_DAY,
+    HALF,
+    HANDLE,
+    IDIOMS,
+    ISO,
+    LEAD,
+    LONE,
+    MARKED,
+    MARKER,
+    MONTH,
+    NAMED,
+    NAMED_ENGLISH,
+    NOON,
+    NTH,
+    NUMBER,
+    ONE,
+    ONLY_IN,
+    ORDINAL_DAYS,
+    PART,
+    PARTS,
+    PARTS_OF_DAY,
+    PERCENT,
+    PHONE,
+    RANGE,
+    RELATIVE,
+    SAID,
+    SHAPED,
+    SHORT_DAYS,
+    SPELLED_CLOCK,
+    SPOKEN_CODE,
+    STREET,
+    TIME,
+    UNIT_PATTERNS,
+    URL,
+    WEEKDAY,
+    WORDED,
+)
+from agent.claims_text import Folded
+from agent.dates import MONTH_OF, WEEKDAY_OF
+from agent.quantities import WORD_VALUES, read_amount
+
+ValueKind = Literal[
+    "url", "email", "handle", "money", "percent", "date", "weekday", "month", "time", "quantity", "phone", "code", "number",
+    "address", "name",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """``norm``: hundredths (amounts), (year or None, month, day), (year or None, month), weekday, minutes, or a text.
+
+    ``unit``: of a quantity, or the currency of money ("" where the text does not tell).
+    """
+
+    kind: ValueKind
+    start: int
+    end: int
+    norm: Any
+    unit: str = ""
+
+
+class _Found:
+    def __init__(self, length: int) -> None:
+        self.taken = bytearray(length + 1)
+        self.values: list[Value] = []
+
+    def add(self, kind: ValueKind, start: int, end: int, norm: Any, unit: str = "") -> None:
+        if start < end and not any(self.taken[start:end]):
+            self.taken[start:end] = b"\x01" * (end - start)
+            self.values.append(Value(kind, start, end, norm, unit))
+
+    def block(self, start: int, end: int) -> None:
+        self.taken[start:end] = b"\x01" * (end - start)
+
+
+def find_values(read: Folded, language: str, today: date) -> list[Value]:
+    """All values of a text, in order. A lone "um" or "one" is an article."""
+    text, found = read.text, _Found(len(read.text))
+    if not text:
+        return []
+    _names(read, found)
+    _no_values(text, language, found)
+    _amounts(text, language, found)
+    _days(text, language, today, found)
+    _times(text, language, found)
+    _measures(text, language, found)
+    if any(map(str.isdigit, text)):
+        _numbers_that_name(text, found)
+        for match in NUMBER.finditer(text):
+            found.add("number", match.start(), match.end(), _hundredths(read_amount(match["amount"], language)))
+    for match in WORDED.finditer(text):
+        amount = spelled(match["words"], language)
+        if amount is not None and match["words"] not in LONE:
+            found.add("number", match.start(), match.end(), amount * 100)
+    return sorted(found.values, key=lambda value: value.start)
+
+
+def _no_values(text: str, language: str, found: _Found) -> None:
+    """Figures and number words that count nothing: idioms, the numbers of a list."""
+    for match in IDIOMS.finditer(text):
+        found.block(match.start(), match.end())
+    for match in MARKER.finditer(text):
+        found.block(match.start(1), match.end(1))
+    if language != "es":
+        for match in re.finditer(r"\bdos\b", text):  # "of the" in Portuguese, two in Spanish
+            found.block(match.start(), match.end())
+
+
+def _numbers_that_name(text: str, found: _Found) -> None:
+    for match in PHONE.finditer(text):
+        plain = re.sub(r"\D", "", match[0])
+        if len(plain) >= 8:
+            found.add("phone", match.start(), match.end(), plain)
+    for match in CODE.finditer(text):
+        code = match[0].strip("#./- ")
+        if not re.fullmatch(r"\d{1,3}(?:a|o|st|nd|rd|th|x|h)", code):
+            end = match.start() + len(match[0].rstrip("./-"))
+            found.add("code", match.start(), end, re.sub(r"[^a-z0-9]", "", code))
+
+
+def spelled(words: str, language: str) -> int | None:
+    """What number words mean ("dois mil e quinhentos" → 2500); None where they are other words in ``language``."""
+    total = current = 0
+    parts = [part for part in re.split(r"[\s-]+", words) if part not in {"e", "y", "and"}]
+    if len(parts) == 1 and ONLY_IN.get(parts[0], language) not in {language, ""}:
+        return None
+    if parts == ["mil"]:
+        return None
+    for part in parts:
+        if part == "mil":
+            total, current = total + max(1, current) * 1000, 0
+        else:
+            current += WORD_VALUES.get(part, 0)
+    return total + current
+
+
+def _hundredths(amount: float) -> int:
+    return round(amount * 100)
+
+
+def _names(read: Folded, found: _Found) -> None:
+    text = read.text
+    if "@" in text:
+        for match in EMAIL.finditer(text):
+            found.add("email", match.start(), match.end(), match[0].rstrip("."))
+        for match in HANDLE.finditer(text):
+            found.add("handle", match.start(), match.end(), match[0].rstrip("."))
+    if "." in text:
+        for match in URL.finditer(text):
+            address = match[0].rstrip(".,;:!?")
+            found.add("url", match.start(), match.start() + len(address), plain_url(address))
+    for match in SHAPED.finditer(text):
+        found.add("code", match.start(), match.end(), re.sub(r"\D", "", match[0]))
+    for match in SPOKEN_CODE.finditer(read.capital):
+        if match["code"].isupper():
+            found.add("code", match.start("code"), match.end("code"), match["code"].lower())
+    for match in STREET.finditer(read.capital):
+        found.add(
+            "address", match.start(), match.end(), re.sub(r"[^a-z ]", "", text[match.start() : match.end()]).strip()
+        )
+
+
+def plain_url(address: str) -> str:
+    return re.sub(r"^(?:https?://)?(?:www\.)?", "", address).rstrip("/")
+
+
+def _amounts(text: str, language: str, found: _Found) -> None:
+    for pattern in (MARKED, AFTER):
+        for match in pattern.finditer(text):
+            sign = re.sub(r"\s", "", match["sign"])
+            amount = read_amount(match["amount"], language) * (1000 if match["mil"] else 1)
+            if CURRENCIES.get(sign) == "c":
+                amount /= 100
+            found.add("money", match.start(), match.end(), _hundredths(amount), CURRENCIES.get(sign, "").strip("c"))
+    for match in PERCENT.finditer(text):
+        value = read_amount(match["amount"], language) if match["amount"] else spelled(match["words"], language)
+        if value is not None:
+            found.add("percent", match.start(), match.end(), _hundredths(value))
+    for match in SAID.finditer(text):
+        whole = spelled(match["amount"], language)
+        if whole is None:
+            continue
+        cents = match["cents"] or "0"
+        parts = int(cents) if cents.isdigit() else spelled(cents, language) or 0
+        unit = CURRENCIES.get(match["sign"], "")
+        found.add("money", match.start(), match.end(), whole if unit == "c" else whole * 100 + parts, unit.strip("c"))
+
+
+def _days(text: str, language: str, today: date, found: _Found) -> None:
+    _dates_in_figures(text, language, found)
+    _dates_with_names(text, found)
+    for pattern, days in RELATIVE:
+        for match in pattern.finditer(text):
+            day = today + timedelta(days=days)
+            found.add("date", match.start(), match.end(), (day.year, day.month, day.day))
+    _weekdays(text, found)
+    for match in DAY.finditer(text):
+        if 1 <= int(match["d"]) <= 31:
+            found.add("date", match.start("d"), match.end("d"), (None, None, int(match["d"])))
+
+
+def _dates_in_figures(text: str, language: str, found: _Found) -> None:
+    for match in ISO.finditer(text):
+        if match["d"]:
+            found.add("date", match.start(), match.end(), (int(match["y"]), int(match["m"]), int(match["d"])))
+        else:
+            found.add("month", match.start(), match.end(), (int(match["y"]), int(match["m"])))
+    for match in FIGURES.finditer(text):
+        day, month = int(match["a"]), int(match["b"])
+        if match["mark"] != "/" and match["y"] is None:
+            continue
+        if (language == "en" or month > 12) and day <= 12:
+            day, month = month, day
+        if 1 <= month <= 12 and 1 <= day <= 31:
+            found.add("date", match.start(), match.end(), (_year(match["y"]), month, day))
+    for match in FROM_DAY.finditer(text):
+        month = int(match["m"]) if match["m"] else MONTH_OF[match["name"]]
+        if 1 <= int(match["d"]) <= 31 and 1 <= month <= 12:
+            found.add("date", match.start("d"), match.end("d"), (None, month, int(match["d"])))
+
+
+def _dates_with_names(text: str, found: _Found) -> None:
+    for pattern in (NAMED, NAMED_ENGLISH):
+        for match in pattern.finditer(text):
+            day = 1 if not match["d"].isdigit() else int(match["d"])
+            if 1 <= day <= 31:
+                found.add("date", match.start(), match.end(), (_year(match["y"]), MONTH_OF[match["m"]], day))
+    for match in re.finditer(rf"\b(?P<m>{MONTH})\b(?:(?: de | del |/| )(?P<y>20\d\d))?", text):
+        if (len(match["m"]) > 3 and match["m"] not in {"sept"}) or match["y"]:
+            found.add("month", match.start(), match.end(), (_year(match["y"]), MONTH_OF[match["m"]]))
+    for match in re.finditer(r"(?<![\d/])(?P<m>0[1-9]|1[0-2])/(?P<y>20\d\d)(?!\d)", text):
+        found.add("month", match.start(), match.end(), (int(match["y"]), int(match["m"])))
+
+
+def _weekdays(text: str, found: _Found) -> None:
+    for match in WEEKDAY.finditer(text):
+        name = match["day"].removesuffix("s") if match["day"] not in WEEKDAY_OF else match["day"]
+        lead = LEAD.search(text[max(0, match.start() - 12) : match.start()])
+        doubtful = name in ORDINAL_DAYS or name in SHORT_DAYS or name in {"mon", "tue", "wed", "thu", "fri"}
+        if match["thing"] or (doubtful and not match["feira"] and not lead):
+            continue
+        if name in SHORT_DAYS and not re.match(r"[.,/ :)-]", text[match.end() : match.end() + 1] or " "):
+            continue
+        found.add("weekday", match.start(), match.end(), SHORT_DAYS.get(name, WEEKDAY_OF.get(name)))
+
+
+def _year(year: str | None) -> int | None:
+    return None if year is None else int(year) + (2000 if len(year) == 2 else 0)
+
+
+"""Minutes after the hour in words."""
+
+
+def _times(text: str, language: str, found: _Found) -> None:
+    for match in RANGE.finditer(text):
+        found.add("time", match.start("h"), match.end("h"), (int(match["h"]) % 24 * 60,), "range")
+    for match in TIME.finditer(text):
+        minutes = int(match["h"]) * 60 + int(match["hm"] or match["m"] or 0)
+        loose = minutes < (780 if language == "en" else 420)
+        found.add("time", match.start(), match.end(), _halves(minutes, match["half"], loose=loose))
+    for match in CLOCK.finditer(text):
+        hour = int(match["h"]) if match["h"].isdigit() else spelled(match["h"], language)
+        bare = match["h"] in LONE and not match["half"]
+        if hour is None or match["not"] or hour > 24 or bare:
+            continue
+        said = match["m"] or ""
+        minutes = int(said) if said.isdigit() else PARTS.get(said, 0)
+        start = match.start("h")
+        found.add("time", start, match.end(), _halves(hour * 60 + minutes, match["half"], loose=hour <= 12))
+    for match in SPELLED_CLOCK.finditer(text):
+        hour = spelled(match["h"], language)
+        if hour is not None and 1 <= hour <= 12:
+            minutes = PARTS.get(match["m"] or "", 0)
+            found.add("time", match.start(), match.end(), _halves(hour * 60 + minutes, match["half"], loose=False))
+    for match in PART.finditer(text):
+        found.add("time", match.start(), match.end(), PARTS_OF_DAY[match.lastgroup or ""], "part")
+    for match in NOON.finditer(text):
+        found.add("time", match.start(), match.end(), (720 if match["noon"] else 0,))
+
+
+def _halves(minutes: int, half: str | None, *, loose: bool) -> tuple[int, ...]:
+    """The minutes of the day that are meant: two of them where the text leaves the half of the day open."""
+    said = (half or "").replace(".", "").strip()
+    if said.startswith("p") or said.endswith(("tarde", "noite", "noche", "afternoon", "evening")):
+        return (minutes if minutes >= 720 else minutes + 720,)
+    if said:
+        return (minutes % 720,)
+    return (minutes, minutes + 720) if loose and minutes < 720 else (minutes % 1440,)
+
+
+def _measures(text: str, language: str, found: _Found) -> None:
+    for match in NTH.finditer(text):
+        found.add(
+            "quantity", match.start(), match.end(), {"p": 100, "f": 100, "s": 200, "t": 300}[match["n"][0]], "nth"
+        )
+    for match in HALF.finditer(text):
+        found.add("quantity", match.start(), match.end(), 3000, "minute")
+    for match in ONE.finditer(text):
+        unit = _unit(text, match.end())
+        if unit:
+            more = AND_HALF.match(text, unit[1])
+            amount, end = (150, more.end()) if more else (100, unit[1])
+            found.add("quantity", match.start() + (match[0][:1] == " "), end, amount, unit[0])
+    for match in _numbers(text):
+        unit = _unit(text, match.end())
+        if unit is None:
+            continue
+        word = match[0]
+        amount = _hundredths(read_amount(word, language)) if word[0].isdigit() else (spelled(word, language) or 0) * 100
+        end = unit[1]
+        more = AND_HALF.match(text, end)
+        if more:
+            amount, end = amount + 50, more.end()
+        if amount:
+            found.add("quantity", match.start(), end, amount, unit[0])
+    for match in re.finditer(
+        r"(?<![\w.,/])(?P<a>\d{1,3})(?= ?(?:a|ou|o|to|or|e|y|-|–|ate) ?\d{1,3} ?(?P<u>[a-z]{1,12}(?: uteis| habiles| days)?))",
+        text,
+    ):
+        unit = _unit(f" {match['u']} ", 0)
+        if unit:
+            found.add("quantity", match.start(), match.end(), int(match["a"]) * 100, unit[0])
+
+
+def _numbers(text: str) -> Iterator[re.Match[str]]:
+    return FIGURE_OR_WORD.finditer(text)
+
+
+def _unit(text: str, position: int) -> tuple[str, int] | None:
+    for unit, pattern in UNIT_PATTERNS:
+        match = pattern.match(text, position)
+        if match:
+            return unit, match.end()
+    return None
