@@ -83,7 +83,6 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
             policy_router(KillSwitch(db, wakeup), Autonomy(db, wakeup)),
             endpoints_router(hooks),
             media_router(media.store, Attachments(db, media, offers)),
-            endpoints_router(hooks),
         ]
         await _settle_in(webhooks)
         background += [asyncio.create_task(every(_DRAIN_SECONDS, webhooks.drain))]
