@@ -24,9 +24,9 @@ from uuid import UUID
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import aiohttp
-
 from bench.deliveries import PROFILES, Delivery, Profile
 from bench.pipeline import PORT, Bench, cpu, percentile, wait_for
+
 from store.embedded import EmbeddedPostgres
 
 CONNECTIONS = 32
@@ -48,11 +48,11 @@ async def post(http: aiohttp.ClientSession, delivery: Delivery) -> None:
 
 
 async def measure(
-    bench: Bench, http: aiohttp.ClientSession, web: Any, profile: Profile, number: UUID, chosen: Any
+    bench: Bench, http: aiohttp.ClientSession, web: Any, source: Iterator[Delivery], chosen: Any
 ) -> dict[str, Any]:
     """The two figures of one provider."""
-    source = deliveries(profile, number)
-    await asyncio.gather(*(post(http, next(source)) for _ in range(CONTACTS)))  # contacts and conversations exist now
+    for _ in range(CONTACTS // CONNECTIONS + 1):  # contacts and conversations exist from now on
+        await asyncio.gather(*(post(http, next(source)) for _ in range(CONNECTIONS)))
     took: list[float] = []
     before, end = (cpu(web), bench.postgres_cpu()), time.perf_counter() + chosen.seconds
 
@@ -112,7 +112,7 @@ async def main() -> None:
             await bench.prepare()
             with bench.process("web") as web:
                 await wait_for(f"http://127.0.0.1:{PORT}/healthz")
-                connector = aiohttp.TCPConnector(limit=0)
+                connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)  # shorter than the server's
                 async with aiohttp.ClientSession(f"http://127.0.0.1:{PORT}", connector=connector) as http:
                     for provider in chosen.provider or sorted(PROFILES):
                         (row,) = await bench.sql(
@@ -122,7 +122,7 @@ async def main() -> None:
                             provider,
                             json.dumps(PROFILES[provider].config),
                         )
-                        figures = await measure(bench, http, web, PROFILES[provider], row["id"], chosen)
+                        figures = await measure(bench, http, web, deliveries(PROFILES[provider], row["id"]), chosen)
                         results[provider] = figures
                         print(provider, json.dumps(figures), file=sys.stderr, flush=True)
         finally:

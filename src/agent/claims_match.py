@@ -15,7 +15,7 @@ from agent.claims_values import Value
 NUMERIC: Final = frozenset({"money", "percent", "number", "quantity"})
 _TO_MINUTES: Final = {"minute": 1, "hour": 60, "day": 1440, "week": 10080}
 _TO_MONTHS: Final = {"month": 1, "year": 12}
-_SPECIFIC: Final = frozenset(["freight", "discount", "refund", "fine", "interest", "deposit", "installment", "fee", "cashback", "tax"])
+_SPECIFIC: Final = frozenset("freight discount refund fine interest deposit installment fee cashback tax".split())
 _AMOUNT_ROLES: Final = _SPECIFIC | {"total", "price", "balance"}
 _DAY_ROLES: Final = {
     "expire": "due", "deadline": "due", "deliver": "arrive", "arrive": "arrive", "ship": "ship", "pay": "pay", "refund": "refund",
@@ -164,6 +164,10 @@ def _derived(value: Value, index: Index, also: list[Value]) -> str | None:
         return _computed(value, index, also)
     if value.kind in {"date", "weekday", "month"}:
         return next((ref for day, ref in _days(index) if same(value, _as_value(day))), None)
+    if value.kind == "time" and value.unit != "part":  # "1h30" may also be how long something takes
+        long = _hours(min(value.norm), index)
+        if long:
+            return long
     if value.kind == "time":
         return next((ref for minutes, ref in _moments(index) if minutes in value.norm), None)
     if value.kind in {"code", "number"} and len(str(value.norm)) >= 3:

@@ -12,6 +12,7 @@ import typer
 
 from app.number_commands import commands as number_commands
 from app.number_commands import quarantine as quarantine_commands
+from app.policy_commands import commands as policy_commands
 from app.template_commands import commands as template_commands
 from app.webhook_commands import commands as webhook_commands
 from domain.errors import AtendeError
@@ -34,6 +35,7 @@ cli.add_typer(number_commands, name="number")
 cli.add_typer(number_commands, name="session", hidden=True)  # the number's name in the glossary
 cli.add_typer(quarantine_commands, name="quarantine")
 cli.add_typer(template_commands, name="templates")
+cli.add_typer(policy_commands, name="policy")
 cli.add_typer(webhook_commands, name="webhook")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data are kept (ATENDE_DATA_DIR).")]

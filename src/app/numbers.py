@@ -124,7 +124,7 @@ def _explain(number: numbers.Number, *, drawn: bool) -> None:
 
 
 async def tenants_named(url: str, slug: str | None) -> list[tuple[UUID, str]]:
-    """All tenants, or the one of this name. Raises NotFoundError."""
+    """(id, slug) of one tenant, or of all. Raises NotFoundError."""
     owner = await asyncpg.connect(url)  # the list is closed to the application's own role
     try:
         rows = await owner.fetch("SELECT tenant_id, slug FROM gate.list_tenants()")

@@ -16,6 +16,7 @@ from app.process import settle_heap
 from app.settings import Settings, make_data_dir
 from flows.approvals import Approvals
 from flows.attachments import Attachments, Offers
+from flows.autonomy import Autonomy
 from flows.desk import Desk
 from flows.gateway_numbers import GatewayNumbers
 from flows.gateways import gateway_client, open_gateways
@@ -25,6 +26,7 @@ from flows.outgoing_webhooks import OutgoingWebhooks
 from flows.quarantine import Quarantine
 from flows.sessions import Numbers
 from flows.simulator import SimulatedPhones
+from flows.stopping import KillSwitch
 from flows.webhooks import Webhooks
 from store.database import Database
 from store.journal import Journal
@@ -36,6 +38,7 @@ from web.doors import simulator_router
 from web.endpoints import endpoints_router
 from web.media import media_router
 from web.numbers import gateways_router, numbers_router
+from web.policy import policy_router
 from web.services import Access, Demo, DemoLogin, Services
 from web.webhooks import webhook_router
 
@@ -71,14 +74,15 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
         webhooks = Webhooks(db, inbound, gateways, journal, media)
         offers = Offers(gateways)
         routers = [
+            webhook_router(webhooks),
             gateways_router(
                 GatewayNumbers(db, inbound, wakeup, gateways, webhook_address(settings)),
                 Quarantine(db, inbound, gateways, media),
             ),
             numbers_router(Numbers(db, wakeup)),
-            webhook_router(webhooks),
-            media_router(media.store, Attachments(db, media, offers)),
+            policy_router(KillSwitch(db, wakeup), Autonomy(db, wakeup)),
             endpoints_router(hooks),
+            media_router(media.store, Attachments(db, media, offers)),
         ]
         await _settle_in(webhooks)
         background += [asyncio.create_task(every(_DRAIN_SECONDS, webhooks.drain))]

@@ -21,7 +21,7 @@ from agent.language_model import ModelClients, ModelSettings
 from app.process import settle_heap
 from channels.simulator import SimulatorSender
 from channels.whatsapp.cloud_api import CloudApiGateway
-from flows import housekeeping
+from flows import attendance, housekeeping
 from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
 from flows.gateways import gateway_client, open_gateways
@@ -114,6 +114,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     every(1, fetching.run_due),
                     every(600, lambda: templates.sync_all(older_than=TEMPLATES_STAY_FRESH)),
                     every(1, reconciliation.run_due),
+                    every(15, lambda: attendance.keep_appointments(db, wakeup)),
                 )
             ]
             try:

@@ -22,7 +22,7 @@ from channels.base import (
 from domain.contents import Content, Media, from_json
 from domain.messages import Address, Outbound, Sent
 from domain.text import storable_key
-from flows import observed, receipts, sessions
+from flows import observed, receipts, sessions, stopping
 from store import conversations, outbox, turns
 from store.database import Database, Row
 from store.jobs import TURNS, enqueue_turn
@@ -138,8 +138,15 @@ class Delivery:
                     return None
             row = await outbox.claim(tx, outbox_id, lease=lease, pace=route.pace)
             is_stale = row is None and await outbox.is_stale(tx, outbox_id)
+            barred = row is not None and row["barred"] is not None
+            waits = row is not None and barred and await stopping.offer_instead(tx, row)
         if is_stale:
             await self._void_stale(tenant_id, conversation_id)
+        if waits:
+            self._wakeup.turn_waits(TURNS)
+        if barred:
+            self._wakeup.signal(EVENTS, OUTBOX)
+            return None
         return row
 
     async def _void_stale(self, tenant_id: UUID, conversation_id: UUID) -> None:

@@ -349,6 +349,16 @@ class GatewayContract(SenderContract):
             await subject.gateway.send(subject.session, self.message(subject))
         assert datetime.now(UTC) - before < timedelta(seconds=subject.gateway.send_timeout_seconds + 3)
 
+    async def test_that_a_late_answer_counts_and_one_too_late_leaves_it_uncertain(
+        self, subject: GatewaySubject
+    ) -> None:
+        subject.far.answers_late(0.2)
+        assert (await subject.gateway.send(subject.session, self.message(subject))).provider_id
+        subject.far.answers_late(subject.gateway.send_timeout_seconds + 1)
+        with pytest.raises(SendUncertainError):
+            await subject.gateway.send(subject.session, self.message(subject))
+        assert len(subject.arrived()) == 2
+
     @pytest.mark.parametrize("status", [401, 429, 500, 502, 302])
     async def test_that_a_refusal_is_one_of_the_three_errors(self, subject: GatewaySubject, status: int) -> None:
         subject.far.answers(status, {"message": "no"}, headers={"Retry-After": "7"})

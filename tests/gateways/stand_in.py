@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -41,6 +41,7 @@ class StandIn:
     fate: Handler | None = None
     fate_for: str = "/"
     base_url: str = ""
+    late_seconds: float = 0.0
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
     def application(self) -> web.Application:
@@ -81,9 +82,13 @@ class StandIn:
 
         self.fate, self.fate_for = answer, to
 
+    def answers_late(self, seconds: float) -> None:
+        """Do what is asked at once, and tell it later."""
+        self.late_seconds = seconds
+
     def behaves(self) -> None:
         """Be a well-behaved gateway again."""
-        self.fate = None
+        self.fate, self.late_seconds = None, 0.0
 
     async def answered(
         self, request: web.Request, handler: Handler, shape: Mapping[str, Any] | None
@@ -102,7 +107,11 @@ class StandIn:
         self.violations += [f"{request.method} {request.path}: {problem}" for problem in found]
         if self.fate is not None and self.fate_for in request.path:
             return await self.fate(seen)
-        return await handler(seen)
+        answer = await handler(seen)
+        if self.late_seconds:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.release.wait(), self.late_seconds)
+        return answer
 
     def route(
         self, application: web.Application, method: str, path: str, handler: Handler, shape: Mapping[str, Any] | None

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from .published import ANYTHING, AnyOf, Operation
-from .recording import Asked, StandIn
+from .recording import Asked, PublishedStandIn
 
 _TO: dict[str, Any] = {"chatId!": str, "session!": str}
 _ANSWER = {**_TO, "reply_to": str}
@@ -33,7 +33,7 @@ _CONFIG = {
     "debug": bool,
     "ignore": ANYTHING,
     "client": ANYTHING,
-    "noweb": {"store": {"enabled": bool, "fullSync": bool}, "markOnline": bool},
+    "noweb": {"store": {"enabled!": bool, "fullSync!": bool}, "markOnline!": bool},
     "gows": ANYTHING,
     "webjs": ANYTHING,
     "webhooks": [_HOOK],
@@ -107,7 +107,7 @@ EVENTS = frozenset(
 )  # fmt: skip
 
 
-class WahaServer(StandIn):
+class WahaServer(PublishedStandIn):
     """One server with its sessions. ``events``: those it knows, as older versions know fewer."""
 
     operations = OPERATIONS
@@ -145,7 +145,7 @@ class WahaServer(StandIn):
         method, path = asked.name.split()
         if path.startswith("/api/sessions"):
             return self._sessions(method, path, asked)
-        named = asked.steps.get("session") or (asked.body or {}).get("session") or asked.query.get("session", "")
+        named = asked.match.get("session") or (asked.body or {}).get("session") or asked.query.get("session", "")
         session = self.sessions.get(named)
         if session is None:
             return _said(404, "Session not found")
@@ -175,7 +175,7 @@ class WahaServer(StandIn):
                 return _said(422, f"Session '{asked.body['name']}' already exists. Use PUT to update it.")
             self.start(asked.body["name"], "STARTING", config=config)
             return web.json_response(self.sessions[asked.body["name"]], status=201)
-        session = self.sessions.get(unquote(asked.steps["session"]))
+        session = self.sessions.get(unquote(asked.match["session"]))
         if session is None:
             return _said(404, "Session not found")
         if method == "PUT":
@@ -193,7 +193,7 @@ class WahaServer(StandIn):
         return web.json_response({"value": self.code} if path.endswith("/qr") else {"code": "ABCD-1234"})
 
     def _lid(self, asked: Asked) -> web.Response:
-        name = unquote(asked.steps.get("lid") or asked.steps["phoneNumber"])
+        name = unquote(asked.match.get("lid") or asked.match["phoneNumber"])
         for lid, phone in self.lids.items():
             if name in (lid, phone):
                 return web.json_response({"lid": lid, "pn": phone})
@@ -207,14 +207,14 @@ class WahaServer(StandIn):
                 for chat, kept in self.stored.items()
             ]
             return web.json_response(rows[offset : offset + limit])
-        chat = unquote(asked.steps["chatId"])
+        chat = unquote(asked.match["chatId"])
         if path.endswith("/messages"):
             since = int(asked.query.get("filter.timestamp.gte", 0))
             kept = [m for m in self.stored.get(chat, []) if m["timestamp"] >= since]
             rows = sorted(kept, key=lambda m: -float(m["timestamp"]))
             return web.json_response(rows[offset : offset + limit])
         if method == "GET":
-            name = unquote(asked.steps["messageId"])
+            name = unquote(asked.match["messageId"])
             found = next((m for m in self.stored.get(chat, []) if m["id"] == name), None)
             return _said(404, "Message not found") if found is None else web.json_response(found)
         return self._taken(asked, chat, 200)

@@ -26,10 +26,12 @@ from domain.messages import Address, AddressKind
 from flows import decisions
 from flows.approvals import Approvals
 from flows.attachments import Offers
+from flows.autonomy import Autonomy
 from flows.desk import Desk
 from flows.inbound import Inbound
 from flows.outgoing_webhooks import OutgoingWebhooks
 from flows.sessions import Numbers
+from flows.stopping import KillSwitch
 from store import conversations
 from store.database import Database
 from store.wakeup import EVENTS, Wakeup
@@ -37,6 +39,7 @@ from tests.database import Number, make_number
 from web.application import create_app
 from web.endpoints import endpoints_router
 from web.numbers import numbers_router
+from web.policy import policy_router
 from web.services import Access, Demo, DemoLogin, Services
 
 PASSWORD = "correct horse"
@@ -136,6 +139,7 @@ async def running_site(
         routers=(
             endpoints_router(OutgoingWebhooks(db, wakeup, ("127.0.0.1",))),
             numbers_router(Numbers(db, wakeup)),
+            policy_router(KillSwitch(db, wakeup), Autonomy(db, wakeup)),
             *routers,
         ),
     )

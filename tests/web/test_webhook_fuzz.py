@@ -8,9 +8,9 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
-
 from bench.campaign import Ground
 from bench.deliveries import PROFILES
+
 from flows.gateways import FACTORIES
 from tests.database import make_number
 from tests.web.part import running_web

@@ -122,11 +122,12 @@ class EvolutionGateway:
         secret = config.get("webhook_secret")
         if not isinstance(secret, str) or not secret:
             return False
+        known = secret.encode("utf-8", "replace")
         stated = delivery.headers.get(HEADER, "")
         scheme, _, token = delivery.headers.get("authorization", "").strip().partition(" ")
         bearer = token.strip() if scheme.lower() == "bearer" else ""
-        same = [hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode()) for given in (stated, bearer)]
-        return any([*same, is_valid(bearer, secret, leeway_seconds=_TOKEN_LEEWAY_SECONDS)])
+        same = [hmac.compare_digest(given.encode("utf-8", "replace"), known) for given in (stated, bearer)]
+        return any([*same, is_valid(bearer, known, leeway_seconds=_TOKEN_LEEWAY_SECONDS)])
 
     def parse(self, body: object, session: SessionRef) -> list[ChannelEvent]:
         """See evolution_events."""
@@ -337,12 +338,14 @@ class EvolutionGateway:
             records = pick(listed, "messages", "records")
             if not isinstance(records, list):
                 raise GatewayUnavailableError(f"{server.name} does not list its messages.")
-            for record in records:
-                message = parse_message(record, session, received_at=now)
-                if message is not None and message.sent_at >= since:
+            messages = [one for record in records if (one := parse_message(record, session, received_at=now))]
+            for message in messages:
+                if message.sent_at >= since:
                     found.setdefault((message.chat, message.provider_id), message)
             pages = pick(listed, "messages", "pages")
-            if not records or not isinstance(pages, int) or page >= pages:
+            # Newest first: a server that does not know the limits is not read to its first day.
+            is_past = bool(messages) and all(one.sent_at < since for one in messages)
+            if not records or is_past or not isinstance(pages, int) or page >= pages:
                 break
         for message in sorted(found.values(), key=lambda one: one.sent_at):
             yield message

@@ -308,8 +308,19 @@ class WahaGateway:
         server, name = server_of(session.config), name_of(session)
         listed = await waha_history.chats(self._http, server, name, since)
         for chat in dict.fromkeys([*listed, *chats]):
+            phone = await self._phone_of(session, chat)
             async for message in waha_history.messages(self._http, server, name, chat, since):
-                yield message
+                if phone is not None and phone not in (message.chat, *message.alternates):
+                    yield replace(message, alternates=(*message.alternates, phone))
+                else:
+                    yield message
+
+    async def _phone_of(self, session: SessionRef, chat: Address) -> Address | None:
+        """The phone of a chat that is named by its LID, so that one person's chats meet; a courtesy."""
+        try:
+            return await self.other_name(session, chat) if chat.kind is AddressKind.LID else None
+        except (GatewayRefusedError, GatewayUnavailableError):
+            return None
 
 
 def _is_our_reaction(body: object) -> bool:

@@ -24,7 +24,7 @@ OLDER_EVENTS = ("message.any", "message.ack", "message.reaction", "message.revok
 """For servers that refuse the whole list because of a name they do not know."""
 
 _RETRIES = {"policy": "exponential", "delaySeconds": 2, "attempts": 15}
-_NEW = {"noweb": {"store": {"enabled": True, "fullSync": False}}}
+_NEW = {"noweb": {"markOnline": True, "store": {"enabled": True, "fullSync": False}}}
 """Without its store NOWEB can tell neither chats nor messages."""
 
 

@@ -115,7 +115,7 @@ class WppconnectGateway:
         secret = config.get("webhook_secret")
         if not isinstance(secret, str) or not secret:
             return False
-        return hmac.compare_digest(delivery.path_secret.encode("utf-8", "replace"), secret.encode())
+        return hmac.compare_digest(delivery.path_secret.encode("utf-8", "replace"), secret.encode("utf-8", "replace"))
 
     def parse(self, body: object, session: SessionRef) -> list[ChannelEvent]:
         """See wppconnect_events."""

@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 from store.tables.accounts import LoginSession, Membership, Tenant, UserAccount
 from store.tables.conversations import (
     ChannelSession,
+    ConsentEntry,
     Contact,
     ContactAddress,
     Conversation,
@@ -28,7 +29,7 @@ from store.tables.knowledge import (
 )
 from store.tables.templates import MessageTemplate
 from store.tables.webhooks import WebhookDelivery, WebhookEndpoint
-from store.tables.work import Approval, Event, FunctionCall, Handoff, Suggestion, Turn
+from store.tables.work import Approval, Event, FunctionCall, Handoff, IntentAutonomy, Suggestion, Turn
 
 metadata = SQLModel.metadata
 
@@ -41,6 +42,7 @@ __all__ = [
     "BusinessFunctionDeclaration",
     "BusinessRecord",
     "ChannelSession",
+    "ConsentEntry",
     "Contact",
     "ContactAddress",
     "Conversation",
@@ -49,6 +51,7 @@ __all__ = [
     "Handoff",
     "HeldEvent",
     "Intent",
+    "IntentAutonomy",
     "IntentExample",
     "KnowledgeChunk",
     "KnowledgeDocument",

@@ -107,6 +107,7 @@ def test_that_a_missing_time_is_the_time_of_arrival_and_never_the_envelope_s() -
         ({"remoteJid": JID, "remoteJidAlt": JID}, PHONE, ()),  # 2.3.7 overwrites the one with the other
         ({"remoteJid": "5511990001111:12@s.whatsapp.net"}, PHONE, (LID,)),
         ({"remoteJidAlt": OWN}, PHONE, ()),
+        ({"remoteJid": LID_JID, "remoteJidAlt": OWN}, LID, ()),
     ],
 )
 def test_that_a_lid_and_a_phone_are_two_names_of_one_contact(
@@ -363,6 +364,8 @@ def test_that_an_edit_is_told_with_its_own_time(kind: Any) -> None:
     data = {"key": key, "type": kind, "editedMessage": EDITED, "timestampMs": str(SECONDS * 1000)}
     assert one("messages.edited", data) == MessageEdited("3EB0Q", PHONE, "texto novo", AT)
     own = {**data, "key": {**key, "fromMe": True}}
+    assert one("messages.edited", own) == MessageEdited("3EB0Q", PHONE, "texto novo", AT, from_me=True)
+    assert isinstance(one("messages.edited", own, sender=None), Unrecognised)  # who we are is not known
     assert one("send.message.update", own) == MessageEdited("3EB0Q", PHONE, "texto novo", AT, from_me=True)
 
 

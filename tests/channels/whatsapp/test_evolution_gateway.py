@@ -411,3 +411,12 @@ async def test_that_history_is_read_page_by_page_and_repeated_messages_once(
     found = [one.provider_id async for one in gateway.history(server.session(), since=since, chats=[])]
     assert found == [f"3EB0{number:03d}" for number in range(249, -1, -1)]
     assert [body["page"] for body in server.bodies("/findMessages/")] == [1, 2, 3]
+
+
+async def test_that_a_server_that_lists_everything_is_not_read_to_its_first_day(
+    server: EvolutionServer, gateway: EvolutionGateway
+) -> None:
+    server.records = [record(1, f"3EB0{number:03d}", messageTimestamp=NOW - 60 * number) for number in range(500)]
+    since = datetime.fromtimestamp(NOW, UTC) - timedelta(minutes=30)
+    found = [one async for one in gateway.history(server.session(), since=since, chats=[])]
+    assert (len(found), len(server.bodies("/findMessages/"))) == (31, 2)

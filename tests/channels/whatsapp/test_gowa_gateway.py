@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -42,6 +42,7 @@ from domain.errors import InvalidInputError
 from domain.messages import Address, AddressKind, MediaReference, MessageKind, Outbound, SessionStatus
 from tests.channels.gateway_contract import PICTURE, Files, GatewayContract, GatewaySubject, any_json
 from tests.gateways.gowa_server import GowaServer
+from tests.gateways.stand_in import serving
 
 CONTACT = Address(AddressKind.PHONE, "5511990001111")
 JID = "5511990001111@s.whatsapp.net"
@@ -62,10 +63,10 @@ class BrokenFiles(Files):
 
 @pytest.fixture
 async def gowa() -> AsyncIterator[GowaServer]:
-    async with GowaServer().running() as server:
+    async with serving(GowaServer()) as server:
         server.pair()
         yield server
-    assert server.wrong == []
+    assert server.violations == []
 
 
 @pytest.fixture
@@ -193,9 +194,9 @@ class TestGowa(GatewayContract):
             session(gowa, webhook_secret="chave"),
             CONTACT,
             arrived,
-            lambda: gowa.fail(500, {"code": "X", "message": "x"}),
+            lambda: gowa.answers(500, {"code": "X", "message": "x"}),
             gateway=gateway,
-            far=cast(Any, gowa),
+            far=gowa,
             delivery=WebhookDelivery(body, {"x-hub-signature-256": signed}),
             arranged=lambda: repr((gowa.devices, gowa.webhooks)),
             webhook_url=lambda: str(gowa.webhooks["loja"]["webhook_url"]),
@@ -268,7 +269,7 @@ async def test_that_each_content_is_the_request_which_gowa_publishes(
     assert (await gateway.send(session(gowa), outbound(content))).provider_id
     assert gowa.names() == [f"POST {path}"]
     assert gowa.last().body == {"phone": JID, **body}
-    assert gowa.last().steps.get("message_id", "3EB0Q") == "3EB0Q"
+    assert gowa.last().match.get("message_id", "3EB0Q") == "3EB0Q"
 
 
 FILES: list[tuple[Media, tuple[str, str, str], dict[str, Any]]] = [
@@ -311,7 +312,7 @@ async def test_that_what_gowa_has_not_is_refused_before_anything_is_asked(
     assert content.type not in gateway.content_types
     with pytest.raises(NotOfferedError, match="gowa"):
         await gateway.send(session(gowa), outbound(content))
-    assert gowa.requests == []
+    assert gowa.asked == []
 
 
 async def test_that_a_file_that_cannot_be_had_is_certainly_not_sent(
@@ -327,7 +328,7 @@ async def test_that_a_file_that_cannot_be_had_is_certainly_not_sent(
     for strange in ("", "..", "."):
         with pytest.raises(SendRejectedError):
             await gateway.send(session(gowa), outbound(Revoke(strange)))
-    assert gowa.requests == []
+    assert gowa.asked == []
 
 
 def error(code: str, message: str) -> dict[str, str]:
@@ -372,23 +373,23 @@ def error(code: str, message: str) -> dict[str, str]:
 async def test_that_each_refusal_and_each_lie_gets_its_error(
     gowa: GowaServer, gateway: Gateway, answer: tuple[int, Any], expected: type[Exception], said: str
 ) -> None:
-    gowa.fail(*answer)
+    gowa.answers(*answer)
     with pytest.raises(expected, match=said):
         await gateway.send(session(gowa), outbound())
-    assert len(gowa.requests) == 1
+    assert len(gowa.asked) == 1
 
 
 async def test_that_a_hang_a_reset_and_a_late_answer_leave_the_fate_unknown(
     gowa: GowaServer, http: httpx.AsyncClient
 ) -> None:
     impatient = GowaGateway(http, Files(), send_timeout_seconds=0.3)
-    ways: list[Callable[[], None]] = [gowa.hang, gowa.reset, partial(gowa.be_late, 1.0)]
+    ways: list[Callable[[], None]] = [gowa.hangs, gowa.breaks_off, partial(gowa.answers_late, 1.0)]
     for misbehave in ways:
         misbehave()
         with pytest.raises(SendUncertainError):
             await impatient.send(session(gowa), outbound())
     assert len(gowa.sent) == 1
-    assert len(gowa.requests) == 3
+    assert len(gowa.asked) == 3
 
 
 async def test_that_nobody_there_and_senseless_settings_are_certainly_not_sent(
@@ -399,7 +400,7 @@ async def test_that_nobody_there_and_senseless_settings_are_certainly_not_sent(
     for config in ({"base_url": None}, {"base_url": "gowa:3000"}, {"password": None}, {"username": "a\r\nb"}):
         with pytest.raises(SendRejectedError, match="GOWA"):
             await gateway.send(session(gowa, **config), outbound())
-    assert gowa.requests == []
+    assert gowa.asked == []
 
 
 async def test_that_typing_is_shown_before_words_only_and_never_holds_them_back(
@@ -407,12 +408,12 @@ async def test_that_typing_is_shown_before_words_only_and_never_holds_them_back(
 ) -> None:
     await gateway.send(session(gowa), outbound(typing_seconds=0.01))
     assert gowa.names() == ["POST /send/chat-presence"] * 2 + ["POST /send/message"]
-    assert [asked.body["action"] for asked in gowa.requests[:2]] == ["start", "stop"]
-    gowa.requests.clear()
+    assert [asked.body["action"] for asked in gowa.asked[:2]] == ["start", "stop"]
+    gowa.asked.clear()
     await gateway.send(session(gowa, typing=False), outbound(typing_seconds=0.01))
     await gateway.send(session(gowa), outbound(Reaction("3EB0Q", "👍"), typing_seconds=0.01))
     assert "POST /send/chat-presence" not in gowa.names()
-    gowa.fail(500, on="chat-presence")
+    gowa.answers(500, to="/chat-presence")
     assert (await gateway.send(session(gowa), outbound(typing_seconds=0.01))).provider_id
 
 
@@ -422,7 +423,7 @@ async def test_that_typing_is_shown_before_words_only_and_never_holds_them_back(
 async def test_that_setting_up_creates_the_device_once_and_registers_the_signed_webhook(
     http: httpx.AsyncClient,
 ) -> None:
-    async with GowaServer().running() as gowa:
+    async with serving(GowaServer()) as gowa:
         gateway = GowaGateway(http, Files())
         fresh = session(gowa, device_id=None, webhook_secret="chave")
         done = await gateway.set_up(fresh, "https://atende.example/webhooks/gowa/1")
@@ -434,7 +435,7 @@ async def test_that_setting_up_creates_the_device_once_and_registers_the_signed_
         again = replace(fresh, config={**fresh.config, **done.config})
         assert (await gateway.set_up(again, "https://atende.example/webhooks/gowa/1")).config == done.config
         assert list(gowa.devices) == [device]
-        assert gowa.wrong == []
+        assert gowa.violations == []
 
 
 async def test_that_an_existing_device_is_attached_by_its_id_its_jid_or_as_the_only_one(
@@ -453,7 +454,7 @@ async def test_that_an_existing_device_is_attached_by_its_id_its_jid_or_as_the_o
 
 
 async def test_that_an_older_gowa_leaves_the_webhook_to_a_person(http: httpx.AsyncClient) -> None:
-    async with GowaServer(old=True).running() as gowa:
+    async with serving(GowaServer(old=True)) as gowa:
         gateway, number = GowaGateway(http, Files()), session(gowa, device_id=None, webhook_secret="k")
         done = await gateway.set_up(number, "https://a.example/w")
         assert "--webhook=https://a.example/w" in done.left_to_do[0]
@@ -462,10 +463,10 @@ async def test_that_an_older_gowa_leaves_the_webhook_to_a_person(http: httpx.Asy
         assert (waiting.status, waiting.qr) == (SessionStatus.AWAITING_QR, gowa.codes[-1])
         gowa.pair()
         assert (await gateway.status(number)).status is SessionStatus.CONNECTED
-        gowa.wrong.clear()
-    async with GowaServer().running() as gowa:
+        gowa.violations.clear()
+    async with serving(GowaServer()) as gowa:
         gowa.pair()
-        gowa.fail(405, "Method Not Allowed", on="PATCH")
+        gowa.answers(405, "Method Not Allowed", to="/webhook")
         done = await GowaGateway(http, Files()).set_up(session(gowa), "https://a.example/w")
         assert done.left_to_do
 
@@ -512,10 +513,10 @@ async def test_that_a_code_which_cannot_be_read_is_said_so(gowa: GowaServer, gat
         {},
         None,
     ):
-        gowa.lie(200, {"code": "SUCCESS", "results": results}, on="/app/login")
+        gowa.answers(200, {"code": "SUCCESS", "results": results}, to="/app/login")
         waiting = await gateway.status(session(gowa))
         assert (waiting.status, waiting.qr, "page" in waiting.detail) == (SessionStatus.AWAITING_QR, None, True)
-    gowa.lie(400, error("ALREADY_LOGGED_IN", "you are already logged in."), on="/app/login")
+    gowa.answers(400, error("ALREADY_LOGGED_IN", "you are already logged in."), to="/app/login")
     assert (await gateway.status(session(gowa))).status is SessionStatus.CONNECTING
 
 
@@ -537,7 +538,7 @@ async def test_that_wishes_reach_the_device_and_stopping_is_not_offered(gowa: Go
 
 async def test_that_reading_and_typing_name_the_chat(gowa: GowaServer, gateway: Gateway) -> None:
     await gateway.mark_read(session(gowa), LID, ["3EB0A1", "3EB0A2"])
-    assert [asked.steps["message_id"] for asked in gowa.requests] == ["3EB0A1", "3EB0A2"]
+    assert [asked.match["message_id"] for asked in gowa.asked] == ["3EB0A1", "3EB0A2"]
     assert gowa.last().body == {"phone": "149000011210072@lid"}
     await gateway.show_typing(session(gowa), CONTACT, typing=False)
     assert gowa.last().body == {"phone": JID, "action": "stop"}
@@ -580,7 +581,9 @@ async def test_that_a_file_is_never_fetched_from_anywhere_else(gowa: GowaServer,
     unknown = MediaReference(extra={"message_id": "3EB0X", "chat": JID})
     with pytest.raises(GatewayRefusedError, match="not found"):
         await gateway.fetch_media(session(gowa), unknown)
-    gowa.lie(200, {"code": "SUCCESS", "results": {"file_url": "http://169.254.169.254/x", "file_path": "/etc/passwd"}})
+    gowa.answers(
+        200, {"code": "SUCCESS", "results": {"file_url": "http://169.254.169.254/x", "file_path": "/etc/passwd"}}
+    )
     with pytest.raises(GatewayRefusedError, match="where"):
         await gateway.fetch_media(session(gowa), unknown)
 
@@ -639,7 +642,7 @@ async def test_that_a_stored_call_and_a_row_without_words_keep_what_is_known(
 async def test_that_a_question_ends_in_an_answer_or_one_of_two_errors(
     gowa: GowaServer, gateway: Gateway, answer: tuple[int, Any], expected: type[Exception]
 ) -> None:
-    gowa.fail(*answer)
+    gowa.answers(*answer)
     number = session(gowa)
     with pytest.raises(expected):
         await gateway.mark_read(number, CONTACT, ["3EB0A1"])

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -39,6 +39,7 @@ from domain.contents import (
 from domain.messages import Address, AddressKind, MediaReference, Outbound, SessionStatus
 from flows.gateways import gateway_client
 from tests.channels.gateway_contract import PICTURE, Files, GatewayContract, GatewaySubject, any_json
+from tests.gateways.stand_in import serving
 from tests.gateways.waha_server import WahaServer
 
 CONTACT, LID = Address(AddressKind.PHONE, "5511990001111"), Address(AddressKind.LID, "149000011210072")
@@ -53,10 +54,10 @@ URL = "https://atende.example/webhooks/waha/5e551011-0000-0000-0000-000000000000
 
 @pytest.fixture
 async def waha() -> AsyncIterator[WahaServer]:
-    async with WahaServer().running() as server:
+    async with serving(WahaServer()) as server:
         server.start()
         yield server
-    assert server.wrong == []
+    assert server.violations == []
 
 
 @pytest.fixture
@@ -191,9 +192,9 @@ class TestWaha(GatewayContract):
             session(waha, hmac_key="chave"),
             CONTACT,
             arrived,
-            lambda: waha.fail(500, {"message": "x"}),
+            lambda: waha.answers(500, {"message": "x"}),
             gateway=gateway,
-            far=cast(Any, waha),
+            far=waha,
             delivery=WebhookDelivery(body, {"x-webhook-hmac": hmac.new(b"chave", body, hashlib.sha512).hexdigest()}),
             arranged=lambda: repr(waha.sessions),
             webhook_url=lambda: str(waha.sessions["default"]["config"]["webhooks"][0]["url"]),
@@ -321,11 +322,11 @@ async def test_that_reactions_edits_and_revokes_name_the_message_and_get_names_o
         names.add((await gateway.send(session(waha), message)).provider_id)
     assert len(names) == 4
     assert "3EB0Q" not in names
-    first, second, edit, revoke = waha.requests
+    first, second, edit, revoke = waha.asked
     assert first.body == {"session": "default", "messageId": f"false_{CHAT}_3EB0Q", "reaction": "👍"}
     assert second.body == {"session": "default", "messageId": f"true_{CHAT}_3EB0Q", "reaction": ""}
-    assert (edit.body, edit.steps["messageId"]) == ({"text": "novo"}, f"true_{CHAT}_3EB0Q")
-    assert (revoke.name.split()[0], revoke.body, revoke.steps["chatId"]) == ("DELETE", None, CHAT)
+    assert (edit.body, edit.match["messageId"]) == ({"text": "novo"}, f"true_{CHAT}_3EB0Q")
+    assert (revoke.name.split()[0], revoke.body, revoke.match["chatId"]) == ("DELETE", None, CHAT)
 
 
 @pytest.mark.parametrize(
@@ -339,18 +340,18 @@ async def test_that_what_waha_has_not_is_refused_before_anything_is_asked(
     for strange in ("", "..", "."):
         with pytest.raises(SendRejectedError):
             await gateway.send(session(waha), outbound(Revoke(strange)))
-    assert waha.requests == []
+    assert waha.asked == []
 
 
 async def test_that_a_lie_about_a_file_is_uncertain_and_about_a_revoke_is_not(
     waha: WahaServer, gateway: Gateway
 ) -> None:
     for lie in ("<html>", {}, {"id": ""}, "[" * 5000):
-        waha.lie(201, lie)
+        waha.answers(201, lie)
         with pytest.raises(SendUncertainError, match="no id"):
             await gateway.send(session(waha), outbound(Media("image", "r", "image/png")))
         assert (await gateway.send(session(waha), outbound(Revoke("3EB0Q")))).provider_id == "3EB0Q.revoke.k1"
-    waha.fail(500, {"message": "x"})
+    waha.answers(500, {"message": "x"})
     with pytest.raises(SendUncertainError):
         await gateway.send(session(waha), outbound(Revoke("3EB0Q")))
 
@@ -368,7 +369,7 @@ async def test_that_setting_up_creates_the_session_once_with_our_signed_webhook(
     assert (hook["url"], hook["hmac"]) == (URL, {"key": "chave"})
     assert {"message.any", "message.ack", "session.status", "poll.vote"} <= set(hook["events"])
     assert hook["retries"] == {"policy": "exponential", "delaySeconds": 2, "attempts": 15}
-    waha.requests.clear()
+    waha.asked.clear()
     assert (await gateway.set_up(number, URL)).config == done.config
     assert waha.names() == ["GET /api/sessions/{session}"]  # an update would have restarted the session
 
@@ -426,7 +427,7 @@ async def test_that_the_status_comes_with_the_newest_code(
 
 async def test_that_a_code_which_ran_out_meanwhile_is_no_error(waha: WahaServer, gateway: Gateway) -> None:
     waha.start(status="SCAN_QR_CODE")
-    waha.fail(422, {"message": "Can't get QR code"}, on="auth/qr")
+    waha.answers(422, {"message": "Can't get QR code"}, to="/auth/qr")
     assert (await gateway.status(session(waha))).qr is None
 
 
@@ -464,7 +465,7 @@ async def test_that_a_brazilian_number_is_found_under_whatsapps_own_spelling(
         "4915112345678": "",
     }
     assert await gateway.check_number(session(waha), "5531987654321") == Address(AddressKind.PHONE, "553187654321")
-    assert [asked.query["phone"] for asked in waha.requests] == ["553187654321", "5531987654321"]
+    assert [asked.query["phone"] for asked in waha.asked] == ["553187654321", "5531987654321"]
     assert await gateway.check_number(session(waha), "551187654321") == Address(AddressKind.PHONE, "5511987654321")
     assert await gateway.check_number(session(waha), "4915112345678") == Address(AddressKind.PHONE, "4915112345678")
     assert await gateway.check_number(session(waha), "551132654321") is None
@@ -497,18 +498,18 @@ async def test_that_a_file_which_is_gone_is_fetched_by_waha_again(waha: WahaServ
         found = await gateway.fetch_media(session(waha), MediaReference(url=url, extra={"message_id": FILE_ID}))
         assert found.data == PICTURE
         assert waha.last("GET /api/{session}/chats/{chatId}/messages/{messageId}").query == {"downloadMedia": "true"}
-    waha.wrong = [said for said in waha.wrong if "old.jpeg" not in said]
+    waha.violations = [said for said in waha.violations if "old.jpeg" not in said]
 
 
 async def test_that_nothing_is_fetched_from_elsewhere_unless_it_is_the_named_storage(
     waha: WahaServer, gateway: Gateway
 ) -> None:
-    async with WahaServer("anders").running() as storage:
+    async with serving(WahaServer("anders")) as storage:
         storage.files["/bucket/a.jpeg"] = PICTURE
         media = MediaReference(url=f"{storage.base_url}/bucket/a.jpeg?X-Amz-Signature=1")
         with pytest.raises(GatewayRefusedError, match="outside"):
             await gateway.fetch_media(session(waha), media)
-        assert storage.requests == []
+        assert storage.asked == []
         found = await gateway.fetch_media(session(waha, media_base_url=storage.base_url), media)
         assert found.data == PICTURE
         assert "X-Api-Key" not in storage.last().headers
@@ -521,7 +522,7 @@ async def test_that_nothing_is_fetched_from_elsewhere_unless_it_is_the_named_sto
     ):
         with pytest.raises(GatewayRefusedError):
             await gateway.fetch_media(session(waha), MediaReference(url=url))
-    assert waha.requests == []
+    assert waha.asked == []
 
 
 def row(number: int, **fields: Any) -> dict[str, Any]:
@@ -538,15 +539,21 @@ async def test_that_history_is_read_whole_from_the_given_moment_oldest_first(
     ]
     waha.stored["149000011210072@lid"] = [row(400, id=f"true_{CHAT}_3EB0O", fromMe=True, to=CHAT)]
     waha.stored["old@c.us"] = [row(-900)]
+    waha.stored["169000011210099@lid"] = [
+        row(500, id="false_169000011210099@lid_3EB0L", **{"from": "169000011210099@lid"})
+    ]
+    waha.lids = {"169000011210099@lid": "5511990003333@c.us"}
     found = [m async for m in gateway.history(session(waha), since=NOW, chats=[CONTACT])]
     assert [m.provider_id for m in found if m.chat == CONTACT] == [f"3EB0{n}" for n in range(250)] + ["3EB0O"]
+    hidden = next(m for m in found if m.provider_id == "3EB0L")
+    assert hidden.alternates == (Address(AddressKind.PHONE, "5511990003333"),)
     own = next(m for m in found if m.from_me)
     assert (own.chat, own.alternates) == (CONTACT, (LID,))  # asked for by its LID, it answers under the phone
     group = next(m for m in found if m.chat == GROUP)
     assert (group.sender, group.media is not None) == (CONTACT, True)
-    assert all(asked.query["downloadMedia"] == "false" for asked in waha.requests if asked.name.endswith("/messages"))
+    assert all(asked.query["downloadMedia"] == "false" for asked in waha.asked if asked.name.endswith("/messages"))
     later = [m async for m in gateway.history(session(waha), since=NOW + timedelta(seconds=249), chats=[])]
-    assert [m.provider_id for m in later] == ["3EB0249", "3EB0G", "3EB0O"]
+    assert [m.provider_id for m in later] == ["3EB0249", "3EB0G", "3EB0O", "3EB0L"]
 
 
 @pytest.mark.parametrize(
@@ -561,7 +568,7 @@ async def test_that_history_is_read_whole_from_the_given_moment_oldest_first(
 async def test_that_a_question_ends_in_an_answer_or_one_of_two_errors(
     waha: WahaServer, gateway: Gateway, answer: tuple[int, Any], expected: type[Exception]
 ) -> None:
-    waha.fail(*answer)
+    waha.answers(*answer)
     number = session(waha)
     with pytest.raises(expected):
         await gateway.status(number)
