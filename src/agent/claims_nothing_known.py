@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agent.claims_book import Book
+from agent.claims_labels import sides
 from agent.claims_lexicon import CLASSES, concept_of
-from agent.claims_phrases import COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, WE
-from agent.claims_sources import sides
+from agent.claims_phrases import COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, VERB, WE
 from agent.claims_words import stem, words
 
 
@@ -29,15 +29,20 @@ def check_unknown(book: Book, place: int) -> None:
         return
     if known:
         book.anchored.add(place)
+    around = book.sentence(place)
     book.strange[part.sentence] = book.strange.get(part.sentence, 0) + len(strange)
+    business = any(other in book.anchored for other in around) or any(
+        CLASSES[m.concept] == "topic" for m in book.named[place]
+    )
+    # One strange word is enough where it is all that a clause has to say.
+    alone = not known and not any(claim.supported_by for claim in book.claims_in(part))
     if (
         strange
-        and book.strange[part.sentence] > 1
-        and (place in book.anchored or any(CLASSES[m.concept] == "topic" for m in book.named[place]))
+        and business
+        and (book.strange[part.sentence] > 1 or (alone and VERB.search(book.read.text, part.start, part.end)))
     ):
         book.claim(part.start, part.end, "fact", None)
         return
-    around = book.sentence(place)
     if place in book.anchored or any(other in book.anchored for other in around):
         return
     topics = [m for m in book.named[place] if CLASSES[m.concept] == "topic"]
@@ -83,7 +88,9 @@ def _denied_elsewhere(book: Book, place: int) -> bool:
     own = sides(book.read.text, part.start, part.end, book.denied, book.values)
     best, contrary = 0.0, False
     for told in book.index.statements:
-        shared = [token for token in own if token in told]
+        shared = own.keys() & told.keys()
+        if not shared:
+            continue
         weight = len(shared) + len([t for t in shared if isinstance(t, tuple)]) / 2
         if weight < 1 or weight < best:
             continue

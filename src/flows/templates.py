@@ -169,7 +169,8 @@ async def record_change(tx: Connection, tenant_id: UUID, session_id: UUID, chang
         change.reason,
         {},
     )
-    if await templates.report(tx, tenant_id, session_id, item, at=change.at):
+    # Meta tells whole seconds: a list that was asked for within the same one may not have known of this yet.
+    if await templates.report(tx, tenant_id, session_id, item, at=change.at + timedelta(seconds=1)):
         payload = {"channel_session_id": str(session_id), "name": change.name, "status": item.status}
         await events.append(tx, tenant_id, "template.changed", payload=payload)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+from domain import media
 from web.i18n import N_
 
 STATUS = {
@@ -204,6 +205,7 @@ CLAIMS = {
     "name": N_("a name"),
     "number": N_("a number"),
     "percent": N_("a percentage"),
+    "period": N_("a week or month"),
     "phone": N_("a phone number"),
     "promise": N_("a promise"),
     "quantity": N_("a quantity or period"),
@@ -322,6 +324,9 @@ PROVIDERS = {
     "webhook": N_("WhatsApp through a service of yours"),
     "simulator": N_("Simulated phone"),
 }
+
+SHOWN_FILES = media.SHOWN
+"""MIME types that a page shows by itself."""
 
 GATEWAY_WISHES = {
     "restart": N_("Restart"),

@@ -141,8 +141,8 @@ class CloudApiGateway:
         if message.typing_seconds > 0 and session.config.get("typing", True) is not False:
             await self._type(session, message)
         answer = await self._http.hand_over(server, "POST", f"/{number}/messages", body, deadline=deadline, judge=judge)
-        items = pick(answer, "messages")
-        named = pick(items[0], "id") if isinstance(items, list) and items else None
+        items = _list(pick(answer, "messages"))
+        named = pick(items[0], "id") if items else None
         return sent_as(server, named if isinstance(named, str) else None)
 
     async def _upload(self, server: Server, number: str, media: Media, deadline: float) -> str:
@@ -191,6 +191,8 @@ class CloudApiGateway:
         account, number = _id_of(session, "waba_id"), _id_of(session, "phone_number_id")
         shown = await self._ask(session, f"/{number}", {"fields": _STATUS_FIELDS})
         left = []
+        # An account has one override for all its numbers: the door that tells them apart, not this number's own.
+        webhook_url = webhook_url.removesuffix(f"/{session.id}")
         override = {"override_callback_uri": webhook_url, "verify_token": str(session.config.get("verify_token", ""))}
         path = f"/{account}/subscribed_apps"
         try:
@@ -227,6 +229,7 @@ class CloudApiGateway:
         told = [f"{name} {value}" for name, value in facts if isinstance(value, str) and value]
         if blocked:
             told.append("sending is blocked: see WhatsApp Manager")
+        told += _problems(shown.get("health_status"))
         digits = re.sub(r"\D", "", str(shown.get("display_phone_number") or ""))
         return SessionChanged(status, datetime.now(UTC), ", ".join(told)[:500], account=digits or None)
 
@@ -313,6 +316,20 @@ class CloudApiGateway:
         if pick(told, "success") is False:
             raise GatewayRefusedError(f"{NAME} did not do it.")
         return told
+
+
+def _problems(health: object) -> list[str]:
+    """What Meta says stands in the way of sending, of the number, its account or its business."""
+    texts = [
+        pick(error, "error_description")
+        for entity in _list(pick(health, "entities"))
+        for error in _list(pick(entity, "errors"))
+    ]
+    return list(dict.fromkeys(text for text in texts if isinstance(text, str) and text))[:3]
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _told(answer: Answer) -> Any:

@@ -78,6 +78,12 @@ _HINTS: Mapping[int, str] = {
 _PERMISSIONS = range(200, 300)
 
 
+def hint_for(code: object) -> str:
+    """What to do about an error code; "" where there is nothing to say."""
+    known = {**_HINTS, **_RESTRICTED, **_NOT_OURS}
+    return known.get(code, "") if isinstance(code, int) else ""
+
+
 def code_of(answer: Answer) -> int | None:
     """Meta's error code in an answer."""
     code = pick(answer.tidy(), "error", "code")
@@ -131,6 +137,5 @@ def refusal(answer: Answer) -> GatewayRefusedError | GatewayUnavailableError:
         return GatewayUnavailableError(told, hint="Try again later.")
     if 300 <= answer.status < 400:
         return GatewayRefusedError(told, hint="Set base_url to the address it redirects to.")
-    hints = {**_HINTS, **_RESTRICTED, **_NOT_OURS}
-    hint = hints.get(code) if code is not None else None
-    return GatewayRefusedError(told, hint=hint or "Check the number's settings and the access_token's permissions.")
+    hint = hint_for(code) or "Check the number's settings and the access_token's permissions."
+    return GatewayRefusedError(told, hint=hint)

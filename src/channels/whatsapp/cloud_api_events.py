@@ -24,6 +24,7 @@ from domain.messages import Ack, Address, AddressKind, MessageKind
 
 from .cloud_api_account import account_event
 from .cloud_api_contents import read_content
+from .cloud_api_errors import hint_for
 from .cloud_api_people import find_person, own_number, read_group, read_phone, read_user_id
 from .envelope import pick
 from .waha_envelope import brief, read_time, tidy
@@ -71,7 +72,7 @@ def _change_events(change: object, number: str, at: datetime) -> list[ChannelEve
 
 
 def _unknown(name: str, field: str, value: object) -> Unrecognised:
-    return Unrecognised(name[:100], {"field": field[:100], "value": brief(value)})
+    return Unrecognised(name[:100].strip() or "unnamed", {"field": field[:100], "value": brief(value)})
 
 
 def _items(value: object) -> list[Any]:
@@ -269,5 +270,7 @@ def _explained(errors: object) -> str:
         told = (pick(error, "title"), pick(error, "message"), pick(error, "error_data", "details"))
         words = list(dict.fromkeys(text for text in told if isinstance(text, str) and text))
         code = pick(error, "code")
-        lines.append(f"{': '.join(words)} ({code})" if isinstance(code, int) else ": ".join(words))
+        line = f"{': '.join(words)} ({code})" if isinstance(code, int) else ": ".join(words)
+        hint = hint_for(code)
+        lines.append(f"{line}. {hint}" if hint else line)
     return "; ".join(line for line in lines if line)[:_LONGEST_DETAIL]

@@ -183,13 +183,16 @@ def _media(value: object) -> MediaReference | None:
     if not isinstance(value, dict):
         return None
     texts = {name: text for name in ("mime_type", "file_name", "url") if isinstance(text := value.get(name), str)}
-    size, media_id = value.get("size"), _id(value.get("id"))
+    size, media_id, inside = value.get("size"), _id(value.get("id")), value.get("data")
     return MediaReference(
         mime_type=texts.get("mime_type") or None,
         file_name=texts.get("file_name") or None,
         size_bytes=size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,
         url=texts.get("url") or None,
-        extra={"id": media_id} if media_id else {},
+        extra={
+            **({"id": media_id} if media_id else {}),
+            **({"data": inside} if isinstance(inside, str) and inside else {}),
+        },
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -15,11 +15,31 @@ from channels.gateway import Gateway, WebhookDelivery
 from channels.whatsapp.cloud_api import CloudApiGateway
 from domain.messages import Address, AddressKind, MediaReference
 from tests.channels.gateway_contract import PICTURE, Files, GatewayContract, GatewaySubject
-from tests.channels.whatsapp.test_cloud_api_events import any_json, likely
+from tests.channels.whatsapp.test_cloud_api_events import CARD, KINDS, any_json, change, delivery, likely, message
 from tests.gateways.cloud_api_server import APP_SECRET, CloudApiServer, running_cloud_api
 
 CUSTOMER = Address(AddressKind.PHONE, "5511990001111")
 BODY = b'{"object":"whatsapp_business_account","entry":[]}'
+
+SAMPLES: list[Any] = [
+    *(delivery(change(messages=[message(kind, body)], contacts=[CARD])) for kind, body, _, _ in KINDS),
+    delivery(
+        change(statuses=[{"id": "wamid.S", "status": "failed", "timestamp": "1697043223", "errors": [{"code": 1}]}])
+    ),
+    delivery(
+        change(
+            "history", history=[{"threads": [{"id": "5511990001111", "messages": [message("text", {"body": "a"})]}]}]
+        )
+    ),
+    delivery(change("smb_message_echoes", message_echoes=[{**message("text", {"body": "a"}), "to": "5511990001111"}])),
+    delivery({"field": "account_update", "value": {"event": "ACCOUNT_DELETED"}}, time=1697043223),
+    delivery(
+        {
+            "field": "message_template_status_update",
+            "value": {"event": "PAUSED", "message_template_name": "t", "message_template_language": "pt_BR"},
+        }
+    ),
+]
 
 
 @pytest.fixture
@@ -37,6 +57,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 class TestCloudApi(GatewayContract):
     secret_setting = "app_secret"
     webhooks = any_json | likely
+    samples: ClassVar[list[Any]] = SAMPLES
 
     @staticmethod
     def make(http: httpx.AsyncClient) -> Gateway:

@@ -383,7 +383,8 @@ async def test_that_setting_up_subscribes_the_app_and_tells_what_is_left(
 ) -> None:
     for _ in range(2):
         done = await gateway.set_up(number(graph), "https://atende.example/webhooks/cloud_api/s1")
-    callback = {"override_callback_uri": "https://atende.example/webhooks/cloud_api/s1", "verify_token": "vt"}
+    # The account's numbers share it, so it is the door of the whole app.
+    callback = {"override_callback_uri": "https://atende.example/webhooks/cloud_api", "verify_token": "vt"}
     assert graph.subscribed == [callback, callback]
     assert len(done.left_to_do) == 1
     graph.number = {"status": "PENDING"}
@@ -404,6 +405,16 @@ async def test_that_setting_up_subscribes_the_app_and_tells_what_is_left(
         ({"status": "PENDING"}, SessionStatus.CONNECTING, "PENDING"),
         ({"status": "SOMETHING_NEW"}, SessionStatus.UNKNOWN, "SOMETHING_NEW"),
         ({"health_status": {"can_send_message": "BLOCKED"}}, SessionStatus.RESTRICTED, "blocked"),
+        (
+            {
+                "health_status": {
+                    "can_send_message": "LIMITED",
+                    "entities": [{"entity_type": "WABA", "errors": [{"error_description": "No payment method"}]}, 7],
+                }
+            },
+            SessionStatus.CONNECTED,
+            "No payment method",
+        ),
         ({"name_status": "DECLINED", "verified_name": "Loja"}, SessionStatus.CONNECTED, "name review DECLINED"),
     ],
 )
