@@ -16,12 +16,14 @@ import httpx
 import pytest
 from aiohttp import web
 
-from channels.whatsapp.waha import WahaSender, new_client
+from channels.whatsapp.waha import WahaGateway
 from flows import decisions
 from flows.delivery import Delivery
+from flows.gateways import gateway_client
 from store.database import Database
 from store.wakeup import Wakeup
 from tests.flows.shop import FOLDER, Shop, eventually, open_shop
+from tests.gateways.files import Files
 from tests.waha_webhooks import CHAT, KEY, LID, ack, message, signature, webhook
 from tests.web.part import running_web
 from tests.worker_process import workers
@@ -115,7 +117,7 @@ class Clinic:
 
 @asynccontextmanager
 async def clinic_behind(waha: Waha, owner_dsn: str, db: Database, folder: Path) -> AsyncIterator[Clinic]:
-    config = {"base_url": waha.base_url, "api_key": API_KEY, "hmac_key": KEY, "session": "clinic"}
+    config = {"base_url": waha.base_url, "api_key": API_KEY, "hmac_key": KEY, "session": "default"}
     async with open_shop(owner_dsn, db) as shop:
         async with db.transaction(shop.tenant_id) as tx:
             await tx.execute("UPDATE channel_session SET provider = 'waha', config = config || $1", config)
@@ -147,7 +149,7 @@ async def test_that_a_customer_of_a_waha_number_is_answered_and_the_receipts_are
     await clinic.write()
     await clinic.states("sent")
     assert clinic.waha.requests == [
-        ("/api/sendText", {"session": "clinic", "chatId": CHAT, "text": DONE}, API_KEY),
+        ("/api/sendText", {"session": "default", "chatId": CHAT, "text": DONE}, API_KEY),
     ]
     assert await clinic.outbox() == [("sent", "3EB00000", "server")]
     for name, expected in (("DEVICE", "device"), ("READ", "read"), ("DEVICE", "read")):
@@ -261,8 +263,8 @@ async def test_that_a_message_that_waha_takes_for_ever_to_answer_is_never_sent_a
     await clinic.write()
     await clinic.shop.desk.reply(clinic.shop.operator, (await clinic.conversation())["id"], "Um momento.")
     wakeup = Wakeup(clinic.shop.db)
-    async with new_client() as http:
-        sender = WahaSender(http, send_timeout_seconds=0.5)
+    async with gateway_client() as http:
+        sender = WahaGateway(http, Files(), send_timeout_seconds=0.5)
         delivery = Delivery(clinic.shop.db, wakeup, {"waha": sender})
         for _ in range(3):
             await delivery.run_due()

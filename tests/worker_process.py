@@ -72,7 +72,8 @@ async def main(owner_dsn: str, folders: str, model_url: str) -> None:
     from app.worker import WorkerOptions, running_worker  # noqa: PLC0415
 
     model = ModelSettings("scripted", model_url, "key", timeout_seconds=30) if model_url else None
-    async with running_worker(WorkerOptions(owner_dsn, SECRET, (Path(folders),), model=model)):
+    media = Path(os.environ["ATENDE_TEST_TRACE"]).parent / "media"
+    async with running_worker(WorkerOptions(owner_dsn, SECRET, (Path(folders),), media, model=model)):
         print("ready", flush=True)  # noqa: T201  the test waits for this line
         await asyncio.Event().wait()
 

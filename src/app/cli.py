@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.number_commands import commands as number_commands
+from app.number_commands import quarantine as quarantine_commands
 from app.policy_commands import commands as policy_commands
+from app.template_commands import commands as template_commands
 from app.webhook_commands import commands as webhook_commands
 from domain.errors import AtendeError
 
@@ -29,7 +31,10 @@ cli = typer.Typer(
 )
 tenant = typer.Typer(help="Businesses, declared in folders of plain files.", no_args_is_help=True)
 cli.add_typer(tenant, name="tenant")
-cli.add_typer(number_commands, name="session")
+cli.add_typer(number_commands, name="number")
+cli.add_typer(number_commands, name="session", hidden=True)  # the number's name in the glossary
+cli.add_typer(quarantine_commands, name="quarantine")
+cli.add_typer(template_commands, name="templates")
 cli.add_typer(policy_commands, name="policy")
 cli.add_typer(webhook_commands, name="webhook")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,9 +14,9 @@ import segno
 
 from app.postgres import running_postgres
 from app.settings import Settings
-from domain.errors import AtendeError, InvalidInputError, NotFoundError
+from domain.errors import AtendeError, NotFoundError
 from domain.messages import SessionStatus
-from flows.sessions import HOSTED, add_number
+from flows.sessions import HOSTED, SIMULATED, add_number
 from store import numbers
 from store.database import Database
 
@@ -49,27 +48,15 @@ async def describe_numbers(settings: Settings, slug: str | None) -> list[str]:
                 state = number.status if number.wanted else "paused"
                 phone = number.phone or number.account or "-"
                 lines.append(f"{number.id}  {tenant_slug}  {number.provider:9}  {state:12}  {phone:15}  {number.name}")
-    return lines or ["There are no numbers yet. Add one with: atende session add"]
+    return lines or ["There are no numbers yet. Add one with: atende number add"]
 
 
-async def add_to_tenant(settings: Settings, slug: str, name: str, provider: str, config: dict[str, str]) -> list[str]:
-    """Add a number; returns lines that tell what to do next. Raises NotFoundError or InvalidInputError."""
-    if config and provider != "waha":
-        raise InvalidInputError(next(iter(config)).replace("_", "-"), f"means nothing for the provider {provider}")
-    if provider == "waha":
-        config = {"hmac_key": secrets.token_urlsafe(32), **config}
+async def add_to_tenant(settings: Settings, slug: str, name: str, provider: str, config: dict[str, str]) -> UUID:
+    """Add a number; returns its id. Raises NotFoundError or InvalidInputError."""
     async with prepared_database(settings) as (url, db):
         tenant_id = (await tenants_named(url, slug))[0][0]
         async with db.transaction(tenant_id) as tx:
-            number = await add_number(tx, tenant_id, name=name, provider=provider, config=config)
-    lines = [f"Added the number {name}: {number}"]
-    if provider == HOSTED:
-        lines.append(f"Link its phone with: atende session qr {number} (or on the page /numbers), while Atende runs.")
-    elif provider == "waha":
-        address = settings.public_url or f"http://{settings.host}:{settings.port}"
-        lines.append(f"In WAHA, send the session's webhooks to {address}/webhooks/waha/{number}")
-        lines.append(f"with the events message.any, message.ack, session.status and the HMAC key {config['hmac_key']}")
-    return lines
+            return await add_number(tx, tenant_id, name=name, provider=provider, config=config)
 
 
 async def follow_pairing(settings: Settings, session_id: UUID, wait_seconds: float, out: TextIO) -> None:
@@ -116,8 +103,8 @@ async def prepared_database(settings: Settings) -> AsyncIterator[tuple[str, Data
 async def _look(db: Database, tenant_id: UUID, session_id: UUID) -> numbers.Number:
     async with db.transaction(tenant_id) as tx:
         number = await numbers.number(tx, session_id)
-    if number.provider != HOSTED:
-        raise NoCodeError(f"The connection of this number is held by {number.provider}.", hint="Pair it there.")
+    if number.provider == SIMULATED:
+        raise NoCodeError("This phone is simulated: there is nothing to link.")
     return number
 
 
@@ -127,7 +114,8 @@ def _explain(number: numbers.Number, *, drawn: bool) -> None:
     if not number.wanted:
         raise NoCodeError("The number is paused.", hint="Choose Resume on the page /numbers.")
     if not number.held:
-        raise NoCodeError("No session host has taken the number.", hint="Start Atende with: atende serve")
+        who = "session host" if number.provider == HOSTED else "worker"
+        raise NoCodeError(f"No {who} has taken the number.", hint="Start Atende with: atende serve")
     if number.status == SessionStatus.QR_EXPIRED:
         raise NoCodeError("Nobody scanned the code in time.", hint=again)
     if not drawn or number.status not in _UNDER_WAY:

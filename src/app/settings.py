@@ -287,8 +287,8 @@ def shipped_tenants() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "tenants"
 
 
-def make_data_dir(folder: Path) -> None:
-    """Make the data folder if it is missing, closed to others. Raises DataDirError.
+def make_data_dir(folder: Path) -> Path:
+    """Make the data folder if it is missing, closed to others; returns it. Raises DataDirError.
 
     Under root, PostgreSQL's own account passes through it to the server's files, and can list nothing.
     """
@@ -296,6 +296,7 @@ def make_data_dir(folder: Path) -> None:
         folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise DataDirError(folder, error.strerror or str(error)) from error
+    return folder
 
 
 def read_or_make_secret(file: Path) -> bytes:

@@ -8,10 +8,10 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-import httpx
 import procrastinate
 from procrastinate import JobContext
 
@@ -19,20 +19,24 @@ from agent.encoder import Encoder, default_encoder
 from agent.graph import build_agent
 from agent.language_model import ModelClients, ModelSettings
 from app.process import settle_heap
-from channels.base import Sender
 from channels.simulator import SimulatorSender
-from channels.whatsapp.waha import WahaSender, new_client
+from channels.whatsapp.cloud_api import CloudApiGateway
 from flows import attendance, housekeeping
 from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
+from flows.gateways import gateway_client, open_gateways
 from flows.inbound import Inbound
+from flows.media import MediaFetching, MediaFiles
 from flows.profiles import Installation, Profiles
+from flows.reconciliation import Reconciliation
 from flows.simulator import SimulatedPhones
+from flows.templates import Templates
 from flows.turn import Turns
 from flows.webhook_posting import WebhookPosting
 from store.approval_threads import open_approval_threads
 from store.database import Database
 from store.jobs import MODEL_TURNS, TURNS, queue_app
+from store.media import MediaFolder
 from store.wakeup import EVENTS, OUTBOX, Listener, Wakeup, every
 from tools.public_web import public_client
 
@@ -40,6 +44,9 @@ log = logging.getLogger(__name__)
 
 MODEL_CONCURRENCY = 100
 """Turns waiting for a language model at the same time; they cost memory, not CPU."""
+
+TEMPLATES_STAY_FRESH = timedelta(hours=1)
+"""How old what is known of a number's message templates may get; changes of their state come by webhook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +56,13 @@ class WorkerOptions:
     owner_dsn: str
     secret: bytes
     tenant_folders: tuple[Path, ...]
+    media_folder: Path
+    has_webhooks: bool = False
+    """Whether gateways can reach this installation."""
     model: ModelSettings | None = None
     concurrency: int = 20
     private_hosts: tuple[str, ...] = ()
     """Hosts of our own network that tenants' webhooks may reach."""
-
-
-def senders(phones: SimulatedPhones, http: httpx.AsyncClient) -> dict[str, Sender]:
-    """The providers that any process can send through, by name."""
-    return {"simulator": SimulatorSender(phones.deliver), "waha": WahaSender(http)}
 
 
 @asynccontextmanager
@@ -67,7 +72,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         db = await Database.open(options.owner_dsn, options.secret, max_connections=options.concurrency + 5)
         stack.push_async_callback(db.close)
         saver = await stack.enter_async_context(open_approval_threads(db.queue_url, options.secret))
-        http = await stack.enter_async_context(new_client())
+        http = await stack.enter_async_context(gateway_client())
         wakeup = Wakeup(db)
         stack.push_async_callback(wakeup.close)
         agent = build_agent(saver)
@@ -76,7 +81,13 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         )
         profiles = Profiles(db, installation)
         inbound = Inbound(db, wakeup)
-        delivery = Delivery(db, wakeup, senders(SimulatedPhones(db, inbound), http))
+        media = MediaFiles(db, MediaFolder(options.media_folder))
+        gateways = open_gateways(http, media)
+        simulator = SimulatorSender(SimulatedPhones(db, inbound).deliver)
+        delivery = Delivery(db, wakeup, {"simulator": simulator, **gateways})
+        reconciliation = Reconciliation(db, inbound, gateways, media, has_webhooks=options.has_webhooks)
+        templates = Templates(db, wakeup, CloudApiGateway(http, media))
+        fetching = MediaFetching(db, wakeup, gateways, media.store)
         wakeup.listen_here(OUTBOX, delivery.more.set)
         hosts = options.private_hosts
         posting = WebhookPosting(db, await stack.enter_async_context(public_client(hosts)), hosts)
@@ -100,6 +111,9 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     every(2, lambda: ended.settle(app)),
                     every(15, lambda: housekeeping.enqueue_forgotten(db)),
                     every(2, lambda: housekeeping.settle_held_events(db, inbound, wakeup)),
+                    every(1, fetching.run_due),
+                    every(600, lambda: templates.sync_all(older_than=TEMPLATES_STAY_FRESH)),
+                    every(1, reconciliation.run_due),
                     every(15, lambda: attendance.keep_appointments(db, wakeup)),
                 )
             ]
@@ -108,6 +122,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
             finally:
                 for task in tasks:
                     task.cancel()
+        await reconciliation.close()
         await delivery.wait_idle()
         await posting.wait_idle()
 

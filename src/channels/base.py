@@ -62,6 +62,8 @@ class ReceiptChanged:
     ack: Ack
     at: datetime
     chat: Address | None = None
+    key: str | None = None
+    """``Outbound.key`` of the (only) message, where the provider gives it back: it settles a send of unknown fate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class SendFailed:
     provider_ids: tuple[str, ...]
     at: datetime
     detail: str = ""
+    key: str | None = None
+    """As in ReceiptChanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,20 @@ class SessionChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateChanged:
+    """What WhatsApp says about one of the number's message templates. None: not said, so unchanged."""
+
+    name: str
+    language: str
+    at: datetime
+    status: str | None = None
+    """As Meta names it: APPROVED, REJECTED, PAUSED, DISABLED, PENDING …"""
+    category: str | None = None
+    quality: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Unrecognised:
     """An event this version does not know: kept for an admin, never dropped in silence."""
 
@@ -117,7 +135,14 @@ class Unrecognised:
 
 
 ChannelEvent = (
-    MessageReceived | ReceiptChanged | SendFailed | MessageEdited | MessageRevoked | SessionChanged | Unrecognised
+    MessageReceived
+    | ReceiptChanged
+    | SendFailed
+    | MessageEdited
+    | MessageRevoked
+    | SessionChanged
+    | TemplateChanged
+    | Unrecognised
 )
 
 EventHandler = Callable[[ChannelEvent], Awaitable[None]]
@@ -126,6 +151,14 @@ EventHandler = Callable[[ChannelEvent], Awaitable[None]]
 
 class SendRejectedError(AtendeError):
     """The message was certainly not sent and never will be (bad recipient, refused content)."""
+
+
+class NumberRefusedError(SendRejectedError):
+    """The message was not sent, and nothing else of this number will be: ``status`` is how the number is now."""
+
+    def __init__(self, message: str, *, status: SessionStatus, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class SendRetryableError(AtendeError):
@@ -138,6 +171,17 @@ class SendRetryableError(AtendeError):
 
 class SendUncertainError(AtendeError):
     """The connection broke after the message may have left: it is not known whether it arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairRate:
+    """How often a provider lets one person be written to: ``burst`` at once, then one every ``seconds``.
+
+    A sender that has one tells it as ``pair_rate``; delivery waits rather than have the provider refuse.
+    """
+
+    burst: int
+    seconds: float
 
 
 class Sender(Protocol):

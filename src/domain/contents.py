@@ -104,12 +104,29 @@ class Revoke:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateButton:
+    """What a template's button at ``index`` (from 0) needs: the end of its address, or the code to copy."""
+
+    index: int
+    kind: Literal["url", "copy_code"]
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
-    """A template approved by Meta (Cloud API): what may be sent outside the 24 h window. The text is how it reads."""
+    """A template approved by Meta (Cloud API): what may be sent outside the 24 h window. The text is how it reads.
+
+    ``variables`` fill the body in order; ``names`` are theirs, where the template names them. ``header`` fills the
+    one variable of a text header.
+    """
 
     name: str
     language: str
     variables: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    header: str = ""
+    header_name: str = ""
+    buttons: tuple[TemplateButton, ...] = ()
     type: Literal["template"] = "template"
 
 
@@ -141,10 +158,12 @@ def from_json(values: Mapping[str, Any]) -> Content:
     fields = dict(values)
     if "choices" in fields:
         fields["choices"] = tuple(Choice(**choice) for choice in fields["choices"])
-    for name in ("options", "variables"):
+    for name in ("options", "variables", "names"):
         if name in fields:
             fields[name] = tuple(fields[name])
     try:
+        if "buttons" in fields:
+            fields["buttons"] = tuple(TemplateButton(**button) for button in fields["buttons"])
         content: Content = kind(**fields)
     except TypeError as error:
         raise ValueError(f"not a content: {error}") from None

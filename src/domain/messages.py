@@ -21,6 +21,8 @@ class AddressKind(StrEnum):
     LID = "lid"
     """WhatsApp's opaque linked id. Its digits are never a phone number."""
     GROUP = "group"
+    BSUID = "bsuid"
+    """The Cloud API's business-scoped user id: all that is known of people who hide their phone number."""
     SIMULATOR = "simulator"
     """A contact of the simulated phone."""
 
@@ -139,6 +141,8 @@ class Outbound:
     """What goes out beside or instead of the text; None: the text alone."""
     quoted_from_me: bool = False
     """The quoted message is our own."""
+    answered_provider_id: str | None = None
+    """The customer's newest message, where typing is to be shown: some providers show it on that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from agent.turn import TurnResult
 from domain.conversation import Event
 from domain.decisions import AskApproval, Decision, HandOff, Reply, Span, StaySilent, Suggest
 from domain.text import storable, storable_json
+from flows import service_window
 from store import conversations, events, turns
 from store.database import Connection, Row
 
@@ -34,6 +35,7 @@ async def write(
     None, too, where the kill switch bars what it would say (``turns.is_stopped``).
     ``must_be_told``: the text reports something that did happen, so that nothing newer may cancel it.
     """
+    result = await service_window.within(tx, row, result)
     decision = result.decision
     if decision is None:
         raise ValueError("a turn without a decision cannot be written")

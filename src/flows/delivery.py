@@ -7,13 +7,22 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from channels.base import Sender, SendRejectedError, SendRetryableError, SessionRef
+from channels.base import (
+    NumberRefusedError,
+    PairRate,
+    Sender,
+    SendRejectedError,
+    SendRetryableError,
+    SessionChanged,
+    SessionRef,
+)
+from domain.contents import Content, Media, from_json
 from domain.messages import Address, Outbound, Sent
 from domain.text import storable_key
-from flows import observed, receipts, stopping
+from flows import observed, receipts, sessions, stopping
 from store import conversations, outbox, turns
 from store.database import Database, Row
 from store.jobs import TURNS, enqueue_turn
@@ -122,6 +131,11 @@ class Delivery:
         async with self._db.transaction(tenant_id, durable=not route.sender.idempotent) as tx:
             if repeat:
                 return await outbox.claim_again(tx, outbox_id, lease=lease)
+            rate: PairRate | None = getattr(route.sender, "pair_rate", None)
+            if rate is not None:
+                window = timedelta(seconds=rate.burst * rate.seconds)
+                if await outbox.hold_back(tx, outbox_id, conversation_id, burst=rate.burst, window=window):
+                    return None
             row = await outbox.claim(tx, outbox_id, lease=lease, pace=route.pace)
             is_stale = row is None and await outbox.is_stale(tx, outbox_id)
             barred = row is not None and row["barred"] is not None
@@ -153,6 +167,9 @@ class Delivery:
             to=Address.parse(row["address"]),
             text=text,
             quoted_provider_id=row["quoted_provider_id"],
+            content=content_of(row),
+            quoted_from_me=row["quoted_from_me"],
+            answered_provider_id=row["answered_provider_id"],
             typing_seconds=min(len(text) * route.typing_seconds_per_character, 8.0) if row["origin"] == "bot" else 0.0,
         )
         next_id: UUID | None = None
@@ -162,6 +179,9 @@ class Delivery:
         except SendRejectedError as error:
             async with self._db.transaction(tenant_id) as tx:
                 await outbox.mark_failed(tx, outbox_id, error.sentence())
+                if isinstance(error, NumberRefusedError):
+                    change = SessionChanged(error.status, datetime.now(UTC), error.sentence()[:500])
+                    await sessions.record_status(tx, tenant_id, row["channel_session_id"], change)
         except SendRetryableError as error:
             await self._later(tenant_id, row, error)
         except Exception as error:
@@ -195,7 +215,9 @@ class Delivery:
             if row["attempts"] >= _MAX_ATTEMPTS:
                 await outbox.mark_failed(tx, row["id"], f"given up after {row['attempts']} attempts: {error}")
                 return
-            wait = _backoff(row) if error.after_seconds is None else timedelta(seconds=error.after_seconds)
+            # A provider that asks again and again to wait is given more time each time.
+            stated = None if error.after_seconds is None else timedelta(seconds=error.after_seconds * row["attempts"])
+            wait = _backoff(row) if stated is None else stated
             await outbox.requeue(tx, row["id"], wait=wait, error=str(error))
 
     async def _route(self, tenant_id: UUID, session_id: UUID) -> Route | None:
@@ -253,6 +275,16 @@ async def settle_predecessor(db: Database, tenant_id: UUID, session_id: UUID) ->
         )
         for row in left:
             await outbox.mark_unknown(tx, row["id"], "the sending process died in mid-send")
+
+
+def content_of(row: Row) -> Content | None:
+    """What an outbox row carries beside its text. A file that is not its own tenant's is none."""
+    if not row["content"]:
+        return None
+    content = from_json(row["content"])
+    if isinstance(content, Media) and content.ref.partition("/")[0] != str(row["tenant_id"]):
+        raise ValueError("a message carries another tenant's file")
+    return content
 
 
 def _backoff(row: Row) -> timedelta:

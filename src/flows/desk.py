@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from domain.content_words import described, message_kind
+from domain.contents import Content, as_json
 from domain.conversation import Event, Status
 from domain.errors import InvalidInputError, NotFoundError, OutdatedError
 from domain.messages import MAX_TEXT_BYTES
 from domain.text import storable
-from flows import autonomy
+from flows import autonomy, service_window
 from flows.approvals import Approvals
+from flows.attachments import Attachment, Offers, note_sent
 from store import conversations, events, outbox, turns
 from store.database import Connection, Database, Row
 from store.wakeup import EVENTS, OUTBOX, Wakeup
@@ -39,10 +42,11 @@ class Actor:
 class Desk:
     """The operators' actions. Raises NotFoundError, ConflictError or InvalidInputError; then nothing was changed."""
 
-    def __init__(self, db: Database, wakeup: Wakeup, approvals: Approvals) -> None:
+    def __init__(self, db: Database, wakeup: Wakeup, approvals: Approvals, offers: Offers | None = None) -> None:
         self._db = db
         self._wakeup = wakeup
         self._approvals = approvals
+        self._offers = offers or Offers({})
 
     async def approve(self, actor: Actor, suggestion_id: UUID, *, text: str | None = None) -> None:
         """Send a suggestion, as it is or with the operator's own ``text``."""
@@ -51,6 +55,7 @@ class Desk:
             if suggestion["fence"] != conversation["fence"]:
                 raise OutdatedError("suggestion", "a newer message or another person came first")
             final = checked_text(text) if text is not None else suggestion["text"]
+            await service_window.check(tx, conversation, final)
             edited = final != suggestion["text"]
             await turns.void_stale(tx, conversation["id"])
             await self._decide_suggestion(tx, actor, suggestion, "edited" if edited else "approved", final_text=final)
@@ -64,11 +69,27 @@ class Desk:
             await self._decide_suggestion(tx, actor, suggestion, "rejected", reason=storable(reason)[0][:2000])
         self._wakeup.signal(EVENTS)
 
-    async def reply(self, actor: Actor, conversation_id: UUID, text: str) -> int:
-        """Write to the customer. Where the agent or nobody holds the conversation, the operator takes it over."""
-        final = checked_text(text)
+    async def reply(
+        self,
+        actor: Actor,
+        conversation_id: UUID,
+        text: str,
+        *,
+        content: Content | None = None,
+        attachment: Attachment | None = None,
+    ) -> int:
+        """Write to the customer. Where the agent or nobody holds the conversation, the operator takes it over.
+
+        ``content`` or ``attachment`` goes out with the text, which may then be empty; raises NotOfferedHereError where
+        the number's gateway does not take it.
+        """
+        carried = attachment.media if attachment is not None else content
+        final = checked_text(text) if carried is None or text.strip() else ""
         async with self._db.transaction(actor.tenant_id) as tx:
             conversation = await conversations.lock(tx, conversation_id)
+            if carried is not None:
+                await self._offers.check(tx, conversation["channel_session_id"], carried.type)
+            await service_window.check(tx, conversation, final)
             if conversation["status"] != Status.HUMAN or conversation["assignee_id"] is None:
                 await conversations.apply(
                     tx, conversation_id, Event.TAKEN_OVER, actor=str(actor), user_id=actor.user_id
@@ -76,7 +97,10 @@ class Desk:
             await turns.void_stale(tx, conversation_id)
             await autonomy.replaced(tx, conversation, final)
             await conversations.withdraw_drafts(tx, conversation_id)
-            message_id = await self._say(tx, actor, conversation, final)
+            message_id = await self._say(tx, actor, conversation, final, content=carried)
+            if attachment is not None:
+                session_id = conversation["channel_session_id"]
+                await note_sent(tx, actor.tenant_id, session_id, message_id, attachment)
         self._wakeup.signal(EVENTS, OUTBOX)
         return message_id
 
@@ -192,12 +216,19 @@ class Desk:
         )
 
     async def _say(
-        self, tx: Connection, actor: Actor, conversation: Row, text: str, *, turn_id: UUID | None = None
+        self,
+        tx: Connection,
+        actor: Actor,
+        conversation: Row,
+        text: str,
+        *,
+        turn_id: UUID | None = None,
+        content: Content | None = None,
     ) -> int:
         message_id: int = await tx.fetchval(
             """INSERT INTO message (tenant_id, conversation_id, channel_session_id, contact_id, author, text, user_id,
-                                    turn_id, sent_at)
-               VALUES ($1, $2, $3, $4, 'operator', $5, $6, $7, now()) RETURNING id""",
+                                    turn_id, kind, content, sent_at)
+               VALUES ($1, $2, $3, $4, 'operator', $5, $6, $7, $8, $9, now()) RETURNING id""",
             actor.tenant_id,
             conversation["id"],
             conversation["channel_session_id"],
@@ -205,13 +236,18 @@ class Desk:
             text,
             actor.user_id,
             turn_id,
+            message_kind(content).value,
+            {"carries": as_json(content)} if content is not None else {},
         )
-        await outbox.add(tx, conversation=conversation, message_id=message_id, origin="operator", fence=None)
+        carried = as_json(content) if content is not None else None
+        await outbox.add(
+            tx, conversation=conversation, message_id=message_id, origin="operator", fence=None, content=carried
+        )
         await tx.execute(
             "UPDATE conversation SET fence = fence + 1, answered_upto_id = last_inbound_id, unread = 0, "
             "last_message_at = now(), last_preview = left($2, 120) WHERE id = $1",
             conversation["id"],
-            text,
+            described(content, text),
         )
         await events.append(
             tx,

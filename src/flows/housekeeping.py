@@ -11,7 +11,8 @@ from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Status as JobStatus
 
 from flows import receipts
-from flows.inbound import Inbound, addresses, own_message_event
+from flows.held import own_message_event
+from flows.inbound import Inbound, addresses
 from store import outbox
 from store.database import Connection, Database, Row
 from store.jobs import enqueue_approval, enqueue_turn

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+import orjson
+
 from channels.base import (
     ChannelEvent,
     MessageEdited,
@@ -17,14 +19,16 @@ from channels.base import (
     ReceiptChanged,
     SendFailed,
     SessionChanged,
+    TemplateChanged,
     Unrecognised,
 )
 from domain.conversation import Event
 from domain.errors import NotFoundError
 from domain.messages import Address, AddressKind, Author, MessageKind
 from domain.text import storable, storable_json, storable_key
-from flows import autonomy, consent, observed, receipts, sessions
-from store import contacts, conversations, events, messages, turns
+from flows import autonomy, consent, media, observed, receipts, sessions, templates
+from flows.held import hold_own_message
+from store import contacts, conversations, events, messages, quarantine, turns
 from store.database import Connection, Database, Row
 from store.jobs import TURNS, enqueue_turn
 from store.messages import NewMessage
@@ -55,6 +59,23 @@ class SessionInfo:
     """The tenant's; see flows.attendance_declaration."""
 
 
+def read_session(session_id: UUID, row: Row) -> SessionInfo:
+    """A channel session as the gate answers with it."""
+    debounce = row["settings"].get("debounce", {})
+    seconds = float(debounce.get("seconds", 1.0))
+    return SessionInfo(
+        id=session_id,
+        tenant_id=row["tenant_id"],
+        provider=row["provider"],
+        name=row["name"],
+        account=row["account"],
+        config=row["config"],
+        debounce=timedelta(seconds=seconds) if seconds > 0 else None,
+        debounce_cap=timedelta(seconds=float(debounce.get("cap_seconds", 10.0))),
+        settings=row["settings"],
+    )
+
+
 class Inbound:
     """Turns channel events into stored facts. ``receive`` returns only after the commit."""
 
@@ -71,22 +92,13 @@ class Inbound:
         rows = await self._db.gate("channel_session", session_id)
         if not rows:
             raise NotFoundError("channel session", session_id)
-        row = rows[0]
-        debounce = row["settings"].get("debounce", {})
-        seconds = float(debounce.get("seconds", 1.0))
-        info = SessionInfo(
-            id=session_id,
-            tenant_id=row["tenant_id"],
-            provider=row["provider"],
-            name=row["name"],
-            account=row["account"],
-            config=row["config"],
-            debounce=timedelta(seconds=seconds) if seconds > 0 else None,
-            debounce_cap=timedelta(seconds=float(debounce.get("cap_seconds", 10.0))),
-            settings=row["settings"],
-        )
+        info = read_session(session_id, rows[0])
         self._sessions[session_id] = (time.monotonic() + _SESSION_CACHE_SECONDS, info)
         return info
+
+    def forget(self, session_id: UUID) -> None:
+        """Ask for this channel session anew next time."""
+        self._sessions.pop(session_id, None)
 
     async def receive(self, session: SessionInfo, event: ChannelEvent) -> Outcome:
         """Make one event durable. Raises only if nothing was stored; then the sender must try again."""
@@ -117,8 +129,14 @@ class Inbound:
             case SessionChanged():
                 await sessions.record_status(tx, session.tenant_id, session.id, event)
                 return "changed", False
+            case TemplateChanged():
+                await templates.record_change(tx, session.tenant_id, session.id, event)
+                return "changed", False
             case Unrecognised():
-                await hold(tx, session, "unrecognised", event.name, {"name": event.name, "raw": event.raw})
+                body = orjson.dumps(storable_json(event.raw))
+                await quarantine.keep(
+                    tx, session.tenant_id, session.id, provider=session.provider, name=event.name, body=body
+                )
                 return "kept", False
 
     async def _message(
@@ -143,8 +161,12 @@ class Inbound:
                 return await _repeated(tx, session, message, known)
             await _open_conversation(tx, session, contact_id, event.chat, historical=message.historical)
             stored = await _store(tx, session, message)
+            if stored is None and (known := await messages.known(tx, session.id, contact_id, event.provider_id)):
+                return await _repeated(tx, session, message, known)  # its copy was stored while we waited for the lock
             if stored is None:
                 raise RuntimeError(f"message {event.provider_id} found no conversation")
+        if event.media is not None and session.provider not in (sessions.HOSTED, "simulator"):
+            await media.note(tx, session.tenant_id, session.id, stored["id"], event.media)
         if author is Author.CONTACT:
             observed.received(session, stored, message, started_ns=started_ns)
         if said:
@@ -160,7 +182,7 @@ class Inbound:
             return "duplicate"
         if undecided:
             # One of ours is on its way without an id yet: which of the two this is will show (flows/receipts.py).
-            await hold(tx, session, "own_message", event.provider_id, own_message_body(event))
+            await hold_own_message(tx, session.tenant_id, session.id, event)
             return "held"
         return await self.take_over_from_phone(tx, session, event)
 
@@ -286,45 +308,6 @@ def _push_name(event: MessageReceived) -> str | None:
 def addresses(event: MessageReceived | MessageEdited | MessageRevoked) -> tuple[Address, ...]:
     """All names of the chat's contact. A group has one name; other names there belong to the person who wrote."""
     return (event.chat,) if event.chat.kind is AddressKind.GROUP else (event.chat, *event.alternates)
-
-
-async def hold(tx: Connection, session: SessionInfo, kind: str, key: str, body: Mapping[str, Any]) -> None:
-    """Keep an event that cannot be applied now."""
-    await tx.execute(
-        "INSERT INTO held_event (tenant_id, channel_session_id, kind, key, body) VALUES ($1, $2, $3, $4, $5)",
-        session.tenant_id,
-        session.id,
-        kind,
-        storable(key)[0],
-        storable_json(body),
-    )
-
-
-def own_message_body(event: MessageReceived) -> dict[str, Any]:
-    """An own message as JSON, enough to apply it later (see ``own_message_event``)."""
-    return {
-        "provider_id": event.provider_id,
-        "chat": str(event.chat),
-        "alternates": [str(address) for address in event.alternates],
-        "sent_at": event.sent_at.isoformat(),
-        "kind": event.kind.value,
-        "text": event.text,
-        "raw": event.raw,
-    }
-
-
-def own_message_event(body: Mapping[str, Any]) -> MessageReceived:
-    """The own message that ``own_message_body`` wrote down."""
-    return MessageReceived(
-        provider_id=body["provider_id"],
-        chat=Address.parse(body["chat"]),
-        alternates=tuple(Address.parse(text) for text in body["alternates"]),
-        sent_at=datetime.fromisoformat(body["sent_at"]),
-        kind=MessageKind(body["kind"]),
-        text=body["text"],
-        raw=body["raw"],
-        from_me=True,
-    )
 
 
 async def _store(tx: Connection, session: SessionInfo, message: NewMessage) -> Row | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from channels.base import ReceiptChanged, SendFailed
 from domain.messages import ACK_ORDER, Address
 from domain.text import storable
-from store import events
+from store import events, outbox
 from store.database import Connection, Row
 
 
@@ -18,6 +19,8 @@ async def apply_receipt(tx: Connection, tenant_id: UUID, session_id: UUID, event
     for provider_id in event.provider_ids:
         if await _advance(tx, tenant_id, session_id, provider_id, event.ack.value):
             continue
+        if event.key and await _name(tx, session_id, event.key, provider_id, event.at):
+            await apply_held_receipts(tx, tenant_id, session_id, provider_id)
         if await is_ours(tx, session_id, provider_id):
             # Not news; or its send was recorded between the two questions.
             await _advance(tx, tenant_id, session_id, provider_id, event.ack.value)
@@ -59,10 +62,30 @@ async def apply_failure(tx: Connection, tenant_id: UUID, session_id: UUID, event
     """The provider gave up on messages that it had accepted. What comes before its send is held, like a receipt."""
     detail = event.detail or "the provider reported that it could not be delivered"
     for provider_id in event.provider_ids:
+        if event.key and not await is_ours(tx, session_id, provider_id):
+            await _name(tx, session_id, event.key, provider_id, event.at)
         if await is_ours(tx, session_id, provider_id):
             await _fail(tx, tenant_id, session_id, provider_id, detail)
         else:
             await _hold(tx, tenant_id, session_id, provider_id, {"failed": storable(detail)[0]})
+
+
+async def _name(tx: Connection, session_id: UUID, key: str, provider_id: str, at: datetime) -> bool:
+    """Settle a send of unknown fate: the provider names its message by our ``key`` (the outbox id), so it has left.
+
+    Also one that waits to be sent again: it need not be. Whether there was such a send.
+    """
+    try:
+        outbox_id = UUID(key)
+    except ValueError:
+        return False  # somebody else's key: another system sends through the same number
+    ours = await tx.fetchval(
+        "SELECT 1 FROM outbox_message WHERE id = $1 AND channel_session_id = $2 AND provider_id IS NULL "
+        "AND state IN ('sending', 'unknown', 'queued') AND attempts > 0 FOR UPDATE",
+        outbox_id,
+        session_id,
+    )
+    return ours is not None and await outbox.mark_sent(tx, outbox_id, provider_id=provider_id, at=at) is not None
 
 
 async def _fail(tx: Connection, tenant_id: UUID, session_id: UUID, provider_id: str, detail: str) -> None:

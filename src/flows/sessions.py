@@ -10,6 +10,7 @@ from uuid import UUID
 from channels.base import SessionChanged
 from domain.errors import ConflictError, InvalidInputError, NotFoundError
 from domain.messages import SessionStatus
+from flows.gateways import FACTORIES, completed_settings, declared_settings
 from store import events
 from store.database import Connection, Database, Row
 from store.wakeup import EVENTS, Wakeup
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 QR_LIFETIME = timedelta(seconds=60)
 HOSTED = "neonize"
 """The provider whose connections we hold ourselves: its numbers are paired, and can be paused."""
-PROVIDERS = (HOSTED, "waha", "simulator")
+SIMULATED = "simulator"
 _NAME_CHARACTERS = 80
 
 
@@ -77,17 +78,18 @@ class Numbers:
 
 
 async def add_number(tx: Connection, tenant_id: UUID, *, name: str, provider: str, config: Mapping[str, Any]) -> UUID:
-    """A further number of the tenant; returns its id. Raises InvalidInputError."""
+    """A further number of the tenant; returns its id. Raises InvalidInputError, naming all faults of its settings.
+
+    Secrets that are ours to choose are made where ``config`` gives none.
+    """
     name = name.strip()
     if not 0 < len(name) <= _NAME_CHARACTERS:
         raise InvalidInputError("name", f"must have 1 to {_NAME_CHARACTERS} characters")
-    if provider not in PROVIDERS:
-        raise InvalidInputError("provider", f"must be one of {', '.join(PROVIDERS)}")
-    if provider == "waha" and not str(config.get("base_url", "")).startswith(("http://", "https://")):
-        raise InvalidInputError("base_url", "must be the address of the WAHA server", hint="Such as http://waha:3000.")
-    if provider == "waha" and not (config.get("api_key") and config.get("hmac_key")):
-        raise InvalidInputError("api_key", "a WAHA number needs api_key and hmac_key", hint="See WAHA_API_KEY there.")
-    status = SessionStatus.CONNECTED if provider == "simulator" else SessionStatus.UNKNOWN
+    providers = (HOSTED, *FACTORIES, SIMULATED)
+    if provider not in providers:
+        raise InvalidInputError("provider", f"must be one of {', '.join(providers)}")
+    settings = completed_settings(provider, declared_settings(provider), config)
+    status = SessionStatus.CONNECTED if provider == SIMULATED else SessionStatus.UNKNOWN
     session_id: UUID = await tx.fetchval(
         "INSERT INTO channel_session (tenant_id, provider, name, status, config) VALUES ($1, $2, $3, $4, $5) "
         "RETURNING id",
@@ -95,7 +97,7 @@ async def add_number(tx: Connection, tenant_id: UUID, *, name: str, provider: st
         provider,
         name,
         status.value,
-        dict(config),
+        settings,
     )
     await events.append(tx, tenant_id, "session.added", payload={"channel_session_id": str(session_id)})
     return session_id

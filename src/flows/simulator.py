@@ -6,6 +6,7 @@ from uuid import UUID
 
 from channels.base import MessageReceived, SessionRef
 from channels.simulator import parse_door_message
+from domain.content_words import described
 from domain.errors import NotFoundError
 from domain.messages import Outbound
 from flows.inbound import Inbound, SessionInfo
@@ -30,7 +31,7 @@ class SimulatedPhones:
                 info.id,
                 message.key,
                 message.to.value,
-                message.text,
+                described(message.content, message.text),
             )
 
     async def received(self, session_id: UUID, *, after: int = 0, limit: int = 500) -> list[Row]:

@@ -47,12 +47,12 @@ class Database:
         self.queue_url = queue_url
 
     @classmethod
-    async def open(cls, owner_dsn: str, secret: bytes, *, max_connections: int = 10) -> Database:
-        """Connect. The database must have been migrated with the same ``secret``."""
+    async def open(cls, owner_dsn: str, secret: bytes, *, max_connections: int = 10, lazy: bool = False) -> Database:
+        """Connect. The database must have been migrated with the same ``secret``. ``lazy``: only when it is asked."""
         url = login_url(owner_dsn, secret, APP_ROLE)
         pool = await asyncpg.create_pool(
             url,
-            min_size=1,
+            min_size=0 if lazy else 1,
             max_size=max_connections,
             init=_prepare,
             reset=_reset,

@@ -42,8 +42,10 @@ class Number:
     detail: str
     wanted: bool
     held: bool
-    """Whether a session host holds it now. Gateways' numbers never are."""
+    """Whether a process looks after it now: a session host, or for a gateway's number a worker that asks it."""
     qr: QrCode | None
+    left_to_do: tuple[str, ...] = ()
+    """What the last set-up at its gateway left to a person, in English sentences."""
 
     @property
     def phone(self) -> str | None:
@@ -53,7 +55,8 @@ class Number:
 
 
 _NUMBER = """SELECT id, name, provider, account, status, status_detail, wanted, qr, qr_expires_at,
-                    coalesce(lease_until > now(), false) AS held
+                    coalesce(lease_until > now(), false) AS held,
+                    config -> 'set_up' -> 'left_to_do' AS left_to_do
                FROM channel_session"""
 
 
@@ -81,4 +84,5 @@ def _number(row: Row) -> Number:
         row["wanted"],
         row["held"],
         QrCode(row["qr"], row["qr_expires_at"]) if row["qr"] else None,
+        tuple(str(sentence) for sentence in row["left_to_do"] or ()),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from store import events
@@ -28,7 +29,8 @@ WITH o AS (
     SELECT o.id, o.conversation_id, o.channel_session_id, o.fence, o.message_id, o.origin, o.purpose
       FROM outbox_message o WHERE o.id = $1 AND o.state = 'queued'
 ), c AS (
-    SELECT c.id, c.fence, c.address FROM conversation c JOIN o ON o.conversation_id = c.id FOR UPDATE OF c
+    SELECT c.id, c.fence, c.address, c.last_inbound_id
+      FROM conversation c JOIN o ON o.conversation_id = c.id FOR UPDATE OF c
 ), ready AS (
     SELECT o.id, o.channel_session_id, c.address, bar.barred
       FROM o JOIN c ON c.id = o.conversation_id CROSS JOIN LATERAL (SELECT {bar} AS barred) bar
@@ -54,10 +56,17 @@ RETURNING ready.barred, u.fence, u.turn_id,
 """
 _CLAIM = _CLAIM.replace("{bar}", _BAR.format(o="o"))
 _TO_SEND = """
-          u.id, u.tenant_id, u.conversation_id, u.channel_session_id, u.message_id, u.attempts, u.origin,
+          u.id, u.tenant_id, u.conversation_id, u.channel_session_id, u.message_id, u.attempts, u.origin, u.content,
           (SELECT c.address FROM conversation c WHERE c.id = u.conversation_id) AS address,
           (SELECT m.text FROM message m WHERE m.id = u.message_id) AS text,
-          (SELECT m.quoted_provider_id FROM message m WHERE m.id = u.message_id) AS quoted_provider_id
+          (SELECT m.quoted_provider_id FROM message m WHERE m.id = u.message_id) AS quoted_provider_id,
+          EXISTS (SELECT 1 FROM outbox_message q JOIN message m ON m.id = u.message_id
+                   WHERE q.channel_session_id = u.channel_session_id AND q.provider_id = m.quoted_provider_id)
+              AS quoted_from_me,
+          CASE WHEN u.origin = 'bot' THEN (
+              SELECT m.provider_id FROM message m
+               WHERE m.conversation_id = u.conversation_id AND m.author = 'contact' AND m.provider_id IS NOT NULL
+               ORDER BY m.id DESC LIMIT 1) END AS answered_provider_id
 """
 _CLAIM += _TO_SEND
 
@@ -122,6 +131,27 @@ async def repeat_later(tx: Connection, outbox_id: UUID, *, wait: timedelta, erro
     )
 
 
+async def hold_back(tx: Connection, outbox_id: UUID, conversation_id: UUID, *, burst: int, window: timedelta) -> bool:
+    """Let a waiting row wait on while ``burst`` messages left its conversation within ``window``; whether it must."""
+    await tx.execute("SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", conversation_id)
+    wait = await tx.fetchval(
+        "SELECT o.sent_at + $3::interval - now() FROM outbox_message o "
+        "WHERE o.conversation_id = $1 AND o.sent_at > now() - $3::interval "
+        "ORDER BY o.sent_at DESC OFFSET $2 - 1 LIMIT 1",
+        conversation_id,
+        burst,
+        window,
+    )
+    if wait is None:
+        return False
+    await tx.execute(
+        "UPDATE outbox_message SET not_before = greatest(not_before, now() + $2) WHERE id = $1 AND state = 'queued'",
+        outbox_id,
+        wait,
+    )
+    return True
+
+
 async def add(
     tx: Connection,
     *,
@@ -130,13 +160,14 @@ async def add(
     origin: str,
     fence: int | None,
     turn_id: UUID | None = None,
+    content: Mapping[str, Any] | None = None,
     purpose: Literal["reply", "proactive"] = "reply",
 ) -> UUID:
-    """Queue a stored message for sending."""
+    """Queue a stored message for sending. ``content``: what goes out beside its text (domain.contents as JSON)."""
     outbox_id: UUID = await tx.fetchval(
         """INSERT INTO outbox_message
-               (tenant_id, conversation_id, channel_session_id, message_id, turn_id, origin, fence, purpose)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id""",
+               (tenant_id, conversation_id, channel_session_id, message_id, turn_id, origin, fence, content, purpose)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id""",
         conversation["tenant_id"],
         conversation["id"],
         conversation["channel_session_id"],
@@ -144,6 +175,7 @@ async def add(
         turn_id,
         origin,
         fence,
+        dict(content or {}),
         purpose,
     )
     return outbox_id

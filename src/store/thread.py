@@ -40,6 +40,17 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadFile:
+    """A message's file. ``state``: wanted, stored, too_large or failed."""
+
+    id: UUID
+    state: str
+    mime_type: str
+    file_name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadMessage:
     """A message with what became of it. ``delivery`` is the outbox state, or the acknowledgement once it has one."""
 
@@ -59,6 +70,7 @@ class ThreadMessage:
     error: str | None
     quoted_text: str | None
     quoted_author: str | None
+    file: ThreadFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +178,10 @@ async def messages(
         SELECT m.id, m.author, m.kind, m.text, m.content, m.edited, m.revoked, m.historical, u.name AS writer,
                m.turn_id, m.sent_at, o.id AS outbox_id,
                CASE WHEN o.state = 'sent' THEN coalesce(nullif(o.ack, 'server'), 'sent') ELSE o.state END AS delivery,
-               o.error, q.text AS quoted_text, q.author AS quoted_author
+               o.error, q.text AS quoted_text, q.author AS quoted_author,
+               (SELECT jsonb_build_object('id', f.id, 'state', f.state, 'mime_type', f.mime_type,
+                                          'file_name', f.file_name, 'size_bytes', f.size_bytes)
+                  FROM media_file f WHERE f.message_id = m.id LIMIT 1) AS file
           FROM (SELECT * FROM message_as_changed m
                  WHERE m.conversation_id = $1 AND ($2::bigint IS NULL OR m.id < $2)
                    AND ($4::bigint IS NULL OR m.id >= $4) ORDER BY m.id DESC LIMIT $3) m
@@ -182,7 +197,11 @@ async def messages(
         limit,
         since,
     )
-    return [ThreadMessage(**row) for row in rows]
+    return [ThreadMessage(**{**row, "file": _file(row["file"])}) for row in rows]
+
+
+def _file(found: dict[str, Any] | None) -> ThreadFile | None:
+    return ThreadFile(**{**found, "id": UUID(found["id"])}) if found else None
 
 
 async def sent_at(tx: Connection, conversation_id: UUID, message_id: int) -> datetime | None:

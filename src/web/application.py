@@ -46,12 +46,12 @@ def create_app(services: Services) -> FastAPI:
     app.add_route("/assets/{digest}/{name:path}", assets.serve)
     app.add_api_route("/healthz", _health)
     app.add_api_route("/", _home)
+    for router in services.routers:  # first the doors, where most requests come in
+        app.include_router(router)
     for module in (login, inbox, desk_routes, realtime):
         app.include_router(module.router)
     if services.demo is not None:
         app.include_router(demo.router)
-    for router in services.routers:
-        app.include_router(router)
     return app
 
 

@@ -22,7 +22,7 @@ async def reply(
     request: Request, visitor: CurrentVisitor, conversation_id: UUID, text: Annotated[str, Form()] = ""
 ) -> Response:
     await services(request).desk.reply(visitor.actor, conversation_id, text)
-    response = await _answer(request, visitor, conversation_id)
+    response = await answer(request, visitor, conversation_id)
     response.headers["HX-Trigger"] = "atende:sent"
     return response
 
@@ -30,19 +30,19 @@ async def reply(
 @router.post("/claim")
 async def claim(request: Request, visitor: CurrentVisitor, conversation_id: UUID) -> Response:
     await services(request).desk.claim(visitor.actor, conversation_id)
-    return await _answer(request, visitor, conversation_id)
+    return await answer(request, visitor, conversation_id)
 
 
 @router.post("/return")
 async def return_to_bot(request: Request, visitor: CurrentVisitor, conversation_id: UUID) -> Response:
     await services(request).desk.return_to_bot(visitor.actor, conversation_id)
-    return await _answer(request, visitor, conversation_id)
+    return await answer(request, visitor, conversation_id)
 
 
 @router.post("/close")
 async def close(request: Request, visitor: CurrentVisitor, conversation_id: UUID) -> Response:
     await services(request).desk.close(visitor.actor, conversation_id)
-    return await _answer(request, visitor, conversation_id)
+    return await answer(request, visitor, conversation_id)
 
 
 @router.post("/tags")
@@ -51,7 +51,7 @@ async def tag(
 ) -> Response:
     """Call the contact by these tags, separated by commas."""
     await services(request).desk.tag(visitor.actor, conversation_id, tags.split(","))
-    return await _answer(request, visitor, conversation_id)
+    return await answer(request, visitor, conversation_id)
 
 
 @router.post("/read")
@@ -73,7 +73,7 @@ async def approve(
     """Send the suggestion; with ``text`` as the operator changed it."""
     final = text.replace("\r\n", "\n") if text is not None else None
     await services(request).desk.approve(visitor.actor, suggestion_id, text=final)
-    return await _answer(request, visitor, conversation_id)
+    return await answer(request, visitor, conversation_id)
 
 
 @router.post("/suggestions/{suggestion_id}/reject")
@@ -85,7 +85,7 @@ async def reject(
     reason: Annotated[str, Form(max_length=200)],
 ) -> Response:
     await services(request).desk.reject(visitor.actor, suggestion_id, reason)
-    return await _answer(request, visitor, conversation_id)
+    return await answer(request, visitor, conversation_id)
 
 
 @router.post("/approvals/{approval_id}")
@@ -97,7 +97,7 @@ async def decide_call(
     decision: Annotated[Literal["approve", "reject"], Form()],
 ) -> Response:
     await services(request).desk.decide_call(visitor.actor, approval_id, approved=decision == "approve")
-    return await _answer(request, visitor, conversation_id)
+    return await answer(request, visitor, conversation_id)
 
 
 @router.post("/outbox/{outbox_id}")
@@ -109,10 +109,11 @@ async def settle(
     outcome: Annotated[Literal["arrived", "send_again"], Form()],
 ) -> Response:
     await services(request).desk.settle_unknown(visitor.actor, outbox_id, arrived=outcome == "arrived")
-    return await _answer(request, visitor, conversation_id)
+    return await answer(request, visitor, conversation_id)
 
 
-async def _answer(request: Request, visitor: Visitor, conversation_id: UUID) -> Response:
+async def answer(request: Request, visitor: Visitor, conversation_id: UUID) -> Response:
+    """The conversation as it is now: its parts for htmx, else the way to its page."""
     if request.headers.get("hx-request") != "true":
         return RedirectResponse(f"/inbox/{conversation_id}", status_code=303)
     return await live_fragment(request, visitor, conversation_id)

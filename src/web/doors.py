@@ -1,4 +1,4 @@
-"""Doors for machines: webhooks of gateways, and the simulated phones of a demo. No cookie counts here."""
+"""The door of a demo's simulated phones. No cookie counts here."""
 
 from __future__ import annotations
 
@@ -13,26 +13,9 @@ from starlette.responses import JSONResponse, Response
 from domain.errors import InvalidInputError, TooLargeError
 from flows.inbound import Inbound
 from flows.simulator import SimulatedPhones, read_door_message
-from flows.webhooks import Webhooks
 
-WEBHOOK_LIMIT = 24 * 1024 * 1024
-"""Bytes: 16 MB of media in base64, with room for the rest."""
 SIMULATOR_LIMIT = 1024 * 1024
 _LAST_POSITION = 2**63 - 1
-
-
-def webhook_router(webhooks: Webhooks) -> APIRouter:
-    """``POST /webhooks/{provider}/{channel session}``: 2xx only once everything delivered is durable."""
-    router = APIRouter()
-
-    @router.post("/webhooks/{provider}/{session_id}")
-    async def deliver(request: Request, provider: str, session_id: UUID) -> Response:
-        body = await _body(request, WEBHOOK_LIMIT)
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        # Where the database is away this raises, and the answer is 503: the gateway keeps it and tries again.
-        return JSONResponse({"stored": await webhooks.receive(provider, session_id, body, headers)})
-
-    return router
 
 
 def simulator_router(inbound: Inbound, phones: SimulatedPhones) -> APIRouter:

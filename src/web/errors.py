@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass
 from urllib.parse import quote
 
-import asyncpg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -22,6 +21,11 @@ from domain.errors import (
     NotFoundError,
     TooLargeError,
 )
+from flows.service_window import WindowClosedError
+from flows.webhooks import NumberUnknownNowError
+from store.journal import JournalFullError
+from store.outage import UNREACHABLE
+from web.floods import BusyError, TooManyDeliveriesError
 from web.i18n import N_
 from web.pages import pages
 from web.security import HEADERS
@@ -79,12 +83,25 @@ _ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
     (QrExpiredError, _Answer(410, N_("QR code expired"), N_("Wait for the next one, or pair the number again."))),
     (NotFoundError, _Answer(404, N_("This does not exist"), N_("It may have been removed, or the address is wrong."))),
     (
+        WindowClosedError,
+        _Answer(
+            409,
+            N_("The 24-hour window is closed"),
+            N_("WhatsApp takes only approved templates now. Send one, or wait for the customer's next message."),
+        ),
+    ),
+    (
         ConflictError,
         _Answer(
             409,
             N_("This changed in the meantime"),
             N_("Nothing was done. The page now shows the current state; look at it and decide again."),
         ),
+    ),
+    (TooManyDeliveriesError, _Answer(429, N_("The request was refused"), N_("Wait a few minutes and try again."))),
+    *(
+        (kind, _Answer(503, N_("The database cannot be reached"), N_("Try again in a moment.")))
+        for kind in (NumberUnknownNowError, JournalFullError, BusyError)
     ),
     (NotAuthenticError, _Answer(401, N_("The request was refused"), N_("Reload the page and try again."))),
     (TooLargeError, _Answer(413, N_("The request was refused"), N_("Reload the page and try again."))),
@@ -98,21 +115,12 @@ _ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
 _NOT_FOUND = _Answer(404, N_("This does not exist"), N_("It may have been removed, or the address is wrong."))
 _BROKEN = _Answer(500, N_("Something went wrong on our side"), N_("Try again. If it goes on, tell your administrator."))
 _AWAY = _Answer(503, N_("The database cannot be reached"), N_("Try again in a moment."))
-_UNREACHABLE = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-)
 _RETRY_AFTER_SECONDS = 5
 
 
 def install_error_handlers(app: FastAPI) -> None:
     """Map every error of the application. Unexpected ones are logged with their trace and answered without it."""
-    for kind in _UNREACHABLE:
+    for kind in UNREACHABLE:
         app.add_exception_handler(kind, _away)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(AtendeError, _expected)
@@ -131,8 +139,15 @@ async def _expected(request: Request, error: Exception) -> Response:
         return _to_login(request)
     detail = error.sentence() if isinstance(error, AtendeError) else "The request is not in the expected form."
     if answer.status >= 500:
-        log.error("Request failed: %s", detail, exc_info=error)
-    return _respond(request, answer, detail)
+        log.error("Request failed: %s", detail, exc_info=error if answer.status == 500 else None)
+    return _respond(request, answer, detail, _retry_after(error, answer))
+
+
+def _retry_after(error: Exception, answer: _Answer) -> dict[str, str]:
+    """When to come again, for answers that say so."""
+    if answer.status not in {429, 503}:
+        return {}
+    return {"Retry-After": str(getattr(error, "seconds", _RETRY_AFTER_SECONDS))}
 
 
 async def _framework(request: Request, error: Exception) -> Response:

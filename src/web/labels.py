@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+from domain import media
 from web.i18n import N_
 
 STATUS = {
@@ -274,7 +275,7 @@ NEXT_STEPS = {
         "No session host has taken this number yet; if this lasts longer than a minute, check that it is running."
     ),
     "paused": N_("The number is paused and WhatsApp keeps its messages; choose Resume to bring it online again."),
-    "gateway": N_("A gateway holds the connection of this number; pair it and restart it there."),
+    "gateway": N_("A gateway holds the connection of this number; choose Set up to register it there."),
     "simulated": N_("This phone is simulated, for trying things out; there is nothing to do."),
 }
 """State of a number → what to do next. More states than the provider reports: see web.numbers.Card."""
@@ -316,8 +317,22 @@ POLICY_CHANGES = {
 PROVIDERS = {
     "neonize": N_("WhatsApp, connected directly"),
     "waha": N_("WhatsApp through WAHA"),
+    "evolution": N_("WhatsApp through Evolution API"),
+    "wppconnect": N_("WhatsApp through WPPConnect"),
+    "gowa": N_("WhatsApp through GOWA"),
+    "cloud_api": N_("WhatsApp through the official Cloud API"),
+    "webhook": N_("WhatsApp through a service of yours"),
     "simulator": N_("Simulated phone"),
 }
+
+SHOWN_FILES = media.SHOWN
+"""MIME types that a page shows by itself."""
+
+GATEWAY_WISHES = {
+    "restart": N_("Restart"),
+    "logout": N_("Unlink the phone"),
+}
+"""What an administrator may ask of a number's gateway, beside setting it up."""
 
 ENDPOINT_STATES = {
     "active": (N_("Active"), "success"),

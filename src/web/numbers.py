@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import segno
-from fastapi import APIRouter
+from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.errors import NotAllowedError, NotFoundError
-from flows.sessions import HOSTED, Numbers
+from flows.gateway_numbers import GatewayNumbers
+from flows.quarantine import Quarantine
+from flows.sessions import HOSTED, SIMULATED, Numbers
+from store import inbox
 from store import numbers as store
+from store import quarantine as quarantine_store
 from web.access import CurrentVisitor, Visitor
 from web.errors import QrExpiredError
 from web.pages import pages
@@ -32,9 +38,16 @@ class Card:
         return self.number.provider == HOSTED
 
     @property
+    def is_gateway(self) -> bool:
+        """Whether a gateway holds its connection."""
+        return not self.is_hosted and self.number.provider != SIMULATED
+
+    @property
     def state(self) -> str:
-        if not self.is_hosted:
-            return "simulated" if self.number.provider == "simulator" else "gateway"
+        if self.number.provider == SIMULATED:
+            return "simulated"
+        if self.is_gateway:
+            return "gateway" if self.number.status == "unknown" else self.number.status
         if not self.number.wanted:
             return "paused"
         return self.number.status if self.number.held else "unheld"
@@ -43,6 +56,45 @@ class Card:
     def shown_code(self) -> store.QrCode | None:
         code = self.number.qr
         return code if code is not None and not code.expired and self.number.wanted else None
+
+
+def gateways_router(gateways: GatewayNumbers, quarantine: Quarantine) -> APIRouter:
+    """What administrators do with numbers behind gateways, and with deliveries that nobody understood."""
+    router = APIRouter(prefix="/numbers")
+
+    @router.get("/quarantine")
+    async def show_quarantine(request: Request, visitor: CurrentVisitor) -> Response:
+        _need_admin(visitor)
+        return await _quarantined(request, visitor)
+
+    @router.post("/quarantine/{quarantined_id}/replay")
+    async def replay(request: Request, visitor: CurrentVisitor, quarantined_id: UUID) -> Response:
+        """Read it again, as this version does."""
+        _need_admin(visitor)
+        await quarantine.replay(visitor.tenant_id, quarantined_id)
+        return await _quarantined(request, visitor)
+
+    @router.post("/quarantine/{quarantined_id}/discard")
+    async def discard(request: Request, visitor: CurrentVisitor, quarantined_id: UUID) -> Response:
+        _need_admin(visitor)
+        await quarantine.discard(visitor.tenant_id, quarantined_id)
+        return await _quarantined(request, visitor)
+
+    @router.post("/{session_id}/set-up")
+    async def set_up(request: Request, visitor: CurrentVisitor, session_id: UUID) -> Response:
+        await _administered(request, visitor, session_id)
+        await gateways.set_up(visitor.tenant_id, session_id, actor=str(visitor.actor))
+        return await _answer(request, visitor, "numbers/list.html")
+
+    @router.post("/{session_id}/control")
+    async def control(
+        request: Request, visitor: CurrentVisitor, session_id: UUID, wish: Annotated[str, Form()]
+    ) -> Response:
+        await _administered(request, visitor, session_id)
+        await gateways.control(visitor.tenant_id, session_id, wish, actor=str(visitor.actor))
+        return await _answer(request, visitor, "numbers/list.html")
+
+    return router
 
 
 def numbers_router(numbers: Numbers) -> APIRouter:
@@ -100,12 +152,30 @@ def drawn(code: str) -> bytes:
 async def _administered(request: Request, visitor: Visitor, session_id: UUID) -> None:
     async with services(request).db.transaction(visitor.tenant_id) as tx:
         await store.number(tx, session_id)  # another tenant's must look like none, whoever asks
+    _need_admin(visitor)
+
+
+def _need_admin(visitor: Visitor) -> None:
     if visitor.role != "admin":
         raise NotAllowedError("administrators")
+
+
+async def _quarantined(request: Request, visitor: Visitor) -> Response:
+    async with services(request).db.transaction(visitor.tenant_id) as tx:
+        found = await quarantine_store.newest(tx)
+        space = await inbox.workspace(tx)
+    fragment = request.headers.get("hx-request") == "true"
+    template = "numbers/quarantined.html" if fragment else "numbers/quarantine.html"
+    zone, last_event = ZoneInfo(space.timezone), request.app.state.feed.cursor
+    return pages(request).render(request, template, found=found, zone=zone, last_event=last_event)
 
 
 async def _answer(request: Request, visitor: Visitor, template: str) -> Response:
     last_event = request.app.state.feed.cursor  # before reading: what comes later is told by the websocket
     async with services(request).db.transaction(visitor.tenant_id) as tx:
         cards = [Card(number) for number in await store.all_numbers(tx)]
-    return pages(request).render(request, template, cards=cards, last_event=last_event, may_act=visitor.role == "admin")
+        quarantined = await quarantine_store.waiting(tx)
+    may_act = visitor.role == "admin"
+    return pages(request).render(
+        request, template, cards=cards, last_event=last_event, may_act=may_act, quarantined=quarantined
+    )

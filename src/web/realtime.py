@@ -21,6 +21,7 @@ from starlette.websockets import WebSocketState
 
 from store import inbox
 from store.database import Database
+from store.outage import UNREACHABLE
 from store.wakeup import EVENTS, Listener
 from web.access import recognise
 from web.services import services
@@ -78,6 +79,7 @@ class EventFeed:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._is_placed = False
         self._subscribers: dict[UUID, set[Subscriber]] = {}
         self._wake = asyncio.Event()
         self.cursor = 0
@@ -86,7 +88,8 @@ class EventFeed:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Read while the block runs."""
-        self.cursor = (await self._db.gate("last_event_id"))[0]["last_event_id"]
+        with suppress(*UNREACHABLE):  # then the reader finds its place later: gateways' deliveries must not wait for it
+            await self._find_place()
         listener = Listener(self._db, {EVENTS: self._wake.set})
         tasks = [asyncio.create_task(self._read()), asyncio.create_task(listener.run())]
         try:
@@ -106,9 +109,15 @@ class EventFeed:
         finally:
             self._drop(subscriber)
 
+    async def _find_place(self) -> None:
+        self.cursor = (await self._db.gate("last_event_id"))[0]["last_event_id"]
+        self._is_placed = True
+
     async def _read(self) -> None:
         while True:
             try:
+                if not self._is_placed:
+                    await self._find_place()
                 rows = await self._db.gate("events_after", self.cursor, BATCH)
             except Exception:
                 # The database is away for a moment (restart, failover): the cursor stays, nothing is missed.

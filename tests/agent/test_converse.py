@@ -11,7 +11,7 @@ import pytest
 
 from agent.graph import Agent, build_agent
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
-from agent.turn import CallResult, TurnInput, TurnResult
+from agent.turn import CallResult, HandOffTerms, TurnInput, TurnResult
 from domain.decisions import AskApproval, HandOff, HandOffReason, Reply, ReplyMode, Suggest
 from tests.agent.world import World, said
 from tests.openai_server import ScriptedOpenAI
@@ -144,6 +144,17 @@ async def test_that_a_write_of_the_model_waits_for_a_person_with_its_exact_argum
     assert result.approval is not None
     assert json.loads(json.dumps(result.approval)) == result.approval
     assert [name for name, *_ in world.calls] == ["order_status"]
+
+
+async def test_that_a_handoff_for_a_reason_that_is_switched_off_is_refused_to_the_model(
+    talk: Talk, world: World
+) -> None:
+    off = frozenset({HandOffReason.OUTSIDE_POLICY})
+    world.profile = replace(world.profile, hand_off=HandOffTerms(switched_off=off))
+    call = {"name": "hand_off", "arguments": {"reason": "outside_policy", "summary": "Quer um contrato."}}
+    result = await talk([{"tool_calls": [call]}, {"reply": "Pode me contar mais?"}])
+    assert isinstance(result.decision, Reply)
+    assert "wants no handoff for outside_policy" in talk.requests[1]["messages"][-1]["content"]
 
 
 async def test_that_handing_off_is_a_call_and_never_a_sentence(talk: Talk) -> None:

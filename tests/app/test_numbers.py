@@ -1,4 +1,4 @@
-"""``atende session``: numbers from the command line."""
+"""``atende number``: numbers from the command line."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ CODE = "https://wa.me/settings/linked_devices#2@cmVm,bm9pc2U=,aWRlbnRpdHk=,YWR2,
 
 async def test_that_a_number_is_added_listed_and_its_code_drawn(owner_dsn: str, db: Database, number: Number) -> None:
     settings = {"DATABASE_URL": owner_dsn, "ATENDE_SECRET": SECRET.decode()}
-    added = atende("session", "add", "--tenant", "shop", "--name", "Vendas", "--provider", "neonize", **settings)
+    added = atende("number", "add", "--tenant", "shop", "--name", "Vendas", "--provider", "neonize", **settings)
     assert added.returncode == 0, added.stderr
-    found = re.search(r"atende session qr ([0-9a-f-]{36})", added.stdout)
+    found = re.search(r"atende number qr ([0-9a-f-]{36})", added.stdout)
     assert found
     session_id = found[1]
 
-    nobody = atende("session", "qr", session_id, "--wait", "0", **settings)
+    nobody = atende("number", "qr", session_id, "--wait", "0", **settings)
     assert nobody.returncode == 2
     assert "No session host has taken the number. Start Atende with: atende serve" in nobody.stderr
     assert await db.gate("lease_sessions", "host", "neonize", timedelta(minutes=1), 10)
     with subprocess.Popen(
-        [ATENDE, "session", "qr", session_id], env=environment(**settings), stdout=subprocess.PIPE, text=True
+        [ATENDE, "number", "qr", session_id], env=environment(**settings), stdout=subprocess.PIPE, text=True
     ) as following:
         assert following.stdout
         await _report(db, number, session_id, SessionStatus.AWAITING_QR, qr=CODE)
@@ -43,7 +43,7 @@ async def test_that_a_number_is_added_listed_and_its_code_drawn(owner_dsn: str, 
         await _report(db, number, session_id, SessionStatus.CONNECTED, account="5511990001111:1@s.whatsapp.net")
         assert following.stdout.read() == "Vendas is linked to +5511990001111 and connected.\n"
         assert following.wait() == 0
-    listed = atende("session", "list", "--tenant", "shop", **settings).stdout.splitlines()
+    listed = atende("number", "list", "--tenant", "shop", **settings).stdout.splitlines()
     assert [line.split()[1:5] for line in listed if session_id in line] == [
         ["shop", "neonize", "connected", "+5511990001111"]
     ]
@@ -58,17 +58,19 @@ async def _report(db: Database, number: Number, session_id: str, status: Session
 
 def test_that_what_cannot_be_added_is_refused_in_one_sentence(owner_dsn: str, number: Number) -> None:
     settings = {"DATABASE_URL": owner_dsn, "ATENDE_SECRET": SECRET.decode()}
-    unknown = atende("session", "add", "--tenant", "nope", "--name", "N", "--provider", "simulator", **settings)
+    unknown = atende("number", "add", "--tenant", "nope", "--name", "N", "--provider", "simulator", **settings)
     assert (unknown.returncode, "there are: shop" in unknown.stderr) == (2, True)
     keyless = atende(
-        *("session", "add", "--tenant", "shop", "--name", "N", "--provider", "waha", "--base-url", "http://waha:3000"),
+        *("number", "add", "--tenant", "shop", "--name", "N", "--provider", "waha", "--set", "base_url=waha:3000"),
+        *("--set", "colour=blue"),
         **settings,
     )
     assert (keyless.returncode, keyless.stderr.count("\n")) == (2, 1)
-    assert "api_key" in keyless.stderr
+    for fault in ("colour is not known here", "base_url must be an address", "api_key is missing"):
+        assert fault in keyless.stderr
 
 
 def test_that_an_empty_database_says_how_to_prepare_it(postgres: EmbeddedPostgres) -> None:
-    empty = atende("session", "list", DATABASE_URL=postgres.address.url(), ATENDE_SECRET=SECRET.decode())
+    empty = atende("number", "list", DATABASE_URL=postgres.address.url(), ATENDE_SECRET=SECRET.decode())
     assert (empty.returncode, empty.stderr.count("\n")) == (2, 1)
     assert "atende migrate" in empty.stderr

@@ -11,7 +11,7 @@ import segno
 from aiohttp import web
 
 from .published import Operation
-from .recording import Asked, StandIn
+from .recording import Asked, PublishedStandIn
 
 _PHONE = {"phone!": str}
 _FORM_TRUTH = ("true", "false")
@@ -74,7 +74,7 @@ MIME_TYPES = {
 MOST_PER_PAGE = 100
 
 
-class GowaServer(StandIn):
+class GowaServer(PublishedStandIn):
     """One server with some devices. ``old``: as before version 8 (one device, webhooks by flags)."""
 
     operations = OPERATIONS
@@ -87,6 +87,7 @@ class GowaServer(StandIn):
         self.webhooks: dict[str, dict[str, Any]] = {}
         self.codes: list[str] = []
         """Pairing codes shown so far: each login breaks the pairing before it off."""
+        self.next_code = ""
         self.passkey = "none"
         self.on_whatsapp: dict[str, list[Any]] = {}
         """Numbers that WhatsApp says yes to, with their devices."""
@@ -140,7 +141,7 @@ class GowaServer(StandIn):
         return self.devices.get(stated) or next(iter(self.devices.values()), {})
 
     def _devices(self, method: str, path: str, asked: Asked) -> web.Response:
-        device = unquote(asked.steps.get("device_id", ""))
+        device = unquote(asked.match.get("device_id", ""))
         if path == "/devices" and method == "GET":
             return _done(list(self.devices.values()))
         if path == "/devices":
@@ -166,7 +167,8 @@ class GowaServer(StandIn):
         if path == "/app/login":
             if device.get("state") == "logged_in":
                 return _said(400, "ALREADY_LOGGED_IN", "you are already logged in.")
-            self.codes.append(f"https://wa.me/settings/linked_devices#2@{len(self.codes)}abcDEF+/=,x,y,1")
+            made = f"https://wa.me/settings/linked_devices#2@{len(self.codes)}abcDEF+/=,x,y,1"
+            self.codes.append(self.next_code or made)
             out = io.BytesIO()
             segno.make(self.codes[-1], error="m").save(out, kind="png", scale=7, border=4)
             name = f"statics/qrcode/scan-qr-{len(self.codes)}.png"
@@ -193,14 +195,14 @@ class GowaServer(StandIn):
             last = {jid: max(m["timestamp"] for m in rows) for jid, rows in self.chats.items()}
             rows = [{"jid": jid, "name": "", "last_message_time": at} for jid, at in last.items()]
         else:
-            kept = self.chats.get(unquote(asked.steps["chat_jid"]), [])
+            kept = self.chats.get(unquote(asked.match["chat_jid"]), [])
             start = asked.query.get("start_time", "")
             rows = sorted((m for m in kept if m["timestamp"] >= start), key=lambda m: m["timestamp"], reverse=True)
         pages = {"limit": limit, "offset": offset, "total": len(rows)}
         return _done({"data": rows[offset : offset + limit], "pagination": pages})
 
     def _on_message(self, path: str, asked: Asked) -> web.Response:
-        message_id = unquote(asked.steps["message_id"])
+        message_id = unquote(asked.match["message_id"])
         if path.endswith("/download"):
             if message_id not in self.media_of:
                 return _said(500, "INTERNAL_SERVER_ERROR", f"message with ID {message_id} not found")
@@ -217,7 +219,7 @@ class GowaServer(StandIn):
             return _done({"message_id": "chat-presence-start", "status": "ok"})
         upload = asked.files.get(kind)
         if kind in MIME_TYPES and (upload is None or upload.mime_type not in MIME_TYPES[kind]):
-            self.wrong.append(f"{asked.name}: {upload} is refused by its type")
+            self.violations.append(f"{asked.name}: {upload} is refused by its type")
             return _said(400, "VALIDATION_ERROR", f"your {kind} is not allowed.")
         self.sent.append(asked)
         return _done({"message_id": f"3EB0{len(self.sent):016X}", "status": "Message sent"})

@@ -1,4 +1,4 @@
-"""Published shapes of requests, and what is wrong with one. Strict: a field that is not published is wrong too."""
+"""The operations of a published API, written briefly: what a request's path, parameters and body may hold."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Shape = Any
-"""A type; a tuple of allowed values; a dictionary (an object whose keys end with "!" where they are required); a list
-of one shape (an array); AnyOf; ANYTHING."""
+"""A type; a tuple of allowed values; a dictionary (an object whose keys end with "!" where they are required, and that
+has no others); a list of one shape (an array); AnyOf; ANYTHING."""
 
 ANYTHING = object()
+_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class AnyOf:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One published request. ``form`` names the fields of a multipart body, those of ``files`` being bytes."""
+    """One published request. ``form`` names the fields of a multipart body, ``files`` those that are files."""
 
     body: Shape = None
     query: Mapping[str, type] = field(default_factory=dict)
@@ -32,36 +33,24 @@ class Operation:
     files: frozenset[str] = frozenset()
 
 
-def complaints(value: Any, shape: Shape, where: str = "body") -> list[str]:
-    """What is wrong with a value, in words; nothing where it fits."""
+def schema_of(shape: Shape) -> dict[str, Any]:
+    """The JSON Schema of a shape (see tests.gateways.shapes)."""
     if shape is ANYTHING:
-        return []
+        return {}
     if isinstance(shape, AnyOf):
-        found = [complaints(value, each, where) for each in shape.shapes]
-        return [] if any(not each for each in found) else min(found, key=len)
+        return {"anyOf": [schema_of(each) for each in shape.shapes]}
     if isinstance(shape, tuple):
-        return [] if value in shape else [f"{where} is {value!r}, not one of {shape}"]
+        return {"enum": list(shape)}
     if isinstance(shape, list):
-        if not isinstance(value, list):
-            return [f"{where} is no array"]
-        return [said for i, item in enumerate(value) for said in complaints(item, shape[0], f"{where}[{i}]")]
-    if isinstance(shape, dict):
-        return _object(value, shape, where)
-    kinds = (int, float) if shape is float else (shape,)
-    fits = isinstance(value, kinds) and (shape is bool or not isinstance(value, bool))
-    return [] if fits else [f"{where} is {type(value).__name__}, not {shape.__name__}"]
-
-
-def _object(value: Any, shape: Mapping[str, Shape], where: str) -> list[str]:
-    if not isinstance(value, dict):
-        return [f"{where} is no object"]
-    known = {name.rstrip("!"): inner for name, inner in shape.items()}
-    found = [f"{where}.{name} is not published" for name in value if name not in known]
-    found += [f"{where}.{name[:-1]} is missing" for name in shape if name.endswith("!") and name[:-1] not in value]
-    for name, inner in known.items():
-        if name in value:
-            found += complaints(value[name], inner, f"{where}.{name}")
-    return found
+        return {"type": "array", "items": schema_of(shape[0])}
+    if isinstance(shape, Mapping):
+        return {
+            "type": "object",
+            "properties": {name.removesuffix("!"): schema_of(inner) for name, inner in shape.items()},
+            "required": [name[:-1] for name in shape if name.endswith("!")],
+            "additionalProperties": False,
+        }
+    return {"type": _TYPES[shape]}
 
 
 class Operations:
@@ -72,14 +61,14 @@ class Operations:
 
     @staticmethod
     def _pattern(name: str) -> re.Pattern[str]:
-        steps = re.split(r"\{(\w+)\}", name)
-        return re.compile("".join(f"(?P<{s}>[^/]+)" if i % 2 else re.escape(s) for i, s in enumerate(steps)))
+        parts = re.split(r"\{(\w+)\}", name)
+        return re.compile("".join(f"(?P<{part}>[^/]+)" if i % 2 else re.escape(part) for i, part in enumerate(parts)))
 
     def find(self, method: str, path: str) -> tuple[str, Operation, dict[str, str]] | None:
         """Its published name, the operation and the path's steps. Of several, that with the fewest steps."""
-        found = [(match, name, operation) for pattern, name, operation in self._published
-                 if (match := pattern.fullmatch(f"{method} {path}"))]  # fmt: skip
-        if not found:
+        tried = ((pattern.fullmatch(f"{method} {path}"), name, found) for pattern, name, found in self._published)
+        matching = [(match.groupdict(), name, found) for match, name, found in tried if match]
+        if not matching:
             return None
-        match, name, operation = min(found, key=lambda each: len(each[0].groupdict()))
-        return name, operation, match.groupdict()
+        steps, name, operation = min(matching, key=lambda each: len(each[0]))
+        return name, operation, steps

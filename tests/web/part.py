@@ -17,8 +17,13 @@ from tests.database import SECRET
 
 
 @asynccontextmanager
-async def running_web(owner_dsn: str, data_dir: Path, *, demo: bool = False) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve until the block ends; a program's HTTP client on it (no cookies, no wish for HTML)."""
+async def running_web(
+    owner_dsn: str, data_dir: Path, *, demo: bool = False, healthy: bool = True
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve until the block ends; a program's HTTP client on it (no cookies, no wish for HTML).
+
+    ``healthy``: whether the database is there when it starts.
+    """
     settings = GivenSettings(ATENDE_SECRET=SECRET.decode(), DATABASE_URL=owner_dsn, data_dir=data_dir, demo=demo)
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -31,7 +36,7 @@ async def running_web(owner_dsn: str, data_dir: Path, *, demo: bool = False) -> 
             if serving.done():
                 answering.cancel()
                 serving.result()
-            assert (await answering).status_code == 200
+            assert (await answering).status_code == (200 if healthy else 503)
             yield client
     finally:
         serving.cancel()

@@ -25,6 +25,7 @@ from domain.decisions import Span
 from domain.messages import Address, AddressKind
 from flows import decisions
 from flows.approvals import Approvals
+from flows.attachments import Offers
 from flows.autonomy import Autonomy
 from flows.desk import Desk
 from flows.inbound import Inbound
@@ -125,12 +126,14 @@ class Site:
 
 
 @asynccontextmanager
-async def running_site(db: Database, owner_dsn: str, *routers: APIRouter) -> AsyncIterator[Site]:
+async def running_site(
+    db: Database, owner_dsn: str, *routers: APIRouter, offers: Offers | None = None
+) -> AsyncIterator[Site]:
     """Serve the application, with further ``routers``, on a free port of the loopback."""
     wakeup = Wakeup(db)
     services = Services(
         db=db,
-        desk=Desk(db, wakeup, Approvals(db, wakeup)),
+        desk=Desk(db, wakeup, Approvals(db, wakeup), offers),
         access=Access(secret=b"a secret for tests only"),
         demo=Demo(logins=(DemoLogin("ana@shop.example", PASSWORD, "Ana", "operator"),)),
         routers=(

@@ -7,10 +7,9 @@ import hashlib
 import hmac
 import json
 import os
-import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,7 @@ import httpx
 import pytest
 
 from tests.database import make_number
-from tests.flows.shop import eventually
 from tests.waha_webhooks import KEY, message, signature, webhook
-from tests.web.outage import door_before
 from tests.web.part import running_web
 
 CAPTURES = Path(os.environ.get("ATENDE_SHARED") or Path(__file__).parents[3] / "shared") / "gateways/fixtures/waha"
@@ -55,8 +52,10 @@ class Doors:
         rows = await self.owner.fetch("SELECT provider_id, kind, text FROM message ORDER BY id")
         return [(row["provider_id"], row["kind"], row["text"]) for row in rows]
 
-    async def held(self) -> list[tuple[str, str]]:
-        return [(row["kind"], row["key"]) for row in await self.owner.fetch("SELECT kind, key FROM held_event")]
+    async def quarantined(self) -> list[tuple[str, int, bytes]]:
+        """All that was not understood: (name, count, body)."""
+        rows = await self.owner.fetch("SELECT name, count, body FROM quarantined_event ORDER BY first_seen_at")
+        return [tuple(row) for row in rows]
 
     async def assert_works(self) -> None:
         """A good message to either door is stored, right now."""
@@ -78,13 +77,6 @@ async def doors(owner_dsn: str, tmp_path: Path) -> AsyncIterator[Doors]:
     async with running_web(owner_dsn, tmp_path, demo=True) as client:
         yield Doors(client, owner, simulated.session_id, waha.session_id)
     await owner.close()
-
-
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    """For a socket, whose path may not be long."""
-    with tempfile.TemporaryDirectory(prefix="atende-door-") as folder:
-        yield Path(folder)
 
 
 def assert_problem(answer: httpx.Response, status: int, *said: str, case: str = "") -> None:
@@ -247,7 +239,7 @@ async def test_that_a_delivery_without_waha_s_signature_is_refused_unread(doors:
         before = await doors.stored()
         assert_problem(await doors.deliver(body, **headers), 401, "signature", "hmac_key", case=case)
         assert await doors.stored() == before, case
-        assert await doors.held() == [], case
+        assert await doors.quarantined() == [], case
         await doors.assert_works()
 
 
@@ -313,7 +305,9 @@ async def test_that_the_door_is_only_for_deliveries(doors: Doors) -> None:
 async def test_that_an_authentic_delivery_that_is_not_understood_is_kept(doors: Doors, body: bytes, name: str) -> None:
     answer = await doors.deliver(body)
     assert (answer.status_code, answer.json()) == (200, {"stored": ["kept"]})
-    assert await doors.held() == [("unrecognised", name)]
+    assert await doors.quarantined() == [(name, 1, body)]
+    assert (await doors.deliver(body)).json() == {"stored": ["kept"]}
+    assert await doors.quarantined() == [(name, 2, body)]
     await doors.assert_works()
 
 
@@ -344,58 +338,6 @@ async def test_that_a_repeated_delivery_and_its_twin_are_one_message(doors: Door
     assert sorted(answer.json()["stored"][0] for answer in together) == ["duplicate", "stored"]
     assert await doors.stored() == [("3EB0A", "text", "oi"), ("3EB0B", "text", "e aí?")]
     assert await doors.owner.fetchval("SELECT count(*) FROM queue.procrastinate_jobs") == 1
-
-
-async def test_that_nothing_is_acknowledged_while_the_database_is_away(
-    owner_dsn: str, tmp_path: Path, short_folder: Path
-) -> None:
-    owner = await asyncpg.connect(owner_dsn)
-    simulated = await make_number(owner_dsn)
-    waha = await make_number(owner_dsn, "clinic", provider="waha")
-    config = json.dumps({"hmac_key": KEY})
-    await owner.execute("UPDATE channel_session SET config = $2 WHERE id = $1", waha.session_id, config)
-    async with door_before(owner_dsn, short_folder) as (door, dsn), running_web(dsn, tmp_path, demo=True) as client:
-        doors = Doors(client, owner, simulated.session_id, waha.session_id)
-        await doors.assert_works()
-        before = await doors.stored()
-        await door.shut()
-        for _ in range(2):  # first the connection that was open is lost, then no other can be made
-            delivered = await doors.deliver(BODY)
-            written = await doors.write(id="m1")
-            for answer in (delivered, written):
-                assert_problem(answer, 503, "database")
-                assert int(answer.headers["Retry-After"]) > 0
-        assert await doors.stored() == before
-        await door.open()
-        assert (await doors.deliver(BODY)).json() == {"stored": ["stored"]}
-        await doors.assert_works()
-    await owner.close()
-
-
-async def test_that_a_delivery_whose_connection_is_ended_in_the_middle_is_not_acknowledged(
-    doors: Doors, caplog: pytest.LogCaptureFixture
-) -> None:
-    await doors.assert_works()
-    before = await doors.stored()
-    transaction = doors.owner.transaction()
-    await transaction.start()
-    await doors.owner.execute("LOCK TABLE message")
-    delivering = asyncio.create_task(doors.deliver(BODY))
-
-    async def ended() -> bool:
-        return await doors.owner.fetchval(
-            "SELECT bool_or(pg_terminate_backend(pid)) FROM pg_stat_activity "
-            "WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-
-    await eventually(ended, within=10, what="waiting for the lock")
-    answer = await delivering
-    await transaction.rollback()
-    assert_problem(answer, 503, "database")
-    (told,) = [record.getMessage() for record in caplog.records if record.name == "web.errors"]
-    assert "terminating connection due to administrator command" in told
-    assert await doors.stored() == before
-    assert (await doors.deliver(BODY)).json() == {"stored": ["stored"]}
 
 
 CUSTOMER = {"phone:554490000784", "lid:149000011210072"}

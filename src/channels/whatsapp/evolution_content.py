@@ -79,6 +79,7 @@ def _media(name: str, body: Any, data: Mapping[str, Any]) -> MediaReference:
     key = data.get("key")
     kept_key = {field: pick(key, field) for field in ("id", "remoteJid", "fromMe", "participant")}
     needed = {field: value for field in _NEEDED if (value := pick(body, field)) is not None}
+    inline = pick(data.get("message"), "base64")
     return MediaReference(
         mime_type=texts.get("mimetype") or None,
         file_name=texts.get("fileName") or texts.get("title") or None,
@@ -87,5 +88,6 @@ def _media(name: str, body: Any, data: Mapping[str, Any]) -> MediaReference:
         extra={
             "key": {field: value for field, value in kept_key.items() if isinstance(value, str | bool)},
             "message": {name: needed},
+            **({"base64": inline} if isinstance(inline, str) else {}),
         },
     )

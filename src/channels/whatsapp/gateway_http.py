@@ -159,6 +159,14 @@ class GatewayHttp:
         request = {"method": method, "url": f"{server.base_url}{path}", "params": params, "content": content}
         return await self._stream(server, {**request, "headers": headers}, longest, wait)
 
+    async def post_bytes(
+        self, server: Server, path: str, content: bytes, content_type: str, *, seconds: float
+    ) -> Answer:
+        """The same for a body that is no JSON: an upload."""
+        headers = {**server.headers, "Content-Type": content_type}
+        request = {"method": "POST", "url": f"{server.base_url}{path}", "content": content, "headers": headers}
+        return await self._stream(server, request, LONGEST_ANSWER, seconds)
+
     async def _stream(self, server: Server, request: Mapping[str, Any], longest: int, wait: float) -> Answer:
         timeout = httpx.Timeout(wait, connect=min(5.0, wait), pool=min(5.0, wait))
         received = bytearray()
@@ -232,7 +240,7 @@ class GatewayHttp:
         same = _origin(url) == _origin(server.base_url)
         sent = {**(server.headers if same else {}), **(headers or {})}
         request = {"method": "GET", "url": url, "headers": sent}
-        answer = await self._stream(server, request, longest, max(self.ask_timeout_seconds, 60.0))
+        answer = await self._stream(server, request, longest, 3 * self.ask_timeout_seconds)
         if not answer.is_success:
             raise refusal(server, answer)
         if answer.cut:

@@ -39,7 +39,7 @@ from domain.messages import Address, AddressKind, MediaReference, Outbound, Sent
 
 from . import gowa_history
 from .envelope import pick
-from .gateway_http import GatewayHttp, Server, as_send_errors, read_file, sent_as
+from .gateway_http import GatewayHttp, Server, as_send_errors, explanation, read_file, sent_as
 from .gateway_typing import type_before
 from .gowa_events import Device, parse
 from .gowa_http import NAME, ask, chat_of, judge, refused, server_of
@@ -82,8 +82,17 @@ class GowaGateway:
     retries: Retries = "on_any_failure"
     idempotent = False
 
-    def __init__(self, http: httpx.AsyncClient, media: MediaSource, *, send_timeout_seconds: float = 30.0) -> None:
-        self._http = GatewayHttp(http, send_timeout_seconds=send_timeout_seconds)
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        media: MediaSource,
+        *,
+        send_timeout_seconds: float = 30.0,
+        ask_timeout_seconds: float = 20.0,
+    ) -> None:
+        self._http = GatewayHttp(
+            http, send_timeout_seconds=send_timeout_seconds, ask_timeout_seconds=ask_timeout_seconds
+        )
         self._media = media
         self.send_timeout_seconds = send_timeout_seconds
         self._codes: dict[str, tuple[str, float]] = {}
@@ -217,7 +226,9 @@ class GowaGateway:
                 if not device:
                     raise GatewayRefusedError("This number names no device.", hint="Set device_id, or set it up.")
                 self._codes.pop(session.id, None)
-                await ask(self._http, server, "DELETE", f"/devices/{quote(device, safe='@:')}")
+                answer = await self._http.exchange(server, "DELETE", f"/devices/{quote(device, safe='@:')}")
+                if not answer.is_success and "not found" not in explanation(answer.tidy()):
+                    raise refused(server, answer)
             case "stop":
                 raise NotOfferedError(PROVIDER, "Stopping a device")
 

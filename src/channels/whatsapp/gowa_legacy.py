@@ -16,6 +16,7 @@ _ACTIONS = {
     "message_revoked": "message.revoked",
     "message_edited": "message.edited",
     "message_deleted_for_me": "message.deleted",
+    "event.delete_for_me": "message.deleted",
 }
 _MOVED = frozenset(
     {"action", "chat_id", "edited_text", "from", "from_lid", "message", "pushname", "reaction", "sender_id"}
@@ -40,7 +41,8 @@ def modernised(body: dict[str, Any]) -> dict[str, Any]:
         "from_name": body.get("pushname"),
         **_ends(body),
     }
-    name = _ACTIONS.get(str(body.get("action")), "message")
+    action = body.get("action")
+    name = _ACTIONS.get(str(action), str(action)) if action else "message"
     if name == "message.edited":
         payload["body"] = body.get("edited_text", payload["body"])
     if isinstance(reaction := body.get("reaction"), dict):

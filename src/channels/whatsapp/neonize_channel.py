@@ -17,6 +17,7 @@ from channels.base import (
     SendRetryableError,
     SessionRef,
 )
+from channels.gateway import NotOfferedError
 from domain.errors import InvalidInputError
 from domain.messages import Outbound, Sent, SessionStatus
 
@@ -120,6 +121,8 @@ class NeonizeChannel:
 
     async def send(self, session: SessionRef, message: Outbound) -> Sent:
         """Mark the chat read, show "typing…" for as long as asked, and send. Raises as Sender.send says."""
+        if message.content is not None:
+            raise NotOfferedError("neonize", message.content.type)
         try:
             to = jid_of(message.to)
         except InvalidInputError as error:

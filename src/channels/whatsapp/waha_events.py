@@ -40,7 +40,7 @@ from .waha_envelope import (
 _ACKS = {"SERVER": Ack.SERVER, "DEVICE": Ack.DEVICE, "READ": Ack.READ, "PLAYED": Ack.PLAYED}
 _ACK_NAMES = {-1: "ERROR", 0: "PENDING", 1: "SERVER", 2: "DEVICE", 3: "READ", 4: "PLAYED"}
 
-_STATUSES = {
+STATUSES = {
     "STOPPED": SessionStatus.DISCONNECTED,
     "STARTING": SessionStatus.CONNECTING,
     "SCAN_QR_CODE": SessionStatus.AWAITING_QR,
@@ -50,7 +50,7 @@ _STATUSES = {
     "WORKING": SessionStatus.CONNECTED,
     "FAILED": SessionStatus.ERROR,
 }
-_STATUS_DETAILS = {
+STATUS_DETAILS = {
     "PASSKEY_REQUIRED": "WhatsApp asks for a passkey: finish the pairing in WAHA.",
     "PASSKEY_CONFIRMATION_REQUIRED": "Confirm the passkey's code on the phone to finish the pairing.",
     "FAILED": "WAHA reports that the session failed: restart it there, or pair the number again.",
@@ -106,7 +106,7 @@ def parse(payload: object, *, received_at: datetime | None = None) -> list[Chann
     if not isinstance(body, dict):
         return [Unrecognised("not_an_object", {"body": brief(body)})]
     name, content = body.get("event"), body.get("payload")
-    if not isinstance(name, str) or not isinstance(content, dict):
+    if not isinstance(name, str) or not name or not isinstance(content, dict):
         return [Unrecognised(name[:100] if isinstance(name, str) and name else "unnamed", brief(body))]
     return _Webhook(name, content, body, read_time(body.get("timestamp")) or now).events()
 
@@ -358,7 +358,7 @@ class _Webhook:
         stated = self._payload.get("status")
         if not isinstance(stated, str) or not stated:
             return self._unknown(self._name)
-        status = _STATUSES.get(stated, SessionStatus.UNKNOWN)
+        status = STATUSES.get(stated, SessionStatus.UNKNOWN)
         history = self._payload.get("statuses")
         last = history[-1] if isinstance(history, list) and history else None
         at = read_time(pick(last, "timestamp")) if pick(last, "status") == stated else None
@@ -367,7 +367,7 @@ class _Webhook:
         return SessionChanged(
             status=status,
             at=at or self._at,
-            detail=_STATUS_DETAILS.get(stated, unknown),
+            detail=STATUS_DETAILS.get(stated, unknown),
             account=_string(pick(me, "jid"), pick(me, "id")) if status is SessionStatus.CONNECTED else None,
         )
 

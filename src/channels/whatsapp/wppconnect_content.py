@@ -102,6 +102,10 @@ class Content:
     mentions_me: bool = False
 
 
+_PADDING = 3
+"""Bytes by which the length of base64 may differ from the file's."""
+
+
 def light(body: Mapping[str, Any]) -> Any:
     """A message small enough to keep beside another, without files and people."""
     return brief({name: value for name, value in body.items() if name not in _HEAVY})
@@ -216,12 +220,21 @@ def _quoted(body: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _inline(body: Mapping[str, Any], size: int | None) -> str | None:
+    """The file itself, which comes as ``body`` where the gateway downloads by itself; else that is a miniature."""
+    encoded = body.get("body")
+    if not isinstance(encoded, str) or not size:
+        return None
+    data = encoded.rpartition(",")[2]
+    return data if abs(len(data) * 3 // 4 - size) <= _PADDING else None
+
+
 def _media(body: Mapping[str, Any]) -> MediaReference:
     """Where the file can be had. The gateway finds it by the message's long id, as long as WhatsApp Web knows it."""
     size, seconds = whole_number(body.get("size")), whole_number(body.get("duration"))
     url, stated = body.get("fileUrl"), body.get("id")
     name = stated if isinstance(stated, str) else pick(stated, "_serialized")
-    facts = {"message_id": name if isinstance(name, str) else None, "seconds": seconds}
+    facts = {"message_id": name if isinstance(name, str) else None, "seconds": seconds, "base64": _inline(body, size)}
     return MediaReference(
         mime_type=_string(body.get("mimetype")) or None,
         file_name=_string(body.get("filename")) or None,

@@ -17,6 +17,7 @@ from store.tables.conversations import (
     OutboxMessage,
     SimulatorDelivery,
 )
+from store.tables.gateways import MediaFile, QuarantinedEvent, Reconciliation
 from store.tables.knowledge import (
     BusinessFunctionDeclaration,
     BusinessRecord,
@@ -26,6 +27,7 @@ from store.tables.knowledge import (
     KnowledgeDocument,
     PromptBundle,
 )
+from store.tables.templates import MessageTemplate
 from store.tables.webhooks import WebhookDelivery, WebhookEndpoint
 from store.tables.work import Approval, Event, FunctionCall, Handoff, IntentAutonomy, Suggestion, Turn
 
@@ -54,11 +56,15 @@ __all__ = [
     "KnowledgeChunk",
     "KnowledgeDocument",
     "LoginSession",
+    "MediaFile",
     "Membership",
     "Message",
     "MessageChange",
+    "MessageTemplate",
     "OutboxMessage",
     "PromptBundle",
+    "QuarantinedEvent",
+    "Reconciliation",
     "SimulatorDelivery",
     "Suggestion",
     "Tenant",

@@ -185,6 +185,8 @@ class OutboxMessage(SQLModel, table=True):
     """reply, or ``proactive``: begun by the business, and so not sent to a contact who has opted out."""
     state: str = words(default="queued")
     fence: int | None = Field(default=None, nullable=True)
+    content: dict[str, Any] = document()
+    """What goes out beside the message's text (domain.contents as JSON); empty: the text alone."""
     provider_id: str | None = words(nullable=True)
     ack: str | None = words(nullable=True)
     error: str | None = words(nullable=True)

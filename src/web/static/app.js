@@ -123,6 +123,28 @@
   });
   document.body.addEventListener("htmx:oobAfterSwap", seen);
 
+  // --- A file in the composer: it goes with the text, to another address ------------------------------------------
+  function attached(form) {
+    const input = one("[data-attach]", form);
+    const file = input?.files[0];
+    one("[data-attached]", form).hidden = !file;
+    one("[data-attached-name]", form).textContent = file?.name ?? "";
+    one("[data-draft]", form).required = !file;
+  }
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-attach]")) attached(event.target.form);
+  });
+  function detach(form) {
+    const input = form && one("[data-attach]", form);
+    if (input) { input.value = ""; attached(form); }
+  }
+  document.body.addEventListener("htmx:configRequest", ({ detail }) => {
+    const form = detail.elt;
+    if (!form.matches?.("[data-composer]")) return;
+    if (one("[data-attach]", form)?.files.length) detail.path = form.dataset.attachTo;
+    else detail.formData?.delete("file");
+  });
+
   // --- Writing ------------------------------------------------------------------------------------------------------
   document.addEventListener("input", (event) => {
     const draft = event.target.closest("[data-draft]");
@@ -132,6 +154,7 @@
     const draft = one("[data-draft]");
     if (!draft) return;
     draft.value = "";
+    detach(draft.form);
     sessionStorage.removeItem(`draft ${draft.dataset.draft}`);
     const box = one("#thread");
     if (box) box.scrollTop = box.scrollHeight;
@@ -149,6 +172,7 @@
   // --- Clicks ---------------------------------------------------------------------------------------------------------
   document.addEventListener("click", (event) => {
     const { target } = event;
+    if (target.closest("[data-detach]")) detach(target.closest("form"));
     for (const menu of all("[data-menu][open]")) if (!menu.contains(target)) menu.open = false;
     if (target.closest("[data-dismiss]")) target.closest("[data-notice]").remove();
     if (target.closest("[data-details-toggle]")) workspace.classList.toggle("shows-details");
@@ -157,10 +181,13 @@
       event.preventDefault();
       location.assign(`${workspace.dataset.base}${location.search}`);
     }
+    const why = target.closest("[data-why]");
+    if (why) htmx.ajax("GET", why.dataset.why, { source: "#why-content", target: "#why-content", swap: "innerHTML" }).catch(() => {});
     const edit = target.closest("[data-edit-suggestion]");
     if (edit) toggleEditing(edit.closest("[data-suggestion]"));
   });
-  // The explanation of a reply opens once it is there; a click beside it or Escape closes it.
+  // The explanation of a reply opens once it is there; a click beside it or Escape closes it. Its own box asks for it:
+  // a refresh may take the button away meanwhile.
   document.body.addEventListener("htmx:afterSwap", ({ target }) => {
     if (target.id === "why-content" && !one("#why").open) one("#why").showModal();
   });

@@ -369,7 +369,11 @@ def test_that_old_files_reactions_edits_and_revokes_read_the_same() -> None:
     assert revoked == MessageRevoked("3EB0T", PHONE, AT)
     without_target = old(action="message_edited", edited_text="novo")
     assert isinstance(without_target, Unrecognised)
-    assert parse({"action": "message_deleted_for_me", "deleted_message_id": "3EB0T", "from": JID}, DEVICE) == []
+    for deleted in ("message_deleted_for_me", "event.delete_for_me"):
+        assert parse({"action": deleted, "deleted_message_id": "3EB0T", "from": JID}, DEVICE) == []
+    (unknown,) = parse({"action": "message_teleported", "message": {"id": "3EB0T", "text": "x"}, "from": JID}, DEVICE)
+    assert isinstance(unknown, Unrecognised)
+    assert unknown.name == "message_teleported"
     ack = {
         "ids": ["3EB0A1"],
         "chat_id": GROUP_JID,

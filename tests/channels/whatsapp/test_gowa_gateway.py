@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
+from hypothesis import strategies as st
 
 from channels.base import MessageReceived, SendRejectedError, SendRetryableError, SendUncertainError, SessionRef
 from channels.gateway import (
@@ -39,39 +40,33 @@ from domain.contents import (
 )
 from domain.errors import InvalidInputError
 from domain.messages import Address, AddressKind, MediaReference, MessageKind, Outbound, SessionStatus
-from tests.channels.contract import SenderContract, Subject
+from tests.channels.gateway_contract import PICTURE, Files, GatewayContract, GatewaySubject, any_json
 from tests.gateways.gowa_server import GowaServer
+from tests.gateways.stand_in import serving
 
 CONTACT = Address(AddressKind.PHONE, "5511990001111")
 JID = "5511990001111@s.whatsapp.net"
 LID, GROUP = Address(AddressKind.LID, "149000011210072"), Address(AddressKind.GROUP, "120363000000000001")
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-PICTURE = b"\x89PNG picture"
 
 
-class Files:
-    """A media store with one file in it."""
+class BrokenFiles(Files):
+    """A media store whose file cannot be had."""
 
-    def __init__(self) -> None:
-        self.data: bytes | Exception = PICTURE
+    def __init__(self, failure: Exception) -> None:
+        super().__init__()
+        self.failure = failure
 
     async def read(self, media: Media) -> File:
-        if isinstance(self.data, Exception):
-            raise self.data
-        return File(self.data, media.mime_type, media.file_name)
+        raise self.failure
 
 
 @pytest.fixture
 async def gowa() -> AsyncIterator[GowaServer]:
-    async with GowaServer().running() as server:
+    async with serving(GowaServer()) as server:
         server.pair()
         yield server
-    assert server.wrong == []
-
-
-@pytest.fixture
-def files() -> Files:
-    return Files()
+    assert server.violations == []
 
 
 @pytest.fixture
@@ -82,8 +77,8 @@ async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClie
 
 
 @pytest.fixture
-def gateway(http: httpx.AsyncClient, files: Files) -> Gateway:
-    return GowaGateway(http, files)
+def gateway(http: httpx.AsyncClient) -> Gateway:
+    return GowaGateway(http, Files())
 
 
 def session(server: GowaServer, **config: Any) -> SessionRef:
@@ -95,13 +90,145 @@ def outbound(content: Content | None = None, to: Address = CONTACT, text: str = 
     return Outbound(key="k1", to=to, text=text, content=content, **fields)
 
 
-class TestGowaSender(SenderContract):
+NAMES = [
+    "event",
+    "device_id",
+    "session_id",
+    "payload",
+    "id",
+    "chat_id",
+    "chat_lid",
+    "from",
+    "from_lid",
+    "from_name",
+    "body",
+    "image",
+    "audio",
+    "document",
+    "video",
+    "sticker",
+    "video_note",
+    "path",
+    "url",
+    "caption",
+    "filename",
+    "media_path",
+    "mime_type",
+    "contact",
+    "contacts_array",
+    "displayName",
+    "vcard",
+    "location",
+    "list",
+    "live_location",
+    "degreesLatitude",
+    "order",
+    "interactive",
+    "reaction",
+    "reacted_message_id",
+    "original_message_id",
+    "revoked_message_id",
+    "ids",
+    "receipt_type",
+    "call_id",
+    "group_jid",
+    "timestamp",
+    "is_from_me",
+    "view_once",
+    "forwarded",
+    "referral",
+    "message",
+    "sender_id",
+    "action",
+    "pushname",
+    "text",
+    "replied_to_id",
+    "quoted_body",
+]
+EVENTS = ["message", "message.reaction", "message.edited", "message.revoked", "message.ack", "call.offer", "label.edit"]
+VALUES: list[Any] = [
+    *EVENTS,
+    JID,
+    "149000011210072@lid",
+    "120363000000000001@g.us",
+    "status@broadcast",
+    "read",
+    "3EB0A",
+]
+
+
+def delivered(event: str, **fields: Any) -> dict[str, Any]:
+    """A delivery as GOWA sends it."""
+    common = {"id": "3EB0A", "chat_id": JID, "from": JID, "from_name": "Maria", "timestamp": "2026-03-04T12:00:00Z"}
+    payload = {**common, "is_from_me": False, **fields}
+    return {"event": event, "device_id": "5511900000000@s.whatsapp.net", "payload": payload}
+
+
+class TestGowa(GatewayContract):
+    secret_setting = "webhook_secret"
+    webhooks = st.one_of(
+        any_json(NAMES, VALUES),
+        st.fixed_dictionaries({"event": st.sampled_from(EVENTS), "payload": any_json(NAMES, VALUES)}),
+        st.builds(
+            lambda event, more: {"event": event, "payload": {"id": "3EB0A", "chat_id": JID, "from": JID, **more}},
+            st.sampled_from(EVENTS),
+            st.dictionaries(st.sampled_from(NAMES), any_json(NAMES, VALUES), max_size=5),
+        ),
+    )
+
+    samples: ClassVar[list[Any]] = [
+        delivered("message", body="oi", replied_to_id="3EB0Q", quoted_body="antes", chat_lid="149000011210072@lid"),
+        delivered("message", image={"path": "statics/media/1.jpeg", "caption": "veja"}, view_once=True),
+        delivered("message", audio="statics/media/1.ogg", forwarded=True, referral={"ctwa_clid": "x"}),
+        delivered("message", location={"degreesLatitude": -23.5, "degreesLongitude": -46.6, "name": "Loja"}),
+        delivered("message", contacts_array=[{"displayName": "Ana", "vcard": "BEGIN:VCARD", "phone_number": "1"}]),
+        delivered("message.reaction", reaction="👍", reacted_message_id="3EB0Q"),
+        delivered("message.edited", original_message_id="3EB0Q", body="novo"),
+        delivered("message.revoked", revoked_message_id="3EB0Q", revoked_from_me=False),
+        delivered("message.ack", ids=["3EB0A", "3EB0B"], receipt_type="read"),
+        delivered("call.offer", call_id="CALL1", group_jid="120363000000000001@g.us", auto_rejected=False),
+        {
+            "sender_id": "5511990001111", "chat_id": "5511990001111", "from": f"{JID} in 120363000000000001@g.us",
+            "timestamp": "2026-03-04T12:00:00Z", "message": {"id": "3EB0A", "text": "oi", "replied_id": "3EB0Q"},
+        },
+    ]  # fmt: skip
+
+    @staticmethod
+    def make(http: httpx.AsyncClient) -> Gateway:
+        return GowaGateway(http, Files())
+
     @pytest.fixture
-    def subject(self, gowa: GowaServer, gateway: Gateway) -> Subject:
+    def subject(self, gowa: GowaServer, http: httpx.AsyncClient) -> GatewaySubject:
         def arrived() -> list[tuple[Address, str]]:
             return [(CONTACT, asked.body["message"]) for asked in gowa.sent if asked.body["phone"] == JID]
 
-        return Subject(gateway, session(gowa), CONTACT, arrived, lambda: gowa.fail(500, {"code": "X", "message": "x"}))
+        def await_scan(code: str) -> None:
+            gowa.next_code = code
+            gowa.devices["loja"] = {"id": "loja", "state": "disconnected"}
+
+        gowa.on_whatsapp = {"5511990001111": [{"User": "x"}]}
+        gowa.files["statics/media/1.jpeg"] = PICTURE
+        now = datetime.now(UTC) - timedelta(minutes=30)
+        gowa.chats[JID] = [stored(number, now) for number in range(120)]
+        body = b'{"event":"message","payload":{}}'
+        signed = "sha256=" + hmac.new(b"chave", body, hashlib.sha256).hexdigest()
+        gateway = GowaGateway(http, Files(), send_timeout_seconds=1.0, ask_timeout_seconds=0.5)
+        return GatewaySubject(
+            gateway,
+            session(gowa, webhook_secret="chave"),
+            CONTACT,
+            arrived,
+            lambda: gowa.answers(500, {"code": "X", "message": "x"}),
+            gateway=gateway,
+            far=gowa,
+            delivery=WebhookDelivery(body, {"x-hub-signature-256": signed}),
+            arranged=lambda: repr((gowa.devices, gowa.webhooks)),
+            webhook_url=lambda: str(gowa.webhooks["loja"]["webhook_url"]),
+            await_scan=await_scan,
+            number=("5511990001111", CONTACT),
+            media=MediaReference(extra={"path": "statics/media/1.jpeg", "message_id": "3EB0A1", "chat": JID}),
+            history=tuple(f"3EB0{number}" for number in range(120)),
+        )
 
 
 # Who may write to us
@@ -166,7 +293,7 @@ async def test_that_each_content_is_the_request_which_gowa_publishes(
     assert (await gateway.send(session(gowa), outbound(content))).provider_id
     assert gowa.names() == [f"POST {path}"]
     assert gowa.last().body == {"phone": JID, **body}
-    assert gowa.last().steps.get("message_id", "3EB0Q") == "3EB0Q"
+    assert gowa.last().match.get("message_id", "3EB0Q") == "3EB0Q"
 
 
 FILES: list[tuple[Media, tuple[str, str, str], dict[str, Any]]] = [
@@ -209,26 +336,23 @@ async def test_that_what_gowa_has_not_is_refused_before_anything_is_asked(
     assert content.type not in gateway.content_types
     with pytest.raises(NotOfferedError, match="gowa"):
         await gateway.send(session(gowa), outbound(content))
-    assert gowa.requests == []
+    assert gowa.asked == []
 
 
 async def test_that_a_file_that_cannot_be_had_is_certainly_not_sent(
-    gowa: GowaServer, gateway: Gateway, files: Files
+    gowa: GowaServer, gateway: Gateway, http: httpx.AsyncClient
 ) -> None:
-    for failure, expected in [
-        (InvalidInputError("file", "is gone"), SendRejectedError),
-        (OSError(), SendRetryableError),
-    ]:
-        files.data = failure
+    gone, faulty = InvalidInputError("file", "is gone"), OSError()
+    for failure, expected in [(gone, SendRejectedError), (faulty, SendRetryableError)]:
+        broken = GowaGateway(http, BrokenFiles(failure))
         with pytest.raises(expected):
-            await gateway.send(session(gowa), outbound(Media("image", "r", "image/png")))
-    files.data = PICTURE
+            await broken.send(session(gowa), outbound(Media("image", "r", "image/png")))
     with pytest.raises(SendRejectedError, match="stickers"):
         await gateway.send(session(gowa), outbound(Media("sticker", "r", "video/mp4")))
     for strange in ("", "..", "."):
         with pytest.raises(SendRejectedError):
             await gateway.send(session(gowa), outbound(Revoke(strange)))
-    assert gowa.requests == []
+    assert gowa.asked == []
 
 
 def error(code: str, message: str) -> dict[str, str]:
@@ -273,23 +397,23 @@ def error(code: str, message: str) -> dict[str, str]:
 async def test_that_each_refusal_and_each_lie_gets_its_error(
     gowa: GowaServer, gateway: Gateway, answer: tuple[int, Any], expected: type[Exception], said: str
 ) -> None:
-    gowa.fail(*answer)
+    gowa.answers(*answer)
     with pytest.raises(expected, match=said):
         await gateway.send(session(gowa), outbound())
-    assert len(gowa.requests) == 1
+    assert len(gowa.asked) == 1
 
 
 async def test_that_a_hang_a_reset_and_a_late_answer_leave_the_fate_unknown(
-    gowa: GowaServer, http: httpx.AsyncClient, files: Files
+    gowa: GowaServer, http: httpx.AsyncClient
 ) -> None:
-    impatient = GowaGateway(http, files, send_timeout_seconds=0.3)
-    ways: list[Callable[[], None]] = [gowa.hang, gowa.reset, partial(gowa.be_late, 1.0)]
+    impatient = GowaGateway(http, Files(), send_timeout_seconds=0.3)
+    ways: list[Callable[[], None]] = [gowa.hangs, gowa.breaks_off, partial(gowa.answers_late, 1.0)]
     for misbehave in ways:
         misbehave()
         with pytest.raises(SendUncertainError):
             await impatient.send(session(gowa), outbound())
     assert len(gowa.sent) == 1
-    assert len(gowa.requests) == 3
+    assert len(gowa.asked) == 3
 
 
 async def test_that_nobody_there_and_senseless_settings_are_certainly_not_sent(
@@ -300,7 +424,7 @@ async def test_that_nobody_there_and_senseless_settings_are_certainly_not_sent(
     for config in ({"base_url": None}, {"base_url": "gowa:3000"}, {"password": None}, {"username": "a\r\nb"}):
         with pytest.raises(SendRejectedError, match="GOWA"):
             await gateway.send(session(gowa, **config), outbound())
-    assert gowa.requests == []
+    assert gowa.asked == []
 
 
 async def test_that_typing_is_shown_before_words_only_and_never_holds_them_back(
@@ -308,12 +432,12 @@ async def test_that_typing_is_shown_before_words_only_and_never_holds_them_back(
 ) -> None:
     await gateway.send(session(gowa), outbound(typing_seconds=0.01))
     assert gowa.names() == ["POST /send/chat-presence"] * 2 + ["POST /send/message"]
-    assert [asked.body["action"] for asked in gowa.requests[:2]] == ["start", "stop"]
-    gowa.requests.clear()
+    assert [asked.body["action"] for asked in gowa.asked[:2]] == ["start", "stop"]
+    gowa.asked.clear()
     await gateway.send(session(gowa, typing=False), outbound(typing_seconds=0.01))
     await gateway.send(session(gowa), outbound(Reaction("3EB0Q", "👍"), typing_seconds=0.01))
     assert "POST /send/chat-presence" not in gowa.names()
-    gowa.fail(500, on="chat-presence")
+    gowa.answers(500, to="/chat-presence")
     assert (await gateway.send(session(gowa), outbound(typing_seconds=0.01))).provider_id
 
 
@@ -323,7 +447,7 @@ async def test_that_typing_is_shown_before_words_only_and_never_holds_them_back(
 async def test_that_setting_up_creates_the_device_once_and_registers_the_signed_webhook(
     http: httpx.AsyncClient,
 ) -> None:
-    async with GowaServer().running() as gowa:
+    async with serving(GowaServer()) as gowa:
         gateway = GowaGateway(http, Files())
         fresh = session(gowa, device_id=None, webhook_secret="chave")
         done = await gateway.set_up(fresh, "https://atende.example/webhooks/gowa/1")
@@ -335,7 +459,7 @@ async def test_that_setting_up_creates_the_device_once_and_registers_the_signed_
         again = replace(fresh, config={**fresh.config, **done.config})
         assert (await gateway.set_up(again, "https://atende.example/webhooks/gowa/1")).config == done.config
         assert list(gowa.devices) == [device]
-        assert gowa.wrong == []
+        assert gowa.violations == []
 
 
 async def test_that_an_existing_device_is_attached_by_its_id_its_jid_or_as_the_only_one(
@@ -354,7 +478,7 @@ async def test_that_an_existing_device_is_attached_by_its_id_its_jid_or_as_the_o
 
 
 async def test_that_an_older_gowa_leaves_the_webhook_to_a_person(http: httpx.AsyncClient) -> None:
-    async with GowaServer(old=True).running() as gowa:
+    async with serving(GowaServer(old=True)) as gowa:
         gateway, number = GowaGateway(http, Files()), session(gowa, device_id=None, webhook_secret="k")
         done = await gateway.set_up(number, "https://a.example/w")
         assert "--webhook=https://a.example/w" in done.left_to_do[0]
@@ -363,10 +487,10 @@ async def test_that_an_older_gowa_leaves_the_webhook_to_a_person(http: httpx.Asy
         assert (waiting.status, waiting.qr) == (SessionStatus.AWAITING_QR, gowa.codes[-1])
         gowa.pair()
         assert (await gateway.status(number)).status is SessionStatus.CONNECTED
-        gowa.wrong.clear()
-    async with GowaServer().running() as gowa:
+        gowa.violations.clear()
+    async with serving(GowaServer()) as gowa:
         gowa.pair()
-        gowa.fail(405, "Method Not Allowed", on="PATCH")
+        gowa.answers(405, "Method Not Allowed", to="/webhook")
         done = await GowaGateway(http, Files()).set_up(session(gowa), "https://a.example/w")
         assert done.left_to_do
 
@@ -413,10 +537,10 @@ async def test_that_a_code_which_cannot_be_read_is_said_so(gowa: GowaServer, gat
         {},
         None,
     ):
-        gowa.lie(200, {"code": "SUCCESS", "results": results}, on="/app/login")
+        gowa.answers(200, {"code": "SUCCESS", "results": results}, to="/app/login")
         waiting = await gateway.status(session(gowa))
         assert (waiting.status, waiting.qr, "page" in waiting.detail) == (SessionStatus.AWAITING_QR, None, True)
-    gowa.lie(400, error("ALREADY_LOGGED_IN", "you are already logged in."), on="/app/login")
+    gowa.answers(400, error("ALREADY_LOGGED_IN", "you are already logged in."), to="/app/login")
     assert (await gateway.status(session(gowa))).status is SessionStatus.CONNECTING
 
 
@@ -438,7 +562,7 @@ async def test_that_wishes_reach_the_device_and_stopping_is_not_offered(gowa: Go
 
 async def test_that_reading_and_typing_name_the_chat(gowa: GowaServer, gateway: Gateway) -> None:
     await gateway.mark_read(session(gowa), LID, ["3EB0A1", "3EB0A2"])
-    assert [asked.steps["message_id"] for asked in gowa.requests] == ["3EB0A1", "3EB0A2"]
+    assert [asked.match["message_id"] for asked in gowa.asked] == ["3EB0A1", "3EB0A2"]
     assert gowa.last().body == {"phone": "149000011210072@lid"}
     await gateway.show_typing(session(gowa), CONTACT, typing=False)
     assert gowa.last().body == {"phone": JID, "action": "stop"}
@@ -481,13 +605,15 @@ async def test_that_a_file_is_never_fetched_from_anywhere_else(gowa: GowaServer,
     unknown = MediaReference(extra={"message_id": "3EB0X", "chat": JID})
     with pytest.raises(GatewayRefusedError, match="not found"):
         await gateway.fetch_media(session(gowa), unknown)
-    gowa.lie(200, {"code": "SUCCESS", "results": {"file_url": "http://169.254.169.254/x", "file_path": "/etc/passwd"}})
+    gowa.answers(
+        200, {"code": "SUCCESS", "results": {"file_url": "http://169.254.169.254/x", "file_path": "/etc/passwd"}}
+    )
     with pytest.raises(GatewayRefusedError, match="where"):
         await gateway.fetch_media(session(gowa), unknown)
 
 
-def stored(number: int, **fields: Any) -> dict[str, Any]:
-    at = (NOW + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
+def stored(number: int, since: datetime = NOW, **fields: Any) -> dict[str, Any]:
+    at = (since + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
     base = {"id": f"3EB0{number}", "chat_jid": JID, "sender_jid": JID, "content": f"oi {number}", "timestamp": at}
     return {**base, "is_from_me": False, "media_type": "", "filename": "", "url": "", "file_length": 0, **fields}
 
@@ -497,7 +623,7 @@ async def test_that_history_is_read_whole_from_the_given_moment_oldest_first(
 ) -> None:
     gowa.chats[JID] = [stored(number) for number in range(-5, 250)]
     image = {"media_type": "image", "filename": "a.jpg", "url": "https://mmg.whatsapp.net/x", "file_length": 9}
-    group = {"chat_jid": "120363000000000001@g.us", "content": "legenda", **image}
+    group: dict[str, Any] = {"chat_jid": "120363000000000001@g.us", "content": "legenda", **image}
     gowa.chats["120363000000000001@g.us"] = [stored(500, **group)]
     gowa.chats["status@broadcast"] = [stored(600, chat_jid="status@broadcast")]
     gowa.chats["149000011210072@lid"] = [stored(700, is_from_me=True, sender_jid="551140000000@s.whatsapp.net")]
@@ -540,7 +666,7 @@ async def test_that_a_stored_call_and_a_row_without_words_keep_what_is_known(
 async def test_that_a_question_ends_in_an_answer_or_one_of_two_errors(
     gowa: GowaServer, gateway: Gateway, answer: tuple[int, Any], expected: type[Exception]
 ) -> None:
-    gowa.fail(*answer)
+    gowa.answers(*answer)
     number = session(gowa)
     with pytest.raises(expected):
         await gateway.mark_read(number, CONTACT, ["3EB0A1"])

@@ -15,9 +15,11 @@ import pytest
 from aiohttp import web
 
 from channels.base import SendRejectedError, SendRetryableError, SendUncertainError, SessionRef
-from channels.whatsapp.waha import WahaSender, new_client
+from channels.whatsapp.waha import WahaGateway
 from domain.messages import Address, AddressKind, Outbound, Sent
+from flows.gateways import gateway_client
 from tests.channels.contract import SenderContract, Subject
+from tests.gateways.files import Files
 
 CONTACT = Address(AddressKind.PHONE, "5511990001111")
 KINDS = {"c.us": AddressKind.PHONE, "lid": AddressKind.LID, "g.us": AddressKind.GROUP}
@@ -77,7 +79,7 @@ async def waha() -> AsyncIterator[Waha]:
 @pytest.fixture
 async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     monkeypatch.setenv("NO_PROXY", "*")  # the machine's proxy has no part in this
-    async with new_client() as shared:
+    async with gateway_client() as shared:
         yield shared
 
 
@@ -88,7 +90,7 @@ def outbound(to: Address = CONTACT, text: str = "oi", **fields: Any) -> Outbound
 class TestWahaSender(SenderContract):
     @pytest.fixture
     def subject(self, waha: Waha, client: httpx.AsyncClient) -> Subject:
-        return Subject(WahaSender(client), waha.session(), CONTACT, waha.sent, lambda: waha.answers(500))
+        return Subject(WahaGateway(client, Files()), waha.session(), CONTACT, waha.sent, lambda: waha.answers(500))
 
 
 @pytest.mark.parametrize(
@@ -103,25 +105,25 @@ async def test_that_the_request_is_what_waha_documents(
     waha: Waha, client: httpx.AsyncClient, to: Address, chat_id: str, reply_to: str
 ) -> None:
     session = waha.session(session="loja", base_url=waha.base_url + "/")
-    await WahaSender(client).send(session, outbound(to, quoted_provider_id="3EB0Q"))
+    await WahaGateway(client, Files()).send(session, outbound(to, quoted_provider_id="3EB0Q"))
     body = {"session": "loja", "chatId": chat_id, "text": "oi", "reply_to": reply_to}
     assert waha.requests == [("/api/sendText", body)]
     assert waha.headers[0]["X-Api-Key"] == "secret"
-    await WahaSender(client).send(waha.session(), outbound(to))
+    await WahaGateway(client, Files()).send(waha.session(), outbound(to))
     assert waha.requests[1][1] == {"session": "default", "chatId": chat_id, "text": "oi"}
 
 
 async def test_that_an_id_which_waha_would_take_apart_wrongly_is_not_quoted(
     waha: Waha, client: httpx.AsyncClient
 ) -> None:
-    await WahaSender(client).send(waha.session(), outbound(quoted_provider_id="my_own_id"))
+    await WahaGateway(client, Files()).send(waha.session(), outbound(quoted_provider_id="my_own_id"))
     assert "reply_to" not in waha.requests[0][1]
 
 
 async def test_that_typing_is_shown_before_the_message_and_can_be_switched_off(
     waha: Waha, client: httpx.AsyncClient
 ) -> None:
-    sender = WahaSender(client)
+    sender = WahaGateway(client, Files())
     await sender.send(waha.session(), outbound(typing_seconds=0.01))
     target = {"session": "default", "chatId": "5511990001111@c.us"}
     assert waha.requests[:2] == [("/api/startTyping", target), ("/api/stopTyping", target)]
@@ -150,7 +152,7 @@ STATED = object()
 async def test_that_the_id_is_found_in_each_engines_answer(waha: Waha, client: httpx.AsyncClient, answer: Any) -> None:
     stated = int(datetime.now(UTC).timestamp()) - 60
     waha.answers(201, {name: stated if value is STATED else value for name, value in answer.items()})
-    sent = await WahaSender(client).send(waha.session(), outbound())
+    sent = await WahaGateway(client, Files()).send(waha.session(), outbound())
     assert sent.provider_id == "3EB0A1"
     assert abs(sent.at - datetime.now(UTC)) < timedelta(minutes=5)
     if answer.get("timestamp") is STATED:
@@ -188,7 +190,7 @@ async def test_that_each_refusal_and_each_lie_gets_its_error(
 ) -> None:
     waha.answers(*answer)
     with pytest.raises(expected, match=said):
-        await WahaSender(client).send(waha.session(), outbound())
+        await WahaGateway(client, Files()).send(waha.session(), outbound())
     assert len(waha.requests) == 1
 
 
@@ -210,7 +212,7 @@ async def test_that_the_wished_pause_is_handed_on(
 ) -> None:
     waha.answers(429, {}, {"Retry-After": header} if header else None)
     with pytest.raises(SendRetryableError) as error:
-        await WahaSender(client).send(waha.session(), outbound())
+        await WahaGateway(client, Files()).send(waha.session(), outbound())
     assert error.value.after_seconds == seconds
 
 
@@ -221,7 +223,7 @@ async def test_that_a_refused_connection_and_an_unknown_host_are_certainly_not_s
     for base_url in (nobody, "http://nowhere.invalid"):
         session = SessionRef("s1", "waha", config={"base_url": base_url, "api_key": "secret"})
         with pytest.raises(SendRetryableError, match="cannot be reached"):
-            await WahaSender(client).send(session, outbound())
+            await WahaGateway(client, Files()).send(session, outbound())
 
 
 async def test_that_a_hang_a_reset_and_a_cut_answer_leave_the_fate_unknown(
@@ -247,7 +249,7 @@ async def test_that_a_hang_a_reset_and_a_cut_answer_leave_the_fate_unknown(
     for answer in (hang, reset, cut):
         waha.answer = answer
         with pytest.raises(SendUncertainError):
-            await WahaSender(client, send_timeout_seconds=0.3).send(waha.session(), outbound())
+            await WahaGateway(client, Files(), send_timeout_seconds=0.3).send(waha.session(), outbound())
     assert len(waha.sent()) == 3
 
 
@@ -266,7 +268,7 @@ async def test_that_a_typing_call_that_fails_or_hangs_never_holds_the_message_ba
     server = await asyncio.start_server(speak, "127.0.0.1", 0)
     base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     session = SessionRef("s1", "waha", config={"base_url": base_url, "api_key": "secret"})
-    sent = await WahaSender(client).send(session, outbound(typing_seconds=0.01))
+    sent = await WahaGateway(client, Files()).send(session, outbound(typing_seconds=0.01))
     server.close()
     assert (sent.provider_id, paths) == ("3EB0A1", ["/api/startTyping", "/api/sendText"])
 
@@ -288,6 +290,6 @@ async def test_that_senseless_settings_are_named_and_nothing_is_sent(
     waha: Waha, client: httpx.AsyncClient, config: dict[str, Any]
 ) -> None:
     with pytest.raises(SendRejectedError, match="WAHA") as error:
-        await WahaSender(client).send(waha.session(**config), outbound())
+        await WahaGateway(client, Files()).send(waha.session(**config), outbound())
     assert error.value.hint
     assert waha.requests == []

@@ -314,6 +314,59 @@ CREATE TABLE message_change (
 );
 CREATE INDEX ix_message_change ON message_change (channel_session_id, provider_id);
 
+CREATE TABLE message_template (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    channel_session_id UUID NOT NULL,
+    name TEXT NOT NULL,
+    language TEXT NOT NULL,
+    status TEXT DEFAULT 'UNKNOWN' NOT NULL,
+    category TEXT DEFAULT '' NOT NULL,
+    quality TEXT DEFAULT '' NOT NULL,
+    reason TEXT DEFAULT '' NOT NULL,
+    definition JSONB DEFAULT '{}'::jsonb NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    synced_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    UNIQUE (channel_session_id, name, language),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(channel_session_id) REFERENCES channel_session (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_message_template_tenant_id ON message_template (tenant_id);
+
+CREATE TABLE quarantined_event (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    channel_session_id UUID NOT NULL,
+    provider TEXT NOT NULL,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    count BIGINT DEFAULT 1 NOT NULL,
+    body BYTEA DEFAULT ''::bytea NOT NULL,
+    is_whole BOOLEAN DEFAULT true NOT NULL,
+    error TEXT,
+    first_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (channel_session_id, name, digest),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(channel_session_id) REFERENCES channel_session (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_quarantined_event_tenant_id ON quarantined_event (tenant_id);
+
+CREATE TABLE reconciliation (
+    channel_session_id UUID NOT NULL,
+    tenant_id UUID NOT NULL,
+    cursor TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    polled_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    recovered BIGINT DEFAULT 0 NOT NULL,
+    error TEXT,
+    PRIMARY KEY (channel_session_id),
+    FOREIGN KEY(channel_session_id) REFERENCES channel_session (id) ON DELETE CASCADE,
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_reconciliation_tenant_id ON reconciliation (tenant_id);
+
 CREATE TABLE simulator_delivery (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     tenant_id UUID NOT NULL,
@@ -411,6 +464,7 @@ CREATE TABLE outbox_message (
     purpose TEXT DEFAULT 'reply' NOT NULL,
     state TEXT DEFAULT 'queued' NOT NULL,
     fence INTEGER,
+    content JSONB DEFAULT '{}'::jsonb NOT NULL,
     provider_id TEXT,
     ack TEXT,
     error TEXT,
@@ -501,6 +555,31 @@ CREATE TABLE handoff (
     FOREIGN KEY(claimed_by) REFERENCES user_account (id) ON DELETE SET NULL
 );
 CREATE INDEX ix_handoff_conversation ON handoff (conversation_id, created_at);
+
+CREATE TABLE media_file (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    channel_session_id UUID NOT NULL,
+    message_id BIGINT,
+    state TEXT DEFAULT 'wanted' NOT NULL,
+    sha256 TEXT,
+    mime_type TEXT DEFAULT '' NOT NULL,
+    file_name TEXT DEFAULT '' NOT NULL,
+    size_bytes BIGINT DEFAULT 0 NOT NULL,
+    reference JSONB DEFAULT '{}'::jsonb NOT NULL,
+    attempts INTEGER DEFAULT '0' NOT NULL,
+    next_attempt_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    error TEXT,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(channel_session_id) REFERENCES channel_session (id) ON DELETE CASCADE,
+    FOREIGN KEY(message_id) REFERENCES message (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_media_file_channel_session_id ON media_file (channel_session_id);
+CREATE INDEX ix_media_file_due ON media_file (next_attempt_at) WHERE state = 'wanted';
+CREATE INDEX ix_media_file_message ON media_file (message_id);
+CREATE INDEX ix_media_file_tenant_id ON media_file (tenant_id);
 
 CREATE TABLE suggestion (
     id UUID DEFAULT gen_random_uuid() NOT NULL,

@@ -95,6 +95,25 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
       FROM channel_session s JOIN tenant t ON t.id = s.tenant_id WHERE s.id = session_id
 $$;
 
+-- All numbers of a provider: one webhook may be for several of them (the Cloud API has one for each app).
+CREATE FUNCTION gate.channel_sessions(of_provider text)
+RETURNS TABLE (id uuid, tenant_id uuid, provider text, account text, config jsonb, name text, settings jsonb)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT s.id, s.tenant_id, s.provider, s.account, s.config, s.name, t.settings
+      FROM channel_session s JOIN tenant t ON t.id = s.tenant_id WHERE s.provider = of_provider
+     ORDER BY s.created_at, s.id
+$$;
+
+-- Customers' files that wait to be fetched from a gateway.
+CREATE FUNCTION gate.due_media(for_providers text[], at_most integer)
+RETURNS TABLE (id uuid, tenant_id uuid, channel_session_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT f.id, f.tenant_id, f.channel_session_id
+      FROM media_file f JOIN channel_session s ON s.id = f.channel_session_id
+     WHERE f.state = 'wanted' AND f.next_attempt_at <= now() AND s.provider = ANY (for_providers)
+     ORDER BY f.next_attempt_at LIMIT at_most
+$$;
+
 -- A session belongs to one host. Renews what the host has, and takes free or abandoned ones up to its capacity.
 -- The host stops what is not in the answer, so it waits for a locked row of its own; only others' are skipped.
 CREATE FUNCTION gate.lease_sessions(host text, for_provider text, valid_for interval, capacity integer)
@@ -131,6 +150,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT o.id, o.tenant_id, o.conversation_id, o.channel_session_id
       FROM outbox_message o JOIN channel_session s ON s.id = o.channel_session_id
      WHERE o.state = 'queued' AND o.not_before <= now() AND s.next_send_at <= now()
+       AND (s.status <> 'restricted' -- WhatsApp limits new chats: who never wrote to us waits
+            OR EXISTS (SELECT 1 FROM conversation c WHERE c.id = o.conversation_id AND c.last_inbound_id > 0))
        AND (s.id = ANY (for_sessions)
             OR (s.provider = ANY (for_providers)
                 AND (o.origin <> 'bot' OR o.attempts > 0 OR o.queued_at <= now() - patience)))
@@ -272,6 +293,6 @@ BEGIN
     END LOOP;
 END $$;
 GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, gate.switch_login, gate.close_login,
-    gate.channel_session, gate.recent_tenants, gate.lease_sessions, gate.release_sessions,
+    gate.channel_session, gate.channel_sessions, gate.due_media, gate.recent_tenants, gate.lease_sessions, gate.release_sessions,
     gate.tenants_at_the_desk, gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
     gate.unsettled_approvals, gate.forgotten_conversations, gate.webhooks_behind, gate.due_webhooks TO atende_app;

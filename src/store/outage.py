@@ -1,0 +1,28 @@
+"""Which errors mean that the database is away for now, so that the same may be tried again later."""
+
+from __future__ import annotations
+
+import asyncpg
+
+UNREACHABLE: tuple[type[Exception], ...] = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+)
+"""Nothing was asked, or no answer came."""
+
+AWAY: tuple[type[Exception], ...] = (
+    *UNREACHABLE,
+    TimeoutError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.LockNotAvailableError,
+)
+"""The same, and whatever else is the server's trouble rather than the statement's: full disk, shutdown, fail-over."""
