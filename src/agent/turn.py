@@ -78,6 +78,8 @@ class TenantProfile:
     hours: BusinessHours = field(default_factory=BusinessHours)
     persona: str = ""
     """How the assistant introduces itself and speaks, for the language model's prompt."""
+    domains: frozenset[str] = frozenset()
+    """Internet domains whose links an automatic reply may hold, besides those in the tenant's own texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class HistoryMessage:
     text: str
     at: datetime
     kind: MessageKind = MessageKind.TEXT
+    forwarded: bool = False
+    """Somebody else wrote it: the contact only passed it on."""
 
 
 @dataclass(frozen=True, slots=True)

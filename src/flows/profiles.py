@@ -181,6 +181,7 @@ def _profile(
         texts=settings.get("texts", {}),
         hours=HoursDeclaration.model_validate(settings.get("hours", {})).business_hours(),
         persona=settings.get("persona", ""),
+        domains=frozenset(settings.get("domains", ())),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from langgraph.runtime import Runtime
 
 from agent.collecting import answer_to_question, collect
+from agent.confirming import answer_to_confirmation
 from agent.dialogue import Dialogue
 from agent.drafts import hand_off, reply, silent, unmatched
 from agent.language import detect_language
@@ -17,6 +18,7 @@ from agent.phrases import is_angry, small_talk, wants_person
 from agent.state import Evidence, Reading, TurnState
 from agent.texts import FixedTexts, choose
 from agent.turn import TenantProfile, TurnContext, TurnInput
+from agent.untrusted import display_name
 from domain.decisions import HandOffReason, ReplyMode, Source
 from domain.messages import MessageKind
 
@@ -43,6 +45,10 @@ class Understand:
             return await self._to_person(turn, context, reading, evidence, HandOffReason.REQUESTED)
         if is_angry(reading.text):
             return await self._to_person(turn, context, reading, evidence, HandOffReason.ANGER)
+        if reading.dialogue.confirm:
+            step, reading = answer_to_confirmation(self.texts, turn, context, reading, evidence)
+            if step is not None:
+                return step
         if reading.dialogue.asked:
             step = await answer_to_question(self.texts, turn, context, reading, evidence)
             if step is not None:
@@ -119,5 +125,5 @@ def _read(turn: TurnInput, profile: TenantProfile) -> Reading:
     text = "\n".join(message.text[:MAX_READ] for message in turn.unanswered if message.text.strip())[:_MOST_READ]
     known = turn.language if turn.language in profile.languages else None
     language = detect_language(text, known or profile.default_language, profile.languages)
-    contact = {"id": turn.contact_id, "name": turn.contact_name or ""}
+    contact = {"id": turn.contact_id, "name": display_name(turn.contact_name)}
     return Reading(text, language, profile.reply_mode, Dialogue.from_json(turn.dialogue), contact=contact)
