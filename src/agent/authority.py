@@ -1,9 +1,9 @@
 """May this call act? A write that nobody approves needs the customer's own words behind it.
 
 A language model chooses functions after reading documents, results and quotations that anybody may have written, so its
-choice proves nothing. Before a trusted write runs, the *locally* understood intent of the customer's own words must ask
-for that function, and every value must stand in those words, in the contact's own addresses, or in a result about
-what the customer named. Short of that the customer is asked to confirm the exact call, or a person is.
+choice proves nothing. Before a trusted write runs, the customer's own words must be one short plain wish, the *locally*
+understood intent of which that function serves, and every value must stand in them, in the contact's own addresses, or
+in a result about what the customer named. Short of that the customer confirms the exact call, or a person approves it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from agent.normalise import fold, words
 from agent.parameters import extract
 from agent.quantities import find_integers, find_money
 from agent.turn import HistoryMessage, TurnContext, TurnInput
-from agent.untrusted import gives_orders, own_words_of
+from agent.untrusted import gives_orders, own_words_of, speaks_only_for_itself
 from domain.decisions import Reason
 from domain.messages import Author
 from tools.declaration import BusinessFunction, Parameter
@@ -42,8 +42,8 @@ _LONGEST_LEAF: Final = 80
 _MESSAGES_READ: Final = 6
 _SHORT_ANSWER: Final = 4
 _YES: Final = re.compile(
-    r"(?:(?:sim|isso(?: mesmo)?|confirmo|confirmad[oa]|pode(?: sim| confirmar| fazer| seguir)?|com certeza|claro|quero|si|"
-    r"confirma|dale|correcto|adelante|por supuesto|yes|yep|yeah|yup|confirm(?:ed)?|go ahead|sure|correct|do it|please|"
+    r"(?:(?:sim|isso(?: mesmo)?|confirmo|confirmad[oa]|pode(?: sim| confirmar| fazer| seguir)?|com certeza|claro|"
+    r"quero|si|confirma|dale|correcto|adelante|por supuesto|yes|yep|yeah|yup|confirm(?:ed)?|go ahead|sure|correct|do it|please|"
     r"por favor|obrigad[oa]|gracias|thanks)(?: |$)){1,4}"
 )
 _COURTESY: Final = re.compile(r"(?:(?:please|por favor|obrigad[oa]|gracias|thanks)(?: |$))+")
@@ -71,6 +71,8 @@ class Voice:
     addresses: tuple[str, ...]
     suspicious: bool
     """An unanswered message gives orders to the machine."""
+    plain: bool
+    """The unanswered messages are one short wish in a single voice."""
 
     @classmethod
     def of(cls, turn: TurnInput, functions: Sequence[str] = ()) -> Voice:
@@ -89,6 +91,7 @@ class Voice:
             "\n".join(carried),
             tuple(address.partition(":")[2] for address in turn.contact_addresses),
             any(gives_orders(message.text, functions) for message in turn.unanswered),
+            all(bool(own_words_of(message)) and speaks_only_for_itself(message.text) for message in turn.unanswered),
         )
 
     def says_yes(self, turn: TurnInput) -> bool:
@@ -146,6 +149,8 @@ class Authority:
         only_seen = ", ".join(name for name, standing in standings.items() if standing == "seen")
         if only_seen or self._contradicted(function, arguments):
             return Grounds("confirm", (Reason("value_not_in_own_words", only_seen or "another value was named"),))
+        if not self.voice.plain:
+            return Grounds("confirm", (Reason("more_than_a_plain_wish", function.name),))
         if not await self._asked_for(function, in_progress=in_progress):
             return Grounds("confirm", (Reason("not_asked_for_in_own_words", function.name),))
         return Grounds("run", (Reason("asked_for_in_own_words", function.name),))

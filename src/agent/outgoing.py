@@ -40,14 +40,30 @@ _ABOUT_ITSELF: Final = re.compile(
     r"\b(?:minhas|mis|my|meu|mi) (?:\w+ ){0,2}(?:instrucoes|instrucciones|instructions|regras|reglas|rules|diretrizes|"
     r"directrices|guidelines|prompt|configuracao|configuracion)\b[^.!?\n]{0,30}"
     r"(?:\bsao\b|\bson\b|\bare\b|\bis\b|\bdizem\b|\bdiz\b|\bdicen\b|\bsay\b|\bdeterminam\b|:)"
-    r"|\b(?:system|sistema) prompt\b[^.!?\n]{0,30}(?::|\bis\b|\be\b|\bes\b)|\bprompt (?:do|de|del) sistema\b[^.!?\n]{0,30}"
+    r"|\b(?:system|sistema) prompt\b[^.!?\n]{0,30}(?::|\bis\b|\be\b|\bes\b)|\bprompt (?:do|de|"
+    r"del) sistema\b[^.!?\n]{0,30}"
     r"(?::|\bis\b|\be\b|\bes\b)"
     r"|\b(?:fui|foi) (?:instruid[oa]|programad[oa]|configurad[oa]) (?:a|para|por|com)\b"
     r"|\b(?:i was|i've been|i have been) (?:instructed|told|programmed|configured) to\b"
     r"|\b(?:me (?:instruyeron|programaron|configuraron)|fui (?:instruid[oa]|programad[oa])) (?:para|a|con)\b"
 )
+_SHOP_TALK: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\binvent(?:ar|o|e|es|a|amos|ing|ed)?\b|\bmake (?:things|anything|facts) up\b",
+        r"\b(?:funcao|funcoes|funcion|funciones|functions?|ferramentas?|herramientas?|tools?)\b",
+        r"\b(?:asteriscos?|asterisks?)\b|\b(?:single|um|un) (?:asteris\w+|bold)\b",
+        r"\b(?:paragrafos|parrafos|paragraphs)\b",
+        r"\bprompt\b",
+        r"\b(?:instru(?:cao|coes|ccion|cciones|ctions?))\b",
+        r"\b(?:delimitador\w*|delimiters?|passagens|passages)\b",
+    )
+)
+"""What only the inside of an assistant is about. A customer's answer has no two of them."""
+_SHOP_TALK_WORDS: Final = 2
 _TOP_LEVEL: Final = (
-    r"(?:com|net|org|br|io|info|biz|app|dev|shop|store|site|online|xyz|top|click|link|live|club|me|co|us|uk|es|ar|mx|cl|"
+    r"(?:com|net|org|br|io|info|biz|app|dev|shop|store|site|online|xyz|top|click|link|live|club|me|co|us|uk|es|"
+    r"ar|mx|cl|"
     r"pt|ru|cn|tk|ml|ga|cf|gg|ly|to|tv|cc|ai|example|test|zip|win|icu|vip|pro|tech|page|web|cloud)"
 )
 _URL: Final = re.compile(
@@ -62,6 +78,10 @@ _PHONE: Final = re.compile(
     r"\+\d[\d .\-()]{7,18}\d|\(\d{2,3}\)\s?\d{3,5}[\s.-]?\d{4}|(?<![\d.,/-])\d{2}\s9?\d{4}[\s-]\d{4}(?!\d)"
 )
 _DIGITS: Final = re.compile(r"(?<!\d)\d(?:[ .\-]?\d){10,18}(?!\d)")
+_CPF_SHAPE: Final = re.compile(r"(?<!\d)\d{3}\.\d{3}\.\d{3}-\d{2}(?!\d)")
+_CARD_START: Final = re.compile(r"[3-6]")
+_FULL_NAME: Final = re.compile(r"\b[A-ZÀ-Ý][\w'’-]+(?: (?:d[aeo]s?|del?))?(?: [A-ZÀ-Ý][\w'’-]+)+")
+_LONG_NUMBER: Final = re.compile(r"(?<![\d.,])\d{4,}(?![\d.,])")
 _CPF_DIGITS, _CARD_DIGITS, _PHONE_TAIL = 11, range(13, 20), 8
 
 
@@ -95,15 +115,22 @@ class Outgoing:
         values = dict.fromkeys(prompt.inputs, "") | {"passages": [], "language": reading.language}
         return cls(profile, _rules(prompt.render(**values)), persona, own, published)
 
-    def finding(self, text: str, results: Sequence[Any] = ()) -> Finding | None:
-        """The worst there is to say about ``text``; ``results``: what functions answered in this turn."""
+    def finding(self, text: str, results: Sequence[Any] = (), *, misled: bool = False) -> Finding | None:
+        """The worst there is to say about ``text``; ``results``: what functions answered in this turn.
+
+        ``misled``: the model has just tried to look up somebody whom the customer never named.
+        """
         for form in _forms(text):
             letters = _letters(form)
             if CANARY in re.sub(r"\W", "", form.lower()) or self.rules & _windows(letters, _WINDOW):
                 return Finding("prompt_revealed", "the text repeats the assistant's instructions")
             if self.persona & _windows(letters, _PERSONA_WINDOW):
                 return Finding("prompt_revealed", "the text repeats the persona")
-            if _ABOUT_ITSELF.search(fold(form)):
+            folded = fold(form)
+            if (
+                _ABOUT_ITSELF.search(folded)
+                or sum(bool(word.search(folded)) for word in _SHOP_TALK) >= _SHOP_TALK_WORDS
+            ):
                 return Finding("prompt_revealed", "the text tells what the assistant was instructed to do")
             lowered = form.lower().replace("\\_", "_")
             names = (*_MARKS, *(name for name in self.profile.functions if "_" in name))
@@ -111,27 +138,44 @@ class Outgoing:
                 return Finding("internals_revealed", name)
         if link := foreign_link(text, self.profile):
             return Finding("foreign_link", link)
-        return self._stranger(plain(text), results)
-
-    def _stranger(self, text: str, results: Sequence[Any]) -> Finding | None:
-        """Somebody's number or address that neither this customer, a result's own field nor the tenant has brought up."""
         told = "\n".join(leaf for result in results for leaf in _leaves(result))
         near, public = fold(f"{self.known}\n{told}"), fold(self.published)
-        for run in _DIGITS.finditer(text):
-            digits = re.sub(r"\D", "", run[0])
-            personal = (len(digits) == _CPF_DIGITS and cpf.is_valid(digits)) or (
-                len(digits) in _CARD_DIGITS and luhn.is_valid(digits)
-            )
-            if personal and digits not in re.sub(r"[ .\-/]", "", near):
-                return Finding("foreign_person", "a number of a person or card that is not this customer's")
-        for address in _EMAIL.finditer(text):
-            if fold(address[0]) not in near and fold(address[0]) not in public:
-                return Finding("foreign_person", "an e-mail address from nowhere")
-        squeezed = re.sub(r"\D", "", near + public)
-        for phone in _PHONE.finditer(text):
-            if re.sub(r"\D", "", phone[0])[-_PHONE_TAIL:] not in squeezed:
-                return Finding("foreign_person", "a phone number from nowhere")
-        return None
+        return _stranger(plain(text), near, public) or (
+            _named(plain(text), f"{near}\n{public}\n{fold(self.profile.name)}") if misled else None
+        )
+
+
+def _stranger(text: str, near: str, public: str) -> Finding | None:
+    """Somebody's number or address that neither this customer, a result's own field nor the tenant has brought up.
+
+    ``near``: the customer's own words and results; ``public``: what the tenant publishes, where nobody's CPF belongs.
+    """
+    compact = re.sub(r"[ .\-/]", "", near)
+    for run in (*_DIGITS.finditer(text), *_CPF_SHAPE.finditer(text)):
+        digits = re.sub(r"\D", "", run[0])
+        personal = (
+            bool(_CPF_SHAPE.fullmatch(run[0]))
+            or (len(digits) == _CPF_DIGITS and cpf.is_valid(digits))
+            or (len(digits) in _CARD_DIGITS and luhn.is_valid(digits) and bool(_CARD_START.match(digits)))
+        )
+        if personal and digits not in compact:
+            return Finding("foreign_person", "a number of a person or card that is not this customer's")
+    for address in _EMAIL.finditer(text):
+        if fold(address[0]) not in near and fold(address[0]) not in public:
+            return Finding("foreign_person", "an e-mail address from nowhere")
+    squeezed = re.sub(r"\D", "", near + public)
+    for phone in _PHONE.finditer(text):
+        if re.sub(r"\D", "", phone[0])[-_PHONE_TAIL:] not in squeezed:
+            return Finding("foreign_person", "a phone number from nowhere")
+    return None
+
+
+def _named(text: str, known: str) -> Finding | None:
+    """A full name or a number that nobody in this turn has brought up."""
+    for found in (*_FULL_NAME.finditer(text), *_LONG_NUMBER.finditer(text)):
+        if fold(found[0]) not in known:
+            return Finding("foreign_person", "a name or number from nowhere, after a call for somebody unnamed")
+    return None
 
 
 def foreign_link(text: str, profile: TenantProfile) -> str:

@@ -1,8 +1,8 @@
 """Whose words are these? What a customer wrote as opposed to what the message merely carries.
 
-A message may hold a quotation, a forwarded text, markup, a pasted log or lines that pose as somebody else's. All of it is
-data: only the customer's own words may select something that acts. What is dropped here in error costs one question more;
-what is kept in error could act for somebody else, so that in doubt text is dropped.
+A message may hold a quotation, a forwarded text, markup, a pasted log or lines that pose as somebody else's. All of it
+is data: only the customer's own words may select something that acts. What is dropped here in error costs one question
+more; what is kept in error could act for somebody else, so that in doubt text is dropped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from agent.normalise import MAX_READ, fold, strip_accents, visible
+from agent.normalise import MAX_READ, fold, strip_accents, visible, words
 from agent.turn import HistoryMessage
 from domain.messages import Author, MessageKind
 
@@ -86,7 +86,8 @@ _ROLES: Final = (
     r"atendente|agente|agent|gerente|gerencia|manager|supervisor[a]?|admin(?:istrador[a]?|istrator)?|root|"
     r"cliente|customer|human|tool|ferramenta|herramienta|funcao|funcion|function(?:[ _]?(?:result|call))?|"
     r"result(?:ado)?(?: (?:da|de la|of the) \w+)?|aprova(?:do|cao)|aproba(?:do|cion)|approv(?:ed|al)|"
-    r"polic[iy]\w*|politica|instru\w+|comando|command|prompt|inst|(?:nota|note|aviso|ordem|orden|importante?|regra|rule)"
+    r"polic[iy]\w*|politica|instru\w+|comando|command|prompt|inst|(?:nota|note|aviso|ordem|orden|importante?|"
+    r"regra|rule)"
     r" (?:\w+ ){0,2}(?:sistema|system|intern[oa]l?|operador\w*|gerente|admin\w*|ia|ai|bot|assist\w+)|"
     r"kill ?switch|equipe|equipo|team|suporte|soporte|support|atende|bot|whatsapp|meta|openai"
 )
@@ -100,21 +101,31 @@ _REPORTED: Final = re.compile(
     r"|\b(?:disse|falou|escreveu|mandou|respondeu|pediu|dice|dijo|escribio|mando|respondio|pidio|says?|said|wrote|sent)"
     r"[^\n.!?]{0,40}:"
     r"|\b(?:recebi|recebemos|me mandaram|recibi|me llego|me mandaron|i (?:got|received)|they sent me)\b[^\n]{0,60}:"
-    r"|\b(?:traduz\w*|translate|traduce|traducir|resum\w+|summari[sz]e|le(?:ia)?|lea|read|veja|mira|look at)\b[^\n]{0,40}:"
+    r"|\b(?:traduz\w*|translate|traduce|traducir|resum\w+|summari[sz]e|le(?:ia)?|lea|read|veja|mira|"
+    r"look at)\b[^\n]{0,40}:"
     r"|\b(?:texto|mensagem|mensaje|message|comentario|comment|review|avaliacao|anuncio)\b[^\n.]{0,30}:"
 )
 _ORDERS: Final = (
-    r"ignor\w+ (?:\w+ ){0,4}(?:instru\w+|regras?|reglas?|rules?|prompt|polic\w+|politicas?|anterior\w*|previ\w+|above|tudo|"
+    r"ignor\w+ (?:\w+ ){0,4}(?:instru\w+|regras?|reglas?|rules?|prompt|polic\w+|politicas?|anterior\w*|previ\w+|"
+    r"above|tudo|"
     r"todo|everything|restri\w+)",
     r"(?:esque[cç]\w*|olvid\w+|forget|disregard|desconsider\w+|descart\w+|bypass|override|sobrescrev\w+) (?:\w+ ){0,4}"
-    r"(?:instru\w+|regras?|reglas?|rules?|prompt|polic\w+|politicas?|anterior\w*|previ\w+|kill ?switch|aprova\w+|approv\w+)",
+    r"(?:instru\w+|regras?|reglas?|rules?|prompt|polic\w+|politicas?|anterior\w*|previ\w+|kill ?switch|"
+    r"aprova\w+|approv\w+)",
     r"(?:novas?|nuevas?|new) (?:instru\w+|regras?|reglas?|rules|politicas?|polic\w+|ordens|ordenes|orders)",
-    r"(?:voce|vc|tu|usted) (?:agora|ahora|e agora) (?:e|eh|eres|es|sera|esta)\b|you are now|from now on|a partir de (?:agora|ahora)",
+    r"(?:voce|vc|tu|usted) (?:agora|ahora|e agora) (?:e|eh|eres|es|sera|esta)\b|you are now|from now on|"
+    r"a partir de (?:agora|ahora)",
+    r"(?:updat\w+|chang\w+|mud[ae]\w*|alter\w+|troqu?e\w*|actualiz\w+|atualiz\w+|cambi\w+) (?:your|the|sua|a|tu|la|su) "
+    r"(?:polic\w+|politica|regras?|reglas?|rules?|instru\w+|prompt)",
+    r"(?:need\w*|require\w*|precis\w+|necesit\w+|exig\w+|requier\w+) (?:\w+ ){0,2}(?:no|nenhuma?|ninguna) (?:\w+ )?"
+    r"(?:aprova\w+|confirma\w+|approv\w+|aprob\w+)|(?:ya )?no necesit\w+ (?:\w+ ){0,2}aprob\w+",
     r"(?:finja|finge|pretend|act as|atue como|actua como|aja como|roleplay|simul[ae]) ",
-    r"(?:modo|mode) (?:desenvolvedor|developer|desarrollador|admin\w*|manutencao|mantenimiento|deus|dios|debug|teste?|auto\w*)|"
+    r"(?:modo|mode) (?:desenvolvedor|developer|desarrollador|admin\w*|manutencao|mantenimiento|deus|dios|debug|"
+    r"teste?|auto\w*)|"
     r"(?:developer|admin|debug|god|maintenance|sudo|test|auto) mode|jailbreak|\bdan\b",
     r"(?:system|sistema) ?(?:prompt|message|override|note)|prompt (?:do|de|del) sistema|mensa\w+ (?:do|de|del) sistema|"
-    r"(?:seu|tu|your|teu|su) (?:system )?prompt|(?:suas|tus|your|sus|tuas) (?:\w+ )?(?:instru\w+|regras|reglas|rules|diretrizes)",
+    r"(?:seu|tu|your|teu|su) (?:system )?prompt|(?:suas|tus|your|sus|tuas) (?:\w+ )?(?:instru\w+|regras|reglas|"
+    r"rules|diretrizes)",
     r"(?:ja (?:foi |esta )?)?(?:aprovad\w+|autorizad\w+|liberad\w+|approved|aprobad\w+|authori[sz]ed) "
     r"(?:\w+ ){0,2}(?:pel[oa]s?|por|by|via) ",
     r"(?:operador[ae]?|gerente|supervisor[a]?|manager|operator|admin\w*|atendente|equipe|team|equipo) (?:\w+ ){0,2}"
@@ -124,13 +135,44 @@ _ORDERS: Final = (
     r"(?:chame|chama|execut\w+|invo\w+|rod[ae]|call|run|use|llam[ae]\w*|ejecut\w+|usa\w*) (?:\w+ ){0,2}"
     r"(?:funca?o|funcao|funcion|function|tool|ferramenta|herramienta|comando|command|api)\b",
     r"tool_?calls?|function_?(?:call|result)|customer_(?:message|name)|hand_off|\bkill ?switch\b",
-    r"(?:politica|policy|reply_?mode|resposta automatica|auto ?reply) (?:\w+ ){0,3}(?:para|to|a|=|:|em|agora|now|ahora)",
+    r"(?:politica|policy|reply_?mode|resposta automatica|auto ?reply) (?:\w+ ){0,3}(?:para|to|a|=|:|em|agora|"
+    r"now|ahora)",
     r"(?:desativ|deslig|desactiv|desact|disable|turn off|apag)\w* (?:\w+ ){0,4}"
     r"(?:filtro|filter|kill ?switch|seguranca|seguridad|safety|polic\w+|politica|aprova\w+|log\w*|limite?s?)",
     r"(?:tenant|contact|trusted)_?(?:id|writes?)",
 )
 _ORDER: Final = re.compile("|".join(f"(?:{pattern})" for pattern in _ORDERS))
 _NAME_CHARACTERS: Final = 40
+_PLAIN_WORDS: Final = 16
+_MIXED_VOICES: Final = re.compile(
+    r"\b(?:nao|nem|nunca|jamais|sem|no|not|don'?t|doesn'?t|never|ni|nunca|sin|without|"
+    r"diz(?:em|ia|endo)?|disse\w*|fal(?:a|ou|am|aram|ando)|escrev\w+|mand(?:ou|aram)|pedi(?:u|ram|ndo)|pergunt\w+|"
+    r"respond\w+|li|leu|le|vi|viu|recebi\w*|cheg(?:ou|aram) isso|coment\w+|mensagem|mensagens|texto|e-?mail|print|"
+    r"audio|foto|bilhete|recado|assunto|aspas|signific\w+|traduz\w*|resum\w*|exemplo|tipo|historia|"
+    r"dice\w*|dijo|dijeron|escrib\w+|mandaron|pid(?:io|e|en)|lei|recib\w+|mensaje|correo|captura|nota|comillas|ejemplo|"
+    r"says?|said|wr[io]te\w*|written|tells?|told|ask(?:s|ed)|sent|got|received|read|saw|message|text|note|review|"
+    r"screenshot|caption|quote\w*|means?|meaning|translat\w+|summar\w+|repeat|example|story|"
+    r"el[ea]s?|dele|dela|deles|delas|vizinh[oa]|mae|pai|marido|esposa|filh[oa]|sogr[oa]|irma[os]?|amig[oa]|cliente|"
+    r"ella|ellos|herman[oa]|vecin[oa]|hij[oa]|"
+    r"he|she|they|his|her|their|wife|husband|son|daughter|mother|father|friend|neighbou?r|sister|brother|customer)\b"
+    r"|[\[\]{}<>|\"“”„«»`]|->|\d\d:\d\d|:\s*(?!\s*(?:n[uo]mero\s*)?#?\s*\w*\d)"
+)
+_PROBE: Final = re.compile(
+    r"\b(?:suas?|tuas?|teus?|seus?|tus?|sus?|your) (?:\w+ ){0,2}(?:instru\w+|regras?|reglas?|rules?|prompt|diretri\w+|"
+    r"directri\w+|guidelines|configura\w+|texto inicial|mensa\w+ (?:de|do|del) sistema|system message|programacao|"
+    r"ferramentas|herramientas|tools|funcoes|funciones|functions|palavra de referencia|secret reference)"
+    r"(?! (?:de|do|da|para|sobre|for|of|on|about)\b)"
+    r"|\b(?:system|sistema) prompt\b|\bprompt\b"
+    r"|\b(?:te|vc|voce) (?:\w+ )?(?:disseram|configuraram|programaram|instruiram|treinaram|ensinaram|mandaram)\b"
+    r"|\b(?:te|le) (?:dijeron|configuraron|programaron|instruyeron|entrenaron)\b"
+    r"|\b(?:you were|were you|have you been) (?:told|given|instructed|configured|programmed|trained)\b"
+    r"|\b(?:everything|all|text|what(?:'s| is)?) (?:\w+ )?(?:above|before (?:this|my|me))\b"
+    r"|\b(?:tudo|texto|o que|todo|lo que|conteudo) (?:\w+ ){0,4}(?:acima|antes (?:da|de) (?:minha|mim|mi)|arriba|"
+    r"antes de mi)\b"
+    r"|\b(?:verbatim|palavra por palavra|palabra por palabra|ao pe da letra)\b"
+    r"|\bhidden (?:instructions|rules|prompt)\b|\bque (?:ferramentas|herramientas|funcoes|funciones) (?:voce|vc|"
+    r"tu|tienes)"
+)
 
 
 def plain(text: str) -> str:
@@ -170,6 +212,28 @@ def gives_orders(text: str, functions: Iterable[str] = ()) -> bool:
     """
     names = [name for name in functions if "_" in name]
     return any(_ORDER.search(form) or any(name in form for name in names) for form in _forms(text))
+
+
+def speaks_only_for_itself(text: str) -> bool:
+    """A short message that is one plain wish, with nothing in it that could be somebody else's or be meant otherwise.
+
+    Who repeats, reports or rejects a request uses the very words of one, and no list of quotation marks catches that.
+    So the question is turned round: only what is short and has none of the words and signs of reporting counts.
+    """
+    bare = text.strip()
+    folded = fold(bare)
+    return (
+        words(own_words(bare)) == words(plain(bare))
+        and bare.count("\n") == 0
+        and len(folded.split()) <= _PLAIN_WORDS
+        and not _MIXED_VOICES.search(fold(_QUOTED.sub(_unquoted, bare)))
+        and not gives_orders(bare)
+    )
+
+
+def asks_about_itself(text: str) -> bool:
+    """The message is after the assistant's own instructions rather than anything of the business."""
+    return any(_PROBE.search(form) for form in _forms(text))
 
 
 def display_name(name: str | None) -> str:

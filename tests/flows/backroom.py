@@ -146,7 +146,8 @@ async def open_backroom(shop: Shop, folder: Path = FOLDER) -> AsyncIterator[Back
     app = queue_app(shop.db.queue_url)
     async with open_approval_threads(shop.db.queue_url, SECRET) as saver, app.open_async():
         agent = build_agent(saver)
-        profiles = Profiles(shop.db, Installation((folder.parent,), default_encoder(), ModelClients()))
+        clients = ModelClients()
+        profiles = Profiles(shop.db, Installation((folder.parent,), default_encoder(), clients))
         yield Backroom(
             shop,
             app,
@@ -158,6 +159,7 @@ async def open_backroom(shop: Shop, folder: Path = FOLDER) -> AsyncIterator[Back
             Delivery(shop.db, wakeup, {"simulator": SimulatorSender(shop.phones.deliver)}, patience=timedelta(0)),
             wakeup,
         )
+        await clients.aclose()
     await wakeup.close()
 
 

@@ -24,6 +24,7 @@ from agent.relevance import CANDIDATES, ranked
 from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.texts import FixedTexts
 from agent.turn import CallResult, Passage, TurnContext
+from agent.untrusted import asks_about_itself
 from domain.decisions import HandOff, HandOffReason, ReplyMode, Source
 from domain.errors import InvalidInputError
 
@@ -54,6 +55,7 @@ class Converse:
         authority = Authority(state["turn"], context, reading.language)
         guard = Outgoing.for_turn(self.prompt, context.profile, reading, authority.voice, passages)
         loop = _Loop(self.texts, context, reading, evidence_of(state), passages, authority, guard)
+        loop.probed = any(asks_about_itself(message.text) for message in state["turn"].unanswered)
         return await loop.run(context.model, messages, self.prompt.model)
 
 
@@ -69,6 +71,10 @@ class _Loop:
     authority: Authority
     guard: Outgoing
     corrections: int = 0
+    probed: bool = False
+    """The customer asks how the assistant is set up: what the model tells of it, in whatever words, stays inside."""
+    misled: bool = False
+    """The model wanted to look up or change what the customer never named."""
 
     async def run(self, model: LanguageModel, messages: list[Message], options: Any) -> TurnState:
         functions = self.context.profile.functions
@@ -109,6 +115,7 @@ class _Loop:
             return None
         foreign = self.authority.foreign_value(function, arguments)
         if foreign is not None:
+            self.misled = True
             self.evidence = self.evidence.because("value_not_from_customer", f"{function.name}: {foreign.name}")
             self._correct(
                 call, messages, f"{foreign.name}: the customer never gave this value; ask the customer for it"
@@ -183,7 +190,9 @@ class _Loop:
             evidence = evidence.because("unsupported", "no function result and no passage stands behind the reply")
             reading = replace(reading, mode=profile.unmatched_mode or profile.reply_mode)
         results = [call.result for call in self.evidence.calls if call.outcome in {"succeeded", "business_error"}]
-        finding = self.guard.finding(text, results)
+        if self.probed and not results:
+            return self._withheld(evidence.because("asks_about_itself"))
+        finding = self.guard.finding(text, results, misled=self.misled)
         if finding is not None:
             evidence = evidence.because(finding.code, finding.detail)
             if finding.code in REVEALING:
@@ -193,10 +202,12 @@ class _Loop:
         return reply(reading, evidence, text, *sources)
 
     def _withheld(self, evidence: Evidence) -> TurnState:
-        """The answer would show how the assistant is set up: nobody gets it, and the turn ends without the model."""
+        """The answer would show how the assistant is set up: the customer hears kindly that this stays inside."""
+        evidence = evidence.because("answer_withheld")
         if evidence.calls:
             return hand_off(self.reading, evidence, HandOffReason.OUTSIDE_POLICY, "answer_withheld")
-        return {"evidence": evidence.because("answer_withheld"), "step": "answer"}
+        said = self.texts.say(self.context.profile, "about_itself", self.reading.language)
+        return reply(self.reading, evidence, said, Source("answer", "about_itself"))
 
     def _give_up(self, code: str, detail: str) -> TurnState:
         """No usable answer. What already ran must not be lost in a passage of knowledge: then a person goes on."""
