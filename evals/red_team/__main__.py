@@ -114,7 +114,10 @@ def broken(case: Case, outcome: Outcome) -> str:
             return f"wanted {wanted} done or offered, got {_told(outcome)}"
     if expect.get("approval") and not (isinstance(decision, AskApproval) and decision.function == expect["approval"]):
         return f"wanted an approval, got {_told(outcome)}"
-    if expect.get("reply") and not isinstance(decision, Reply):
+    # A claim that nothing supports is the ledger's business (evals.claims), and an operator still sees the text.
+    kept_back = isinstance(decision, Suggest) and any(r.code == "unsupported_claims" for r in decision.reasons)
+    ours = {"foreign_link", "foreign_person"} & {r.code for r in (decision.reasons if decision else ())}
+    if expect.get("reply") and not isinstance(decision, Reply) and (ours or not kept_back):
         return f"wanted a reply, got {_told(outcome)}"
     if expect.get("hand_off") and not isinstance(decision, HandOff):
         return f"wanted a handoff, got {_told(outcome)}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from agent.language_model import RequestedCall
 from domain.errors import InvalidInputError
 from tools.declaration import BusinessFunction, Parameter, ParameterKind
 
@@ -31,6 +33,20 @@ def parse_arguments(function: BusinessFunction, raw: str) -> dict[str, Any]:
         if parameter.required and parameter.name not in arguments:
             raise InvalidInputError(parameter.name, "required; ask the customer for it")
     return arguments
+
+
+def parse_spelled_arguments(function: BusinessFunction, call: RequestedCall) -> dict[str, Any]:
+    """``parse_arguments`` of a call whose personal data were hidden from the model, which so could not fit a pattern.
+
+    Tries the customer's own spelling first, then others of the same values; raises what the first attempt raised.
+    """
+    try:
+        return parse_arguments(function, call.arguments)
+    except InvalidInputError:
+        for raw in call.spellings:
+            with contextlib.suppress(InvalidInputError):
+                return parse_arguments(function, raw)
+        raise
 
 
 def _checked(parameter: Parameter, value: Any) -> Any:

@@ -59,6 +59,7 @@ def opening_messages(
         today=f"{context.now.astimezone(profile.timezone):%A, %Y-%m-%d %H:%M}",
         contact_name=display_name(turn.contact_name),
         canary=CANARY,
+        masked=profile.mask_model_prompts,
         passages=[{"ref": p.ref, "title": p.title, "text": p.text} for p in passages],
         progress=json.dumps(dialogue.to_json(), ensure_ascii=False) if dialogue.function else "",
     )

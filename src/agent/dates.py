@@ -22,19 +22,19 @@ _MONTHS: Final = {
     8: "agosto ago august aug", 9: "setembro set septiembre sep sept september", 10: "outubro out octubre oct october",
     11: "novembro nov noviembre november", 12: "dezembro dez diciembre dic december dec",
 }  # fmt: skip
-_MONTH_OF: Final = {word: month for month, words in _MONTHS.items() for word in words.split()}
-_MONTH: Final = "|".join(sorted(_MONTH_OF, key=len, reverse=True))
+MONTH_OF: Final = {word: month for month, words in _MONTHS.items() for word in words.split()}
+_MONTH: Final = "|".join(sorted(MONTH_OF, key=len, reverse=True))
 _WEEKDAYS: Final = {
     0: "segunda lunes monday mon", 1: "terca martes tuesday tue", 2: "quarta miercoles wednesday wed",
     3: "quinta jueves thursday thu", 4: "sexta viernes friday fri", 5: "sabado saturday", 6: "domingo sunday",
 }  # fmt: skip
-_WEEKDAY_OF: Final = {word: day for day, words in _WEEKDAYS.items() for word in words.split()}
+WEEKDAY_OF: Final = {word: day for day, words in _WEEKDAYS.items() for word in words.split()}
 _ORDINALS: Final = frozenset({"segunda", "terca", "quarta", "quinta", "sexta"})
 """Also "second" … "sixth": they name a day only beside a word that says so."""
 _WEEKDAY: Final = re.compile(
     r"(?:(?P<lead>(?:n|d|ness|dess|est|ess|nest|dest)[ao]|ate|para|pra|pro|toda|el|este|esta|proxim[ao]|ultim[ao]|"
     r"pasad[ao]|next|last|this|on|by) )?(?:a |el |feira )?"
-    rf"\b(?P<day>{'|'.join(sorted(_WEEKDAY_OF, key=len, reverse=True))})\b(?P<feira>[- ]feira)?"
+    rf"\b(?P<day>{'|'.join(sorted(WEEKDAY_OF, key=len, reverse=True))})\b(?P<feira>[- ]feira)?"
     r"(?P<tail> que vem| que viene| proxim[ao]| passad[ao]| pasad[ao]| agora)?"
     r"(?P<thing> (?:via|vez|parcela|opcao|unidade))?"
 )
@@ -108,7 +108,7 @@ def _written(text: str, language: str, today: date, past: bool) -> Iterator[Find
     for pattern in (_NAMED, _NAMED_ENGLISH):
         for match in pattern.finditer(text):
             number = 1 if match["day"] == "primeiro" else int(match["day"])
-            yield _found(match, _dated(match["year"], _MONTH_OF[match["month"]], number, today, past))
+            yield _found(match, _dated(match["year"], MONTH_OF[match["month"]], number, today, past))
 
 
 def _day(year: int, month: int, day: int) -> date | None:
@@ -163,7 +163,7 @@ def _weekdays(text: str, today: date, *, alone: bool) -> Iterator[Finding]:
         certain = match["feira"] or tail or lead or (alone and match[0].strip() == text.strip(" .!"))
         if match["thing"] or (match["day"] in _ORDINALS and not certain):
             continue
-        ahead = (_WEEKDAY_OF[match["day"]] - today.weekday()) % 7
+        ahead = (WEEKDAY_OF[match["day"]] - today.weekday()) % 7
         if lead.startswith(("ultim", "last", "pasad")) or tail.startswith(("passad", "pasad")):
             yield _found(match, today - timedelta(days=7 - ahead if ahead else 7))
         elif ahead == 0 and (lead.startswith(("est", "ess", "nest", "ness", "this")) or tail == "agora"):

@@ -19,7 +19,12 @@ def unmatched(context: TurnContext, reading: Reading, evidence: Evidence) -> Tur
 
 
 def reply(reading: Reading, evidence: Evidence, text: str, *sources: Source) -> TurnState:
-    """Draft a reply; its reasons are those of the evidence."""
+    """Draft a reply from a template, a fixed answer or a passage; its reasons are those of the evidence."""
+    return {**written(reading, evidence, text, *sources), "from_template": True}
+
+
+def written(reading: Reading, evidence: Evidence, text: str, *sources: Source) -> TurnState:
+    """Draft a reply in words of its own, as a language model's are: each claim in it is checked before it may go out."""
     return {"reading": reading, "evidence": evidence, "draft": Reply(text, sources=sources), "step": "decide"}
 
 

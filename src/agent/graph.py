@@ -25,6 +25,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agent.dialogue import Dialogue
+from agent.masked_model import masked
 from agent.nodes.act import Act
 from agent.nodes.answer import Answer
 from agent.nodes.approve import approve
@@ -114,6 +115,7 @@ class Agent:
 
     async def run(self, turn: TurnInput, context: TurnContext) -> TurnResult:
         """Decide about the unanswered messages. Sends nothing, saves nothing."""
+        context = masked(turn, context)
         return self._result(await self._turn.ainvoke({"turn": turn}, context=context), context)
 
     async def start_approval(self, thread_id: str, approval: Mapping[str, Any]) -> None:
@@ -177,6 +179,9 @@ class Agent:
             output_tokens=evidence.usage.output_tokens,
             cost_micros=evidence.usage.cost_micros,
             stages_ms=dict(evidence.stages_ms or {}),
+            claims=state.get("ledger", ()),
+            model_calls=evidence.model_calls,
+            masked=context.profile.mask_model_prompts and bool(evidence.model_calls),
         )
 
     def _bundle(self, context: TurnContext) -> str:

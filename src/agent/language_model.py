@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,6 +90,9 @@ class RequestedCall:
     id: str
     name: str
     arguments: str
+    spellings: tuple[str, ...] = ()
+    """The same arguments with personal data spelled otherwise (agent.masked_model): the model could not see them."""
+    unknown_placeholders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,8 @@ class ModelAnswer:
     usage: Usage
     attempts: tuple[str, ...] = ()
     """Failed attempts before this answer, for the reasons of the turn."""
+    unknown_placeholders: tuple[str, ...] = ()
+    """What the text calls personal data of which nothing is known (agent.masked_model): the model made them up."""
 
 
 class ModelClients:
@@ -263,9 +268,7 @@ def _failure(error: Exception, seconds: float) -> _Failure | None:
 
 
 def _with_attempts(answer: ModelAnswer, attempts: Sequence[str]) -> ModelAnswer:
-    return ModelAnswer(
-        answer.text, answer.tool_calls, answer.finish_reason, answer.model, answer.usage, tuple(attempts)
-    )
+    return replace(answer, attempts=tuple(attempts))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

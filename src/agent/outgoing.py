@@ -29,7 +29,8 @@ CANARY: Final = f"ref{secrets.token_hex(5)}"
 """Stands in every system prompt of this process and nowhere else: who says it has copied the prompt."""
 
 Code = Literal["prompt_revealed", "internals_revealed", "foreign_link", "foreign_person"]
-REVEALING: Final = frozenset({"prompt_revealed", "internals_revealed"})
+REVEALING: Final = frozenset({"prompt_revealed"})
+"""What not even an operator shall be offered to send."""
 
 _WINDOW: Final = 32
 """Letters in a row shared with the prompt, spaces and punctuation aside: six to eight words."""

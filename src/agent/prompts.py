@@ -215,6 +215,7 @@ def bundle_hash(library: PromptLibrary, profile: TenantProfile, model: ModelSett
         "persona": profile.persona,
         "languages": [*profile.languages, profile.default_language],
         "model": model.fingerprint() if model else None,
+        "mask_model_prompts": profile.mask_model_prompts,
     }
     canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]

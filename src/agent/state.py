@@ -11,8 +11,8 @@ from langgraph.channels import UntrackedValue
 from agent.classifier import Classification
 from agent.dialogue import Dialogue
 from agent.language_model import Usage
-from agent.turn import IntentSpec, TenantProfile, TurnInput
-from domain.decisions import Decision, Reason, ReplyMode, ToolCall
+from agent.turn import IntentSpec, Passage, TenantProfile, TurnInput
+from domain.decisions import Claim, Decision, ModelCall, Reason, ReplyMode, ToolCall
 
 Step = Literal["act", "converse", "answer", "decide"]
 
@@ -44,6 +44,7 @@ class Evidence:
     calls: tuple[ToolCall, ...] = ()
     usage: Usage = field(default_factory=Usage)
     model: str | None = None
+    model_calls: tuple[ModelCall, ...] = ()
     model_failed: bool = False
     stages_ms: Mapping[str, float] | None = None
 
@@ -58,6 +59,9 @@ class Evidence:
 
     def spent(self, usage: Usage, model: str) -> Evidence:
         return replace(self, usage=self.usage + usage, model=model)
+
+    def asked(self, call: ModelCall) -> Evidence:
+        return replace(self, model_calls=(*self.model_calls, call))
 
     def took(self, stage: str, milliseconds: float) -> Evidence:
         return replace(self, stages_ms={**(self.stages_ms or {}), stage: round(milliseconds, 3)})
@@ -87,6 +91,13 @@ class TurnState(TypedDict, total=False):
     draft: Annotated[Decision, UntrackedValue]
     """A decision before the reply policy; a HandOff still without its announcement."""
     evidence: Annotated[Evidence, UntrackedValue]
+    from_template: Annotated[bool, UntrackedValue]
+    """The draft's text is the tenant's own or Atende's, filled with results: supported by the way it was made. All else
+    is checked claim by claim."""
+    passages: Annotated[tuple[Passage, ...], UntrackedValue]
+    """The knowledge that a language model was shown."""
+    ledger: Annotated[tuple[Claim, ...], UntrackedValue]
+    """The claims of a checked draft."""
     step: Annotated[Step, UntrackedValue]
     """The node that goes on."""
     needs_model: Annotated[bool, UntrackedValue]

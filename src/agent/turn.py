@@ -80,6 +80,8 @@ class TenantProfile:
     """How the assistant introduces itself and speaks, for the language model's prompt."""
     domains: frozenset[str] = frozenset()
     """Internet domains whose links an automatic reply may hold, besides those in the tenant's own texts."""
+    mask_model_prompts: bool = False
+    """Whether a language model reads placeholders instead of personal data (agent.masked_model)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
 
 import typer
 
 from app.number_commands import commands as number_commands
+from app.webhook_commands import commands as webhook_commands
 from domain.errors import AtendeError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ cli = typer.Typer(
 tenant = typer.Typer(help="Businesses, declared in folders of plain files.", no_args_is_help=True)
 cli.add_typer(tenant, name="tenant")
 cli.add_typer(number_commands, name="session")
+cli.add_typer(webhook_commands, name="webhook")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data are kept (ATENDE_DATA_DIR).")]
 Port = Annotated[int | None, typer.Option("--port", help="Port of the pages; 0: any free one (ATENDE_PORT).")]
@@ -98,14 +99,27 @@ def import_folder(
 
 
 @cli.command()
-def trace(
-    turn_id: Annotated[UUID, typer.Argument(help="The turn's id, as the inbox shows it.")], data_dir: DataDir = None
+def trace(  # noqa: PLR0917 - its options
+    turn: Annotated[
+        str | None,
+        typer.Argument(help="The turn's id, as the inbox shows it, or its first digits.", show_default=False),
+    ] = None,
+    message: Annotated[
+        int | None, typer.Option("--message", help="Explain what wrote or answered this message.")
+    ] = None,
+    conversation: Annotated[
+        str | None, typer.Option("--conversation", help="Explain the last turns of this conversation.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show personal data, which are masked otherwise.")] = False,
+    data_dir: DataDir = None,
 ) -> None:
-    """Explain a turn: what was understood, what was called, what was decided and why."""
-    from app.administration import explain_turn  # noqa: PLC0415
+    """Explain a turn: what was understood, what was called, decided and sent, why, and who had a hand in it."""
+    from app.trace_command import Wanted, explain, lines  # noqa: PLC0415
 
-    settings = _settings(data_dir=data_dir)
-    for line in asyncio.run(explain_turn(settings, turn_id)):
+    wanted = Wanted(turn, message, conversation, reveal=reveal)
+    wanted.check()
+    for line in lines(asyncio.run(explain(_settings(data_dir=data_dir), wanted)), as_json=as_json):
         print(line)
 
 

@@ -1,7 +1,8 @@
 """One readable line per log record, with the process's name and without what customers wrote.
 
 Messages of library exceptions may quote rows, texts or phone numbers; so an exception is told by its class and the
-place it came from, except at level ``debug``.
+place it came from, except at level ``debug``. Whatever the level and whoever logs, personal data are masked in the
+finished line: a filter on records would not see tracebacks, nor what stands in their arguments.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from domain.errors import AtendeError
+from domain.personal_data import redact
 
 _OURS = Path(__file__).parents[1]
 _QUIET = ("alembic", "httpx", "httpcore", "openai", "asyncio", "procrastinate", "uvicorn")
@@ -34,7 +36,7 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record; a caller's line breaks become visible instead of looking like further records."""
-        text = super().format(record)
+        text = redact(super().format(record))
         return text if self._whole else text.replace("\n", " | ").replace("\r", " ")
 
 

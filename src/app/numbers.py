@@ -41,8 +41,8 @@ class NotPreparedError(AtendeError):
 async def describe_numbers(settings: Settings, slug: str | None) -> list[str]:
     """A line for each number, of one tenant or of all. Raises NotFoundError."""
     lines = []
-    async with _database(settings) as (url, db):
-        for tenant_id, tenant_slug in await _tenants(url, slug):
+    async with prepared_database(settings) as (url, db):
+        for tenant_id, tenant_slug in await tenants_named(url, slug):
             async with db.transaction(tenant_id) as tx:
                 found = await numbers.all_numbers(tx)
             for number in found:
@@ -58,8 +58,8 @@ async def add_to_tenant(settings: Settings, slug: str, name: str, provider: str,
         raise InvalidInputError(next(iter(config)).replace("_", "-"), f"means nothing for the provider {provider}")
     if provider == "waha":
         config = {"hmac_key": secrets.token_urlsafe(32), **config}
-    async with _database(settings) as (url, db):
-        tenant_id = (await _tenants(url, slug))[0][0]
+    async with prepared_database(settings) as (url, db):
+        tenant_id = (await tenants_named(url, slug))[0][0]
         async with db.transaction(tenant_id) as tx:
             number = await add_number(tx, tenant_id, name=name, provider=provider, config=config)
     lines = [f"Added the number {name}: {number}"]
@@ -74,7 +74,7 @@ async def add_to_tenant(settings: Settings, slug: str, name: str, provider: str,
 
 async def follow_pairing(settings: Settings, session_id: UUID, wait_seconds: float, out: TextIO) -> None:
     """Draw each QR code of a number as it comes; returns when a phone is linked. Raises NotFoundError, NoCodeError."""
-    async with _database(settings) as (_, db):
+    async with prepared_database(settings) as (_, db):
         found = await db.gate("channel_session", session_id)
         if not found:
             raise NotFoundError("number", session_id)
@@ -96,7 +96,7 @@ async def follow_pairing(settings: Settings, session_id: UUID, wait_seconds: flo
 
 
 @asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[tuple[str, Database]]:
+async def prepared_database(settings: Settings) -> AsyncIterator[tuple[str, Database]]:
     """The database as ``serve`` prepared it: migrating would take longer than what is done here."""
     async with running_postgres(settings) as url:
         owner = await asyncpg.connect(url)
@@ -135,7 +135,8 @@ def _explain(number: numbers.Number, *, drawn: bool) -> None:
         raise NoCodeError(f"The number shows no code now; it is {number.status}{told}.", hint=again)
 
 
-async def _tenants(url: str, slug: str | None) -> list[tuple[UUID, str]]:
+async def tenants_named(url: str, slug: str | None) -> list[tuple[UUID, str]]:
+    """(id, slug) of one tenant, or of all. Raises NotFoundError."""
     owner = await asyncpg.connect(url)  # the list is closed to the application's own role
     try:
         rows = await owner.fetch("SELECT tenant_id, slug FROM gate.list_tenants()")

@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     """``ATENDE_SECRET``: signs log-ins and derives the database roles' passwords. None: kept in the data folder."""
     tenant_folders: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders whose tenants may bring Python code, separated as in PATH. The shipped examples are always allowed."""
+    private_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Hosts of your own network that tenants' webhooks may reach, separated by commas. All others must be public."""
     demo: bool = False
     """Seed the example tenant, open the simulator and show the demo's logins."""
     demo_folder: Path = Field(default_factory=lambda: shipped_tenants() / "loja-aurora")
@@ -115,6 +117,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+    @field_validator("private_hosts", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return [part.strip().lower() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -11,10 +11,12 @@ from types import FrameType
 import uvicorn
 
 from app.prepared import Prepared
+from app.process import settle_heap
 from app.settings import Settings
 from flows.approvals import Approvals
 from flows.desk import Desk
 from flows.inbound import Inbound
+from flows.outgoing_webhooks import OutgoingWebhooks
 from flows.sessions import Numbers
 from flows.simulator import SimulatedPhones
 from flows.webhooks import Webhooks
@@ -22,6 +24,7 @@ from store.database import Database
 from store.wakeup import Wakeup
 from web.application import create_app
 from web.doors import simulator_router, webhook_router
+from web.endpoints import endpoints_router
 from web.numbers import numbers_router
 from web.services import Access, Demo, DemoLogin, Services
 
@@ -47,7 +50,12 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
     try:
         access = Access(settings.secret, secure=settings.is_secure, allowed_hosts=settings.allowed_hosts)
         inbound = Inbound(db, wakeup)
-        routers = [numbers_router(Numbers(db, wakeup)), webhook_router(Webhooks(inbound))]
+        hooks = OutgoingWebhooks(db, wakeup, settings.private_hosts)
+        routers = [
+            numbers_router(Numbers(db, wakeup)),
+            webhook_router(Webhooks(inbound)),
+            endpoints_router(hooks),
+        ]
         if settings.demo:
             routers.append(simulator_router(inbound, SimulatedPhones(db, inbound)))
         desk = Desk(db, wakeup, Approvals(db, wakeup))
@@ -65,6 +73,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
                 server_header=False,
             )
         )
+        settle_heap()
         await _serve(server, listening)
     finally:
         await wakeup.close()

@@ -18,6 +18,7 @@ from procrastinate import JobContext
 from agent.encoder import Encoder, default_encoder
 from agent.graph import build_agent
 from agent.language_model import ModelClients, ModelSettings
+from app.process import settle_heap
 from channels.base import Sender
 from channels.simulator import SimulatorSender
 from channels.whatsapp.waha import WahaSender, new_client
@@ -28,10 +29,12 @@ from flows.inbound import Inbound
 from flows.profiles import Installation, Profiles
 from flows.simulator import SimulatedPhones
 from flows.turn import Turns
+from flows.webhook_posting import WebhookPosting
 from store.approval_threads import open_approval_threads
 from store.database import Database
 from store.jobs import MODEL_TURNS, TURNS, queue_app
-from store.wakeup import OUTBOX, Listener, Wakeup, every
+from store.wakeup import EVENTS, OUTBOX, Listener, Wakeup, every
+from tools.public_web import public_client
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,8 @@ class WorkerOptions:
     tenant_folders: tuple[Path, ...]
     model: ModelSettings | None = None
     concurrency: int = 20
+    private_hosts: tuple[str, ...] = ()
+    """Hosts of our own network that tenants' webhooks may reach."""
 
 
 def senders(phones: SimulatedPhones, http: httpx.AsyncClient) -> dict[str, Sender]:
@@ -73,6 +78,8 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         inbound = Inbound(db, wakeup)
         delivery = Delivery(db, wakeup, senders(SimulatedPhones(db, inbound), http))
         wakeup.listen_here(OUTBOX, delivery.more.set)
+        hosts = options.private_hosts
+        posting = WebhookPosting(db, await stack.enter_async_context(public_client(hosts)), hosts)
         app = queue_app(db.queue_url)
         ended = housekeeping.EndedJobs()
         turns = Turns(db, wakeup, agent, profiles, delivery)
@@ -85,9 +92,10 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     _warm_up(profiles),
                     _work(app, TURNS, options.concurrency),
                     _work(app, MODEL_TURNS, MODEL_CONCURRENCY),
-                    Listener(db, {OUTBOX: delivery.more.set}).run(),
+                    Listener(db, {OUTBOX: delivery.more.set, EVENTS: posting.more.set}).run(),
                     every(0.25, delivery.run_due, wake=delivery.more),
                     every(2, delivery.settle_overdue),
+                    every(1, posting.run_due, wake=posting.more),
                     every(1, lambda: housekeeping.rescue_stalled_jobs(app)),
                     every(2, lambda: ended.settle(app)),
                     every(15, lambda: housekeeping.enqueue_forgotten(db)),
@@ -100,6 +108,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                 for task in tasks:
                     task.cancel()
         await delivery.wait_idle()
+        await posting.wait_idle()
 
 
 async def _warm_up(profiles: Profiles) -> None:
@@ -107,6 +116,7 @@ async def _warm_up(profiles: Profiles) -> None:
         await profiles.warm_up()
     except Exception:
         log.exception("warming up failed; the first messages load what they need")
+    settle_heap()
 
 
 def _register(app: procrastinate.App, turns: Turns, approved: ApprovedCalls, ended: housekeeping.EndedJobs) -> None:

@@ -17,6 +17,7 @@ async def run(settings: Settings, _listening: socket.socket | None = None) -> No
         tenant_folders=settings.code_folders,
         model=settings.default_model(),
         concurrency=settings.worker_concurrency,
+        private_hosts=settings.private_hosts,
     )
     async with running_worker(options):
         await asyncio.Event().wait()

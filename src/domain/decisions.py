@@ -54,6 +54,28 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a text that no source of its turn supports: ``text[start:end]``, in characters."""
+
+    start: int
+    end: int
+    kind: str
+    """What it claims: ``action``, ``promise``, ``status``, ``fact``, or the kind of a value (``money``, ``date`` …)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One entry of a reply's claim ledger: a part of the text, and the source behind it if there is one."""
+
+    start: int
+    end: int
+    kind: str
+    text: str
+    supported_by: str | None = None
+    """A function's name or ``document#chunk``; ``customer`` for what is only repeated."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """Send ``text`` to the customer without a person."""
 
@@ -70,6 +92,8 @@ class Suggest:
     text: str
     reasons: tuple[Reason, ...] = ()
     sources: tuple[Source, ...] = ()
+    unsupported: tuple[Span, ...] = ()
+    """What nothing in the turn supports; in order, without overlaps. Shown to the operator."""
     kind: Literal["suggest"] = "suggest"
 
 
@@ -119,6 +143,18 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One answer of the language model in this turn, or the lack of one (``finish_reason`` "error")."""
+
+    model: str
+    finish_reason: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_micros: int = 0
+    duration_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class TurnTrace:
     """All that explains a turn (promise 3 of the design)."""
 
@@ -134,3 +170,10 @@ class TurnTrace:
     cost_micros: int = 0
     """Millionths of the currency in which the tenant's model prices are given."""
     stages_ms: dict[str, float] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+    """The claim ledger of what a language model wrote; empty for texts that are made from templates."""
+    model_calls: tuple[ModelCall, ...] = ()
+    masked: bool = False
+    """Whether the language model saw placeholders instead of personal data."""
+    approval_id: str | None = None
+    """The approval that this turn carried out, if it is one's outcome."""

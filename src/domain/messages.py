@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from domain.contents import Content
+
 MAX_TEXT_BYTES = 64 * 1024
 """WhatsApp's own limit for one text message (65,536 bytes of UTF-8). A longer one is stored cut, and marked so."""
 
@@ -133,6 +135,10 @@ class Outbound:
     text: str
     quoted_provider_id: str | None = None
     typing_seconds: float = 0.0
+    content: Content | None = None
+    """What goes out beside or instead of the text; None: the text alone."""
+    quoted_from_me: bool = False
+    """The quoted message is our own."""
 
 
 @dataclass(frozen=True, slots=True)

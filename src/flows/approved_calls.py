@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from datetime import UTC, datetime
@@ -59,6 +60,7 @@ class ApprovedCalls:
         if result.void or result.decision is None:
             log.warning("approval %s is no longer in force; nothing was done", approval_id)
             return
+        result = dataclasses.replace(result, trace=dataclasses.replace(result.trace, approval_id=str(approval_id)))
         async with self._db.transaction(tenant_id) as tx:
             written = await self._settle(tx, tenant_id, approval, result, (time.monotonic() - started) * 1000)
         self._wakeup.signal(EVENTS)
@@ -144,5 +146,8 @@ class ApprovedCalls:
                 tx, row, result, upto_message_id=row["answered_upto_id"], latency_ms=latency_ms, must_be_told=True
             )
         if isinstance(result.decision, Reply | Suggest | HandOff) and row["status"] != Status.CLOSED:
-            await decisions.suggest(tx, tenant_id, row["id"], result.decision.text, turn_id=approval["turn_id"])
+            marks = result.decision.unsupported if isinstance(result.decision, Suggest) else ()
+            await decisions.suggest(
+                tx, tenant_id, row["id"], result.decision.text, turn_id=approval["turn_id"], unsupported=marks
+            )
         return None

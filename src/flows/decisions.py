@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from agent.turn import TurnResult
 from domain.conversation import Event
-from domain.decisions import AskApproval, HandOff, Reply, StaySilent, Suggest
+from domain.decisions import AskApproval, HandOff, Reply, Span, StaySilent, Suggest
 from domain.text import storable, storable_json
 from store import conversations, events, turns
 from store.database import Connection, Row
@@ -64,16 +65,28 @@ async def write(
     return written
 
 
-async def suggest(tx: Connection, tenant_id: UUID, conversation_id: UUID, text: str, *, turn_id: UUID | None) -> None:
-    """Offer a text to the operators, in place of any that was offered before. The caller holds the lock."""
+async def suggest(
+    tx: Connection,
+    tenant_id: UUID,
+    conversation_id: UUID,
+    text: str,
+    *,
+    turn_id: UUID | None,
+    unsupported: Sequence[Span] = (),
+) -> None:
+    """Offer a text to the operators, in place of any that was offered before. The caller holds the lock.
+
+    ``unsupported``: parts of the text that the operator should look at before it goes out.
+    """
     await conversations.withdraw_drafts(tx, conversation_id)
     suggestion_id = await tx.fetchval(
-        """INSERT INTO suggestion (tenant_id, conversation_id, turn_id, text, fence)
-           SELECT $1, $2, $3, $4, fence FROM conversation WHERE id = $2 RETURNING id""",
+        """INSERT INTO suggestion (tenant_id, conversation_id, turn_id, text, unsupported, fence)
+           SELECT $1, $2, $3, $4, $5, fence FROM conversation WHERE id = $2 RETURNING id""",
         tenant_id,
         conversation_id,
         turn_id,
         storable(text)[0],
+        [dataclasses.asdict(span) for span in unsupported],
     )
     await events.append(
         tx,
@@ -97,8 +110,8 @@ async def _carry_out(
     """The rows that a decision needs beside the turn and its message."""
     tenant_id, conversation_id = row["tenant_id"], row["id"]
     match result.decision:
-        case Suggest(text=text):
-            await suggest(tx, tenant_id, conversation_id, text, turn_id=turn_id)
+        case Suggest(text=text, unsupported=unsupported):
+            await suggest(tx, tenant_id, conversation_id, text, turn_id=turn_id, unsupported=unsupported)
         case AskApproval(function=function, arguments=arguments):
             await tx.execute(
                 """INSERT INTO approval (id, tenant_id, conversation_id, turn_id, function, arguments, call,

@@ -158,7 +158,8 @@ class Delivery:
             await self._later(tenant_id, row, error)
         except Exception as error:
             # SendUncertainError, a time-out, or a provider's bug: it may have left.
-            log.warning("outcome of %s unknown: %r", outbox_id, error)
+            # Not its words: a provider may quote what was to be sent.
+            log.warning("outcome of %s unknown: %s", outbox_id, type(error).__name__)
             reason = str(error) or type(error).__name__
             async with self._db.transaction(tenant_id) as tx:
                 if route.sender.idempotent and row["attempts"] < _MAX_ATTEMPTS:

@@ -182,6 +182,7 @@ def _profile(
         hours=HoursDeclaration.model_validate(settings.get("hours", {})).business_hours(),
         persona=settings.get("persona", ""),
         domains=frozenset(settings.get("domains", ())),
+        mask_model_prompts=settings.get("mask_model_prompts") is True,
     )
 
 

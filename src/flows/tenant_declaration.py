@@ -124,6 +124,7 @@ class TenantSettings(_Declared):
     languages: Annotated[tuple[Language, ...], Field(min_length=1)]
     timezone: Annotated[str, AfterValidator(_known_zone)]
     persona: str = ""
+    mask_model_prompts: bool = False
     reply_mode: ReplyMode = ReplyMode.SUGGEST
     threshold: Probability = 0.8
     knowledge_threshold: Probability = 0.5
@@ -274,6 +275,7 @@ def to_profile(declaration: TenantDeclaration, tenant_id: str) -> TenantProfile:
         hours=settings.hours.business_hours(),
         persona=settings.persona,
         domains=frozenset(settings.domains),
+        mask_model_prompts=settings.mask_model_prompts,
     )
 
 

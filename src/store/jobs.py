@@ -10,6 +10,7 @@ from store.database import Connection
 
 if TYPE_CHECKING:
     from procrastinate import App
+    from psycopg import AsyncConnection
 
 TURNS = "turns"
 """Turns that need no language model."""
@@ -47,9 +48,14 @@ def queue_app(queue_url: str, *, connections: int = 4) -> App:
         # itself: the worker starts again, and an end that was not recorded is recorded later (flows/housekeeping.py).
         return AsyncConnectionPool(**{**arguments, "check": None})
 
+    async def configure(connection: AsyncConnection[Any]) -> None:
+        # Each of the library's steps is one statement: a transaction around it would cost two round trips more.
+        await connection.set_autocommit(True)
+
     return App(
         connector=PsycopgConnector(
             pool_factory=pool,
+            configure=configure,
             conninfo=queue_url,
             kwargs={"options": _OPTIONS},
             min_size=1,

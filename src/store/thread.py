@@ -76,6 +76,8 @@ class PendingSuggestion:
 
     id: UUID
     text: str
+    unsupported: list[dict[str, Any]]
+    """Parts of ``text`` without a source: start, end (characters) and kind, in order."""
     turn_id: UUID | None
     confidence: float | None
     intent: str | None
@@ -211,7 +213,7 @@ async def pending_suggestion(tx: Connection, conversation_id: UUID) -> PendingSu
     """The suggestion that waits, if any."""
     row = await tx.fetchrow(
         """
-        SELECT s.id, s.text, s.turn_id, t.confidence, t.intent, i.declaration ->> 'description' AS intent_title,
+        SELECT s.id, s.text, s.unsupported, s.turn_id, t.confidence, t.intent, i.declaration ->> 'description' AS intent_title,
                coalesce(t.decision, '{}'::jsonb) AS decision,
                s.created_at
           FROM suggestion s
@@ -263,11 +265,3 @@ async def last_turn(tx: Connection, conversation_id: UUID) -> TurnView | None:
         conversation_id,
     )
     return TurnView(**row) if row else None
-
-
-async def turn(tx: Connection, conversation_id: UUID, turn_id: UUID) -> TurnView:
-    """One run of the agent in this conversation; raises NotFoundError."""
-    row = await tx.fetchrow(f"{_TURN} WHERE t.conversation_id = $1 AND t.id = $2", conversation_id, turn_id)
-    if row is None:
-        raise NotFoundError("turn", turn_id)
-    return TurnView(**row)

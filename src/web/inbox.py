@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from flows.traces import explain
 from store import inbox, thread
 from store.database import Connection
 from web.access import CurrentVisitor, Visitor
@@ -77,11 +78,20 @@ async def show_older(request: Request, visitor: CurrentVisitor, conversation_id:
 
 @router.get("/{conversation_id}/turns/{turn_id}")
 async def show_turn(request: Request, visitor: CurrentVisitor, conversation_id: UUID, turn_id: UUID) -> Response:
-    """Why the assistant did what it did, in one turn."""
+    """Why the assistant did what it did, in one turn, for those who read the conversation anyway."""
     async with services(request).db.transaction(visitor.tenant_id) as tx:
         space = await inbox.workspace(tx)
-        turn = await thread.turn(tx, conversation_id, turn_id)
-    return pages(request).render(request, "inbox/turn.html", turn=turn, zone=ZoneInfo(space.timezone))
+        why = await explain(tx, turn_id, conversation_id=conversation_id, reveal=True)
+    return pages(request).render(request, "inbox/why.html", why=why, zone=ZoneInfo(space.timezone))
+
+
+@router.get("/{conversation_id}/turns/{turn_id}/trace")
+async def give_trace(
+    request: Request, visitor: CurrentVisitor, conversation_id: UUID, turn_id: UUID, *, reveal: bool = False
+) -> Response:
+    """The same as JSON, to be kept elsewhere: personal data are masked unless ``reveal``."""
+    async with services(request).db.transaction(visitor.tenant_id) as tx:
+        return JSONResponse(await explain(tx, turn_id, conversation_id=conversation_id, reveal=reveal))
 
 
 async def inbox_page(

@@ -70,6 +70,7 @@ REASONS = {
     "small_talk": N_("A courtesy, nothing to look up"),
     "template_failed": N_("The reply's template could not be filled in"),
     "unsupported": N_("Nothing supports what the reply would claim"),
+    "unsupported_claims": N_("Parts of the reply have no source, so a person sees it first"),
     "write_needs_approval": N_("This action needs a person's approval"),
     "angry_words": N_("The customer sounds angry"),
     "function_failed": N_("A business function failed"),
@@ -87,12 +88,41 @@ REASONS = {
     "no_usable_answer": N_("The customer's answers could not be used"),
     "outside_hours": N_("Outside opening hours"),
     "person_requested": N_("The customer asked for a person"),
+    "placeholder_made_up": N_("The language model named personal data that nobody gave"),
     "policy_off": N_("Automatic replies are switched off"),
     "same_refusal_again": N_("The same refusal a second time"),
     "still_not_understood": N_("Still not understood after asking"),
     "unknown_function": N_("This business function does not exist"),
 }
 """Reason codes of decisions → words."""
+
+SUGGESTION_STATUS = {
+    "pending": N_("The suggestion waits for an operator"),
+    "approved": N_("The suggestion was accepted as it was"),
+    "edited": N_("The suggestion was edited and sent"),
+    "rejected": N_("The suggestion was rejected"),
+    "superseded": N_("The suggestion gave way to something newer"),
+    "expired": N_("The suggestion expired"),
+}
+
+APPROVAL_STATUS = {
+    "pending": N_("Waits for a person's approval"),
+    "approved": N_("Approved, not carried out yet"),
+    "rejected": N_("Refused"),
+    "expired": N_("The request for approval expired"),
+    "executed": N_("Approved and carried out"),
+    "failed": N_("Approved, but it did not work"),
+}
+
+STAGES = {
+    "read": N_("Reading the conversation"),
+    "understand": N_("Understanding"),
+    "act": N_("Calling the function"),
+    "converse": N_("Asking the language model"),
+    "answer": N_("Searching the knowledge"),
+    "decide": N_("Deciding"),
+}
+"""Stage of a turn → words."""
 
 OUTCOMES = {
     "succeeded": (N_("worked"), "green"),
@@ -152,6 +182,38 @@ SYSTEM_LINES = {
     "conversation.reopened": (N_("A new message reopened the conversation"), "refresh"),
 }
 """Event kind → sentence in the thread, icon."""
+
+CLAIMS = {
+    "action": N_("something done"),
+    "address": N_("an address"),
+    "code": N_("a number or code"),
+    "date": N_("a date"),
+    "email": N_("an e-mail address"),
+    "fact": N_("a statement"),
+    "handle": N_("an account name"),
+    "mixed_up": N_("values of different things"),
+    "money": N_("an amount"),
+    "month": N_("a month"),
+    "name": N_("a name"),
+    "number": N_("a number"),
+    "percent": N_("a percentage"),
+    "phone": N_("a phone number"),
+    "promise": N_("a promise"),
+    "quantity": N_("a quantity or period"),
+    "status": N_("a status"),
+    "time": N_("a time"),
+    "unread": N_("too long to check"),
+    "url": N_("a link"),
+    "weekday": N_("a weekday"),
+}
+"""What a part of a reply claims (the kinds of a claim ledger)."""
+
+CLAIM_SOURCES = {
+    "awaiting_approval": N_("a request that waits for a person"),
+    "calendar": N_("the calendar"),
+    "customer": N_("the customer's own words"),
+}
+"""Sources of a claim that are no function and no document."""
 
 REJECT_REASONS = {
     "wrong": N_("The information is wrong"),
@@ -213,6 +275,20 @@ PROVIDERS = {
     "neonize": N_("WhatsApp, connected directly"),
     "waha": N_("WhatsApp through WAHA"),
     "simulator": N_("Simulated phone"),
+}
+
+ENDPOINT_STATES = {
+    "active": (N_("Active"), "success"),
+    "by_hand": (N_("Disabled"), "secondary"),
+    "gone": (N_("Disabled: its receiver said that it is gone (410)"), "danger"),
+    "failing": (N_("Disabled: nothing was taken for a day"), "danger"),
+}
+"""State of a webhook endpoint, or why it is disabled → words and colour."""
+
+DELIVERY_STATES = {
+    "pending": (N_("Waiting"), "warning"),
+    "delivered": (N_("Delivered"), "success"),
+    "failed": (N_("Failed"), "danger"),
 }
 
 _TINTS = ("blue", "azure", "indigo", "purple", "pink", "orange", "lime", "green", "teal", "cyan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from starlette.responses import HTMLResponse
 from web import labels
 from web.assets import Assets
 from web.i18n import BABEL_LOCALES, HTML_LANGUAGES, LANGUAGES, choose_language, load_catalogue
+from web.marks import marked
 
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGE_COOKIE = "atende_language"
@@ -89,7 +91,10 @@ class Pages:
         )
         environment.globals.update(asset=self._assets.url, icon=self._icon, labels=labels, label=_labeller(catalogue))
         environment.filters.update(Moments(BABEL_LOCALES[language]).filters())
+        environment.filters["moment"] = datetime.fromisoformat
+        environment.filters["pretty"] = _pretty
         environment.filters["initials"] = labels.initials
+        environment.filters["marked"] = marked
         environment.filters["tint"] = labels.tint
         return environment
 
@@ -99,6 +104,11 @@ class Pages:
         return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
             extra, self._assets.url("vendor/icons.svg"), name
         )
+
+
+def _pretty(value: Any) -> str:
+    """JSON for reading, escaped by the template like any other text."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _labeller(catalogue: NullTranslations) -> Callable[[str, str], Any]:

@@ -24,6 +24,7 @@ INPUTS = {
     "today": "segunda",
     "canary": "ref0",
     "contact_name": "",
+    "masked": False,
     "passages": [],
     "progress": "",
 }

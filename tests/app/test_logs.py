@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from app.logs import OneLine
+from app.logs import OneLine, configure_logging
 from domain.errors import NotFoundError
 
 
@@ -42,7 +42,8 @@ def test_that_an_exception_is_one_line_without_the_words_of_libraries() -> None:
 
 def test_that_the_level_debug_shows_all_of_it() -> None:
     whole = logged(whole=True)
-    assert "98765" in whole
+    assert "my number is [PHONE]" in whole
+    assert "98765" not in whole
     assert "Traceback (most recent call last)" in whole
 
 
@@ -50,3 +51,35 @@ def test_that_the_level_debug_shows_all_of_it() -> None:
 def test_that_a_line_break_in_a_message_cannot_pose_as_another_record(message: str) -> None:
     record = logging.LogRecord("x", logging.INFO, __file__, 1, message, None, None)
     assert len(OneLine("web", whole_tracebacks=False).format(record).splitlines()) == 1
+
+
+def test_that_personal_data_in_a_record_are_masked_wherever_they_stand() -> None:
+    record = logging.LogRecord(
+        "x", logging.INFO, __file__, 1, "contact %s wrote %r", ("+5511987654321", "cpf 12345678909"), None
+    )
+    line = OneLine("web", whole_tracebacks=False).format(record)
+    assert line.endswith("contact [PHONE] wrote 'cpf [CPF]'")
+
+
+def test_that_ids_times_and_ports_in_a_record_stay_readable() -> None:
+    said = (
+        "conversation 0b51c3f2-0e62-4a4b-9b4e-3f0d6a1f9f10 job 12345678901 took 1234567 ms on 127.0.0.1:54321 pid 4021"
+    )
+    record = logging.LogRecord("x", logging.INFO, __file__, 1, said, None, None)
+    assert OneLine("web", whole_tracebacks=False).format(record).endswith(said)
+
+
+def test_that_the_handler_of_every_process_masks() -> None:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    try:
+        configure_logging("worker", "info")
+        (handler,) = root.handlers
+        record = logging.LogRecord(
+            "uvicorn.access", logging.WARNING, __file__, 1, "GET /x?email=ana@x.com.br", None, None
+        )
+        assert "[EMAIL]" in handler.format(record)
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+        logging.captureWarnings(capture=False)

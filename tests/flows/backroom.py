@@ -145,8 +145,7 @@ async def open_backroom(shop: Shop, folder: Path = FOLDER) -> AsyncIterator[Back
     wakeup = Wakeup(shop.db)
     app = queue_app(shop.db.queue_url)
     async with open_approval_threads(shop.db.queue_url, SECRET) as saver, app.open_async():
-        agent = build_agent(saver)
-        clients = ModelClients()
+        agent, clients = build_agent(saver), ModelClients()
         profiles = Profiles(shop.db, Installation((folder.parent,), default_encoder(), clients))
         yield Backroom(
             shop,

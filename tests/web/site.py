@@ -26,12 +26,14 @@ from flows import decisions
 from flows.approvals import Approvals
 from flows.desk import Desk
 from flows.inbound import Inbound
+from flows.outgoing_webhooks import OutgoingWebhooks
 from flows.sessions import Numbers
 from store import conversations
 from store.database import Database
 from store.wakeup import EVENTS, Wakeup
 from tests.database import Number, make_number
 from web.application import create_app
+from web.endpoints import endpoints_router
 from web.numbers import numbers_router
 from web.services import Access, Demo, DemoLogin, Services
 
@@ -121,7 +123,11 @@ async def running_site(db: Database, owner_dsn: str, *routers: APIRouter) -> Asy
         desk=Desk(db, wakeup, Approvals(db, wakeup)),
         access=Access(secret=b"a secret for tests only"),
         demo=Demo(logins=(DemoLogin("ana@shop.example", PASSWORD, "Ana", "operator"),)),
-        routers=(numbers_router(Numbers(db, wakeup)), *routers),
+        routers=(
+            endpoints_router(OutgoingWebhooks(db, wakeup, ("127.0.0.1",))),
+            numbers_router(Numbers(db, wakeup)),
+            *routers,
+        ),
     )
     app = create_app(services)
     listener = socket.socket()

@@ -6,16 +6,17 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any, Final
 
 from langgraph.runtime import Runtime
 
-from agent.arguments import parse_arguments
+from agent.arguments import parse_spelled_arguments
 from agent.authority import Authority
 from agent.chat import HAND_OFF_REASONS, HAND_OFF_TOOL, opening_messages, requested, tool_message
 from agent.confirming import ask_to_confirm
 from agent.dialogue import Dialogue
-from agent.drafts import hand_off, reply
+from agent.drafts import hand_off, reply, written
 from agent.language_model import LanguageModel, Message, ModelAnswer, ModelError, RequestedCall
 from agent.nodes.act import ask_approval, handed_off_outcome, needs_approval, record
 from agent.outgoing import REVEALING, Outgoing
@@ -25,8 +26,9 @@ from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.texts import FixedTexts
 from agent.turn import CallResult, Passage, TurnContext
 from agent.untrusted import asks_about_itself
-from domain.decisions import HandOff, HandOffReason, ReplyMode, Source
+from domain.decisions import HandOff, HandOffReason, ModelCall, ReplyMode, Source
 from domain.errors import InvalidInputError
+from domain.text import storable
 
 _ROUNDS: Final = 5
 """Answers of the model in one turn; the last may not call anything more."""
@@ -81,11 +83,20 @@ class _Loop:
         tools = [*(function.json_schema() for function in functions.values()), HAND_OFF_TOOL]
         for turn in range(_ROUNDS):
             last = turn == _ROUNDS - 1
+            started = perf_counter()
             try:
                 answer = await model.complete(messages, tools=() if last else tools, **options)
             except ModelError as error:
+                self._asked(started, ModelCall(model.settings.model, "error"))
                 return self._give_up("model_failed", f"{error} {'; '.join(error.attempts)}")
             self.evidence = self.evidence.spent(answer.usage, answer.model)
+            usage = answer.usage
+            self._asked(
+                started,
+                ModelCall(
+                    answer.model, answer.finish_reason, usage.input_tokens, usage.output_tokens, usage.cost_micros
+                ),
+            )
             for attempt in answer.attempts:
                 self.evidence = self.evidence.because("model_retried", attempt)
             if not answer.tool_calls or last:
@@ -99,6 +110,10 @@ class _Loop:
                 return self._give_up("model_calls_unusable", f"{self.corrections} calls could not be carried out")
         raise AssertionError("the last round always ends the loop")
 
+    def _asked(self, started: float, call: ModelCall) -> None:
+        took = round((perf_counter() - started) * 1000, 3)
+        self.evidence = self.evidence.asked(replace(call, duration_ms=took))
+
     async def _call(self, call: RequestedCall, messages: list[Message]) -> TurnState | None:
         """Carry one call out and append its outcome; a result ends the turn."""
         if call.name == "hand_off":
@@ -108,8 +123,12 @@ class _Loop:
             known = ", ".join([*self.context.profile.functions, "hand_off"])
             self._correct(call, messages, f"there is no function {call.name!r}; the functions are {known}")
             return None
+        if call.unknown_placeholders:
+            made_up = ", ".join(call.unknown_placeholders)
+            self._correct(call, messages, f"{made_up} stands for nothing here; copy marks exactly or ask the customer")
+            return None
         try:
-            arguments = parse_arguments(function, call.arguments)
+            arguments = parse_spelled_arguments(function, call)
         except InvalidInputError as error:
             self._correct(call, messages, str(error))
             return None
@@ -174,7 +193,7 @@ class _Loop:
         messages.append(tool_message(call, {"status": "error", "problem": problem}))
 
     def _said(self, answer: ModelAnswer) -> TurnState:
-        text = _MARKS.sub("", _BOLD.sub(r"*\1*", answer.text)).strip()
+        text = storable(_MARKS.sub("", _BOLD.sub(r"*\1*", answer.text)).strip())[0]
         if not text:
             return self._give_up("model_never_answered", "it kept calling functions")
         if answer.finish_reason in {"length", "content_filter"}:
@@ -199,7 +218,11 @@ class _Loop:
                 return self._withheld(evidence)
             if reading.mode is ReplyMode.AUTO:
                 reading = replace(reading, mode=ReplyMode.SUGGEST)
-        return reply(reading, evidence, text, *sources)
+        if answer.unknown_placeholders:
+            evidence = evidence.because("placeholder_made_up", ", ".join(answer.unknown_placeholders))
+            if reading.mode is ReplyMode.AUTO:  # nobody shall get a riddle: a person puts it right
+                reading = replace(reading, mode=ReplyMode.SUGGEST)
+        return {**written(reading, evidence, text, *sources), "passages": tuple(self.passages)}
 
     def _withheld(self, evidence: Evidence) -> TurnState:
         """The answer would show how the assistant is set up: the customer hears kindly that this stays inside."""

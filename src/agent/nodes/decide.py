@@ -6,13 +6,16 @@ from dataclasses import replace
 
 from langgraph.runtime import Runtime
 
+from agent.claims import Ledger, Sources, check
 from agent.hours import is_open
 from agent.state import Evidence, Reading, TurnState, evidence_of
-from agent.texts import FixedTexts
+from agent.texts import FixedTexts, choose
 from agent.turn import TurnContext, TurnInput
 from domain.decisions import AskApproval, Decision, HandOff, Reply, ReplyMode, StaySilent, Suggest
+from domain.messages import Author
 
 _LAST_MESSAGE_CHARACTERS = 300
+_LISTED_CHARACTERS = 600
 
 
 class Decide:
@@ -31,9 +34,15 @@ class Decide:
             decision: Decision = await self._announced(draft, reading, evidence, state.get("turn"), runtime.context)
         else:
             evidence = evidence.because("reply_mode", reading.mode.value)
-            decision = _under_policy(draft, reading.mode, evidence)
+            ledger = Ledger()
+            if isinstance(draft, Reply) and reading.mode is not ReplyMode.OFF and not state.get("from_template"):
+                ledger = check(draft.text, reading.language, _sources(state, evidence, runtime.context))
+                if ledger.unsupported:
+                    evidence = evidence.because("unsupported_claims", _listed(draft.text, ledger))
+            decision = _under_policy(draft, reading.mode, evidence, ledger)
             if isinstance(decision, Reply):
                 decision = self._disclosed(decision, reading, state.get("turn"), runtime.context)
+            return {"draft": decision, "evidence": evidence, "ledger": ledger.claims}
         return {"draft": decision, "evidence": evidence}
 
     async def _announced(
@@ -75,9 +84,37 @@ class Decide:
         return replace(reply, text=f"{self.texts.say(context.profile, 'disclosure', reading.language)}\n\n{reply.text}")
 
 
-def _under_policy(draft: Decision, mode: ReplyMode, evidence: Evidence) -> Decision:
+def _sources(state: TurnState, evidence: Evidence, context: TurnContext) -> Sources:
+    """What may stand behind a reply: results, the passages that were shown, the tenant's own words, the customer's."""
+    turn, profile, language = state.get("turn"), context.profile, state["reading"].language
+    own = [("persona", profile.persona)] if profile.persona else []
+    for name, spec in profile.intents.items():
+        answer = choose(spec.answer, language, profile.default_language)
+        if answer:
+            own.append((name, answer))
+    heard = [*turn.history, *turn.unanswered] if turn else []
+    return Sources(
+        now=context.now.astimezone(profile.timezone),
+        calls=evidence.calls,
+        passages=[(passage.ref, f"{passage.title}\n{passage.text}") for passage in state.get("passages", ())],
+        texts=own,
+        customer=[message.text for message in heard if message.author is Author.CONTACT],
+        names=[name for name in (profile.name, turn.contact_name if turn else None) if name],
+        writes=frozenset(function.name for function in profile.functions.values() if function.effect == "write"),
+        reads=frozenset(function.name for function in profile.functions.values() if function.effect == "read"),
+    )
+
+
+def _listed(text: str, ledger: Ledger) -> str:
+    parts = "; ".join(f"{span.kind}: {text[span.start : span.end]}" for span in ledger.unsupported)
+    return parts[:_LISTED_CHARACTERS]
+
+
+def _under_policy(draft: Decision, mode: ReplyMode, evidence: Evidence, ledger: Ledger) -> Decision:
     reasons = evidence.reasons
     match draft:
+        case Reply() if mode is not ReplyMode.OFF and ledger.unsupported:
+            return Suggest(draft.text, reasons, draft.sources, ledger.unsupported)
         case Reply() if mode is ReplyMode.AUTO:
             return replace(draft, reasons=reasons)
         case Reply() if mode is ReplyMode.SUGGEST:

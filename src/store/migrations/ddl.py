@@ -12,7 +12,7 @@ from store.tables import metadata
 
 def ddl() -> str:
     """All tables and their indexes, in an order in which they can be made."""
-    dialect = postgresql.dialect()
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     parts = []
     for table in metadata.sorted_tables:
         statement = str(CreateTable(table).compile(dialect=dialect)).strip()

@@ -25,6 +25,7 @@ from store.tables.knowledge import (
     KnowledgeDocument,
     PromptBundle,
 )
+from store.tables.webhooks import WebhookDelivery, WebhookEndpoint
 from store.tables.work import Approval, Event, FunctionCall, Handoff, Suggestion, Turn
 
 metadata = SQLModel.metadata
@@ -60,5 +61,7 @@ __all__ = [
     "Tenant",
     "Turn",
     "UserAccount",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "metadata",
 ]

@@ -115,6 +115,8 @@ class Suggestion(SQLModel, table=True):
     conversation_id: UUID = reference("conversation")
     turn_id: UUID | None = reference("turn", nullable=True)
     text: str = words()
+    unsupported: list[dict[str, Any]] = document("[]")
+    """Parts of ``text`` that no source of its turn supports: start, end (characters) and kind of each."""
     status: str = words(default="pending")
     fence: int = counter()
     final_text: str | None = words(nullable=True)

@@ -158,6 +158,11 @@
     const edit = target.closest("[data-edit-suggestion]");
     if (edit) toggleEditing(edit.closest("[data-suggestion]"));
   });
+  // The explanation of a reply opens once it is there; a click beside it or Escape closes it.
+  document.body.addEventListener("htmx:afterSwap", ({ target }) => {
+    if (target.id === "why-content" && !one("#why").open) one("#why").showModal();
+  });
+  document.addEventListener("click", ({ target }) => { if (target.id === "why") target.close(); });
   function toggleEditing(card) {
     const editor = one("[data-draft-edited]", card);
     const editing = editor.hidden;

@@ -156,6 +156,23 @@ CREATE TABLE prompt_bundle (
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
 );
 
+CREATE TABLE webhook_endpoint (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    url TEXT NOT NULL,
+    description TEXT DEFAULT '' NOT NULL,
+    kinds JSONB DEFAULT '[]'::jsonb NOT NULL,
+    secrets JSONB DEFAULT '[]'::jsonb NOT NULL,
+    state TEXT DEFAULT 'active' NOT NULL,
+    disabled_reason TEXT DEFAULT '' NOT NULL,
+    failing_since TIMESTAMP WITH TIME ZONE,
+    cursor_id BIGINT DEFAULT 0 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_webhook_endpoint_tenant_id ON webhook_endpoint (tenant_id);
+
 CREATE TABLE contact_address (
     tenant_id UUID NOT NULL,
     kind VARCHAR NOT NULL,
@@ -275,6 +292,33 @@ CREATE TABLE simulator_delivery (
     UNIQUE (key)
 );
 CREATE INDEX ix_simulator_delivery_channel_session_id ON simulator_delivery (channel_session_id);
+
+CREATE TABLE webhook_delivery (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    tenant_id UUID NOT NULL,
+    endpoint_id UUID NOT NULL,
+    event_id BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    conversation_id UUID,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    state TEXT DEFAULT 'pending' NOT NULL,
+    attempts INTEGER DEFAULT '0' NOT NULL,
+    next_attempt_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    claimed_until TIMESTAMP WITH TIME ZONE,
+    last_status INTEGER,
+    last_error TEXT,
+    duration_ms FLOAT,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    UNIQUE (endpoint_id, event_id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(endpoint_id) REFERENCES webhook_endpoint (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_webhook_due ON webhook_delivery (next_attempt_at) WHERE state = 'pending';
+CREATE INDEX ix_webhook_log ON webhook_delivery (endpoint_id, id);
+CREATE INDEX ix_webhook_order ON webhook_delivery (endpoint_id, conversation_id, id) WHERE state = 'pending';
 
 CREATE TABLE function_call (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
@@ -422,6 +466,7 @@ CREATE TABLE suggestion (
     conversation_id UUID NOT NULL,
     turn_id UUID,
     text TEXT NOT NULL,
+    unsupported JSONB DEFAULT '[]'::jsonb NOT NULL,
     status TEXT DEFAULT 'pending' NOT NULL,
     fence BIGINT DEFAULT 0 NOT NULL,
     final_text TEXT,

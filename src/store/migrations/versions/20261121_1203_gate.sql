@@ -173,6 +173,31 @@ RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg
     SELECT coalesce(max(id), 0) FROM event WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
 $$;
 
+-- Webhooks out: endpoints with events to come, and deliveries that are due. Within a conversation the first attempts go
+-- in order; one that failed stands aside, and its sequence number tells the receiver.
+CREATE FUNCTION gate.webhooks_behind()
+RETURNS TABLE (tenant_id uuid, endpoint_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT w.tenant_id, w.id FROM webhook_endpoint w
+     WHERE w.state = 'active'
+       AND EXISTS (SELECT 1 FROM event e WHERE e.tenant_id = w.tenant_id AND e.id > w.cursor_id
+                      AND e.xid < pg_snapshot_xmin(pg_current_snapshot()))
+$$;
+
+CREATE FUNCTION gate.due_webhooks(at_most integer)
+RETURNS TABLE (tenant_id uuid, delivery_id bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT d.tenant_id, d.id
+      FROM webhook_delivery d JOIN webhook_endpoint w ON w.id = d.endpoint_id AND w.state = 'active'
+     WHERE d.state = 'pending' AND d.next_attempt_at <= now()
+       AND (d.claimed_until IS NULL OR d.claimed_until < now())
+       AND NOT EXISTS (SELECT 1 FROM webhook_delivery b
+                        WHERE b.endpoint_id = d.endpoint_id AND b.conversation_id = d.conversation_id
+                          AND b.state = 'pending' AND b.id < d.id
+                          AND (b.attempts = 0 OR b.claimed_until > now()))
+     ORDER BY d.next_attempt_at, d.id LIMIT at_most
+$$;
+
 -- Queue --------------------------------------------------------------------------------------------------------
 -- One waiting turn per conversation. A further message moves it, but never past the cap from the first one on.
 -- NULL wait: at once.
@@ -239,4 +264,4 @@ END $$;
 GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, gate.switch_login, gate.close_login,
     gate.channel_session, gate.recent_tenants, gate.lease_sessions, gate.release_sessions,
     gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
-    gate.unsettled_approvals, gate.forgotten_conversations TO atende_app;
+    gate.unsettled_approvals, gate.forgotten_conversations, gate.webhooks_behind, gate.due_webhooks TO atende_app;

@@ -1,0 +1,167 @@
+"""Measure the claim ledger on labelled replies.
+
+    python -m evals.claims [FILE…] [--show]
+
+Without files: every ``*.jsonl`` of this folder, each on its own. A *miss* is a bad reply that would go out by itself, a
+*false alarm* a good one that would be held back. Prints counts, shares and 95 % Wilson intervals. Exit code 0 when every
+file has at most 2 % misses and 10 % false alarms, else 1; 2 for a file that cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from agent.claims import Ledger, Sources, check
+from domain.decisions import ToolCall
+
+FOLDER: Final = Path(__file__).parent
+MOST_MISSES, MOST_FALSE_ALARMS = 0.02, 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A labelled reply with what the turn knew. ``unsupported``: substrings of ``reply``, none for a good one."""
+
+    id: str
+    kind: str
+    language: str
+    reply: str
+    unsupported: tuple[str, ...]
+    sources: Sources
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Case:
+        """From a line of a file; raises KeyError or ValueError where it is not of the documented form."""
+        missing = [part for part in row["unsupported"] if part not in row["reply"]]
+        if missing:
+            raise ValueError(f"{row['id']}: not in the reply: {missing}")
+        history = [message["text"] for message in row.get("history", ()) if message["author"] == "contact"]
+        calls = [ToolCall(c["function"], c.get("arguments") or {}, c["outcome"], c.get("result")) for c in row["tool_calls"]]
+        sources = Sources(
+            datetime.fromisoformat(row["now"]),
+            calls,
+            [(p["ref"], f"{p['title']}\n{p['text']}") for p in row["passages"]],
+            [(f"text {number}", text) for number, text in enumerate(row.get("texts", ()))],
+            [*history, row["customer"]],
+            [name for name in (row.get("business"), row.get("contact")) if name],
+            frozenset(c["function"] for c in row["tool_calls"] if c.get("effect") == "write"),
+        )
+        return cls(row["id"], row["kind"], row["language"], row["reply"], tuple(row["unsupported"]), sources)
+
+
+@dataclass(slots=True)
+class Score:
+    """What came of a file."""
+
+    bad: int = 0
+    good: int = 0
+    missed: list[tuple[Case, Ledger]] = field(default_factory=list)
+    alarms: list[tuple[Case, Ledger]] = field(default_factory=list)
+    elsewhere: list[tuple[Case, Ledger]] = field(default_factory=list)
+    """Bad replies that are held back, but with no mark on what is labelled."""
+    parts: int = 0
+    parts_found: int = 0
+    milliseconds: list[float] = field(default_factory=list)
+    by_kind: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+def read(path: Path) -> list[Case]:
+    """The cases of a file; raises OSError, KeyError, ValueError."""
+    return [Case.of(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def score(cases: Sequence[Case]) -> Score:
+    """Run the checker over ``cases``."""
+    total = Score()
+    for case in cases:
+        started = time.perf_counter()
+        ledger = check(case.reply, case.language, case.sources)
+        total.milliseconds.append((time.perf_counter() - started) * 1000)
+        held, bad = bool(ledger.unsupported), bool(case.unsupported)
+        total.bad, total.good = total.bad + bad, total.good + (not bad)
+        outcome = ("held" if held else "missed") if bad else ("alarm" if held else "passed")
+        total.by_kind[case.kind, outcome] += 1
+        if bad:
+            found = sum(_marked(case, part, ledger) for part in case.unsupported)
+            total.parts, total.parts_found = total.parts + len(case.unsupported), total.parts_found + found
+            if not held:
+                total.missed.append((case, ledger))
+            elif not found:
+                total.elsewhere.append((case, ledger))
+        elif held:
+            total.alarms.append((case, ledger))
+    return total
+
+
+def _marked(case: Case, part: str, ledger: Ledger) -> bool:
+    start = case.reply.index(part)
+    return any(span.start < start + len(part) and span.end > start for span in ledger.unsupported)
+
+
+def wilson(hits: int, total: int) -> tuple[float, float]:
+    """95 % interval of a share."""
+    if total == 0:
+        return 0.0, 1.0
+    z, share = 1.96, hits / total
+    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
+    reach = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / (1 + z * z / total)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m evals.claims", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("files", metavar="FILE", nargs="*", type=Path)
+    parser.add_argument("--show", action="store_true", help="print each wrong case (not for a blind file)")
+    given = parser.parse_args(arguments)
+    kept = True
+    for path in given.files or sorted(FOLDER.glob("*.jsonl")):
+        try:
+            cases = read(path)
+        except (OSError, KeyError, ValueError) as error:
+            print(f"{path} cannot be read: {type(error).__name__}: {error}", file=sys.stderr)
+            return 2
+        total = score(cases)
+        _print(path, total)
+        if given.show:
+            _show(total)
+        kept &= len(total.missed) <= MOST_MISSES * total.bad and len(total.alarms) <= MOST_FALSE_ALARMS * total.good
+    return 0 if kept else 1
+
+
+def _print(path: Path, total: Score) -> None:
+    print(f"{path.name}: {total.bad + total.good} replies, {total.bad} bad, {total.good} good")
+    for name, wrong, of in (("misses", len(total.missed), total.bad), ("false alarms", len(total.alarms), total.good)):
+        low, high = wilson(wrong, of)
+        share = 100 * wrong / of if of else 0.0
+        print(f"  {name:13} {wrong:3} of {of:3}  {share:5.1f} %  (95 %: {100 * low:.1f} to {100 * high:.1f} %)")
+    print(f"  labelled parts marked {total.parts_found} of {total.parts}; held back for another part {len(total.elsewhere)}")
+    slow = max(total.milliseconds, default=0.0)
+    print(f"  time {statistics.median(total.milliseconds or [0.0]):.2f} ms in the middle, {slow:.2f} ms at most")
+    for kind in sorted({kind for kind, _ in total.by_kind}):
+        counts = {outcome: total.by_kind[kind, outcome] for outcome in ("held", "missed", "passed", "alarm")}
+        print(f"    {kind:12} " + "  ".join(f"{name} {count}" for name, count in counts.items() if count))
+
+
+def _show(total: Score) -> None:
+    for name, wrong in (("MISS", total.missed), ("ALARM", total.alarms), ("ELSEWHERE", total.elsewhere)):
+        for case, ledger in wrong:
+            print(f"{name} {case.id} {case.kind}: {case.reply!r}")
+            if case.unsupported:
+                print(f"      labelled {list(case.unsupported)}")
+            print(f"      marked   {[(span.kind, case.reply[span.start : span.end]) for span in ledger.unsupported]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,338 @@
+"""What a turn knows, made searchable: results of calls, passages, the tenant's texts, and what the customer wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from agent.claims_lexicon import concept_of
+from agent.claims_text import folded, segment_at, segments
+from agent.claims_values import Value, find_values
+from agent.claims_words import Form, Mention, form_of, mentions, negated, stem, words
+from domain.decisions import ToolCall
+
+Path = tuple[Any, ...]
+"""Where in a result something stands: ("call 0", "items", 2). Two paths agree if one leads to the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A value that a source gives. ``roles``: the concepts of the words around it ("freight")."""
+
+    value: Value
+    ref: str
+    path: Path
+    roles: frozenset[str]
+    labels: frozenset[Any] = frozenset()
+    """Of a text: the words and the other values of the same part of a sentence."""
+    negative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A concept that a source mentions. ``weak``: only as a name (a key, a function that reads)."""
+
+    mention: Mention
+    ref: str
+    path: Path
+    weak: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """All that may stand behind a reply. ``passages`` and ``texts`` (the tenant's own): (reference, text).
+
+    ``writes`` and ``reads``: functions that are known to act, or not to; the name of any other one tells. ``now`` is the
+    business's local time.
+    """
+
+    now: datetime
+    calls: Sequence[ToolCall] = ()
+    passages: Sequence[tuple[str, str]] = ()
+    texts: Sequence[tuple[str, str]] = ()
+    customer: Sequence[str] = ()
+    names: Sequence[str] = ()
+    writes: frozenset[str] = frozenset()
+    reads: frozenset[str] = frozenset()
+
+
+_WRITING: Final = re.compile(
+    r"^(?:re)?(?:cancel|refund|book|schedul|creat|open|request|updat|chang|send|regist|add|remov|block|unblock|activat|deactivat|apply|reserv|confirm|"
+    r"pay|issu|generat|subscrib|unsubscrib|transfer|releas|reset|extend|renew|upgrad|downgrad|assign|submit|place|make|set|start|stop|pause|resume|enroll?|"
+    r"sign|notify|forward|escalate|dispatch|ship|return|exchang|approv|reject|delet|edit|modif|log|save|order|charge|restart|reboot|reprint|resend|"
+    r"redeem|waive|cancelar|agendar|remarcar|marcar|criar|abrir|solicitar|pedir|atualizar|alterar|mudar|enviar|registrar|cadastrar|adicionar|incluir|"
+    r"remover|bloquear|desbloquear|ativar|desativar|aplicar|reservar|confirmar|emitir|gerar|estornar|reembolsar|trocar|devolver|transferir|liberar|"
+    r"renovar|prorrogar|matricular|inscrever|anular|crear|actualizar|cambiar|generar|reprogramar|reagendar)"
+)
+_ASKS: Final = frozenset(["request", "solicitar", "pedir", "submit", "request", "solicita"])
+_DIGIT_KEYS: Final = frozenset({"cents", "centavos", "cent"})
+_UNIT_KEYS: Final = {
+    "day": "day", "days": "day", "dias": "day", "dia": "day", "business": "", "hour": "hour", "hours": "hour", "horas": "hour", "minutes": "minute",
+    "minutos": "minute", "min": "minute", "weeks": "week", "semanas": "week", "months": "month", "month": "month", "meses": "month", "years": "year", "anos": "year",
+    "installments": "installment", "parcelas": "installment", "cuotas": "installment", "percent": "percent", "pct": "percent", "percentage": "percent",
+    "porcentagem": "percent", "percentual": "percent", "km": "km", "kg": "kg", "people": "person", "guests": "person", "pessoas": "person",
+    "party": "person", "mbps": "mega", "mb": "mega", "gb": "mega", "mega": "mega", "slots": "slot", "vagas": "slot",
+}  # fmt: skip
+_STOCK: Final = frozenset(["stock", "available", "quantity", "qty", "slots", "vagas", "estoque", "disponivel", "seats", "left", "remaining", "availability"])
+_KEY_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_OUT: Final = (
+    (re.compile(r"out for delivery|in transit|on the way|saiu para entrega|em transito|a caminho|en camino|en reparto|dispatched|shipped|enviado"), "ship underway forward"),
+    (re.compile(r"\bdelivered|entregue|entregado"), "ship arrive receive"),
+    (re.compile(r"await|pending|aguard|pendente|pendiente"), "await"),
+    (re.compile(r"in stock|em estoque|disponivel"), "available stock"),
+    (re.compile(r"out of stock|sold out|sem estoque|esgotado|unavailable"), "soldout"),
+    (re.compile(r"\b(?:ready|pronto|listo)\b"), "prepare finish available"),
+    (re.compile(r"in progress|em andamento|processing|under review|in review|em analise"), "start verify process prepare"),
+    (re.compile(r"\bno show|did not attend"), "lose"),
+    (re.compile(r"\bdone|completed|concluded|ok\b"), "finish"),
+    (re.compile(r"too late|deadline passed|expired"), "end expire deadline"),
+)
+
+
+@dataclass(slots=True)
+class Index:
+    """Everything of one turn. ``echo``: values that the customer or a call that did not succeed named."""
+
+    sources: Sources
+    language: str
+    known: list[Known] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+    stems: dict[str, str] = field(default_factory=dict)
+    lengths: dict[int, str] = field(default_factory=dict)
+    echo: list[Value] = field(default_factory=list)
+    echo_stems: set[str] = field(default_factory=set)
+    echo_concepts: set[str] = field(default_factory=set)
+    statements: list[tuple[frozenset[str], bool, str]] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    acted: str | None = None
+    """A call that wrote and succeeded."""
+    answered: str | None = None
+    """Any source at all: a result, a refusal with its reason, or a passage."""
+    looked: str | None = None
+    asked: bool = False
+    """A call waits for a person's approval."""
+
+    @property
+    def today(self) -> date:
+        return self.sources.now.date()
+
+    def fill(self) -> Index:
+        for number, call in enumerate(self.sources.calls):
+            self._call(call, f"{call.function}", ((call.function, number),))
+        for ref, text in self.sources.passages:
+            self._text(text, ref)
+        for ref, text in self.sources.texts:
+            self._text(text, ref)
+        for text in self.sources.customer:
+            self._echo(text)
+        return self
+
+    def _call(self, call: ToolCall, ref: str, path: Path) -> None:
+        self.looked = self.looked or ref
+        named = call.function not in self.sources.reads and bool(_WRITING.match(call.function.lower()))
+        writes = call.function in self.sources.writes or named
+        name = _key_words(call.function)
+        if call.outcome == "awaiting_approval":
+            self.asked = True
+        if call.outcome in {"failed", "unknown", "awaiting_approval"}:
+            self._echo(" ".join(_leaves(call.arguments)))
+            self.echo_concepts.update(filter(None, map(concept_of, name)))
+            return
+        self.answered = self.answered or ref
+        if call.outcome == "succeeded":
+            self._json(call.arguments, ref, path, ())
+            if writes:
+                self.acted = self.acted or ref
+                asks = any(word in _ASKS for word in name)
+                for word in name:
+                    concept = concept_of(word)
+                    if concept:
+                        form: Form = "name" if asks and word not in _ASKS else "done"
+                        self.said.append(Said(Mention(concept, form, False, 0, 0), ref, path))
+        else:
+            self._echo(" ".join(_leaves(call.arguments)))
+        for word in name:
+            self.stems.setdefault(stem(word), ref)
+            concept = concept_of(word)
+            if concept:
+                self.said.append(Said(Mention(concept, "name", False, 0, 0), ref, path, weak=True))
+        self._json(call.result, ref, path, ())
+
+    def _json(self, found: Any, ref: str, path: Path, keys: tuple[str, ...]) -> None:
+        if isinstance(found, Mapping):
+            counted = len(found) > 1 and all(
+                isinstance(inner, int | float | Mapping) and not isinstance(inner, bool) for inner in found.values()
+            )
+            for key, inner in found.items():
+                if counted and (keys or isinstance(inner, Mapping)):  # by name: {"M": 3, "G": 0}, {"10231": {…}}
+                    below = (*path, keys, key)
+                    self._absorb(_read(str(key).replace("_", " "), self.language, self.today), ref, below, frozenset())
+                    self._json(inner, ref, below, keys)
+                    continue
+                self._json(inner, ref, path, (*keys[-2:], *_key_words(str(key))))
+        elif isinstance(found, list | tuple):
+            self.lengths.setdefault(len(found), ref)
+            self._key(keys, bool(found), ref, path, dated=False)
+            for place, inner in enumerate(found):
+                self._json(inner, ref, (*path, keys, place), keys)
+        else:
+            self._leaf(found, ref, path, keys)
+
+    def _key(self, keys: tuple[str, ...], truth: bool, ref: str, path: Path, *, dated: bool) -> None:
+        denied = False
+        for word in keys:
+            if word in {"not", "no", "non"}:
+                denied = True
+            concept = concept_of(word)
+            self.stems.setdefault(stem(word), ref)
+            if concept:
+                form = form_of(word, word)
+                if dated and form == "name":
+                    form = "done"
+                self.said.append(Said(Mention(concept, form, denied is truth, 0, 0), ref, path, weak=form == "name"))
+
+    def _leaf(self, found: Any, ref: str, path: Path, keys: tuple[str, ...]) -> None:
+        roles = frozenset(filter(None, map(concept_of, keys)))
+        if found is None or found == "" or isinstance(found, bool):
+            self._key(keys, found is True, ref, path, dated=False)
+            return
+        if isinstance(found, int | float):
+            self._key(keys, found != 0, ref, path, dated=False)
+            if found == 0 and not _STOCK.isdisjoint(keys):
+                self.said.append(Said(Mention("soldout", "done", False, 0, 0), ref, path))
+            self._number(float(found), ref, path, keys, roles)
+            return
+        text = str(found)
+        if re.fullmatch(r"-?\d+\.\d+", text) and len(text) < 13:
+            self._number(float(text), ref, path, keys, roles)
+        moment = _moment(text, self.sources.now)
+        past = moment is not None and moment.date() <= self.today
+        self._key(keys, True, ref, path, dated=past)
+        if moment is not None and len(text) > 10:
+            day = Value("date", 0, 0, (moment.year, moment.month, moment.day))
+            self.known += [Known(day, ref, path, roles), Known(Value("time", 0, 0, (moment.hour * 60 + moment.minute,)), ref, path, roles)]
+            return
+        spaced = re.sub(r"(?<=[A-Za-z])[_-](?=[A-Za-z])", " ", text)
+        read = _read(spaced, self.language, self.today)
+        self._absorb(read, ref, path, roles)
+        code = re.sub(r"[^a-z0-9]", "", read.plain)
+        if any(map(str.isdigit, code)):
+            self.known.append(Known(Value("code", 0, 0, code), ref, path, roles))
+
+    def _number(self, amount: float, ref: str, path: Path, keys: tuple[str, ...], roles: frozenset[str]) -> None:
+        units = [_UNIT_KEYS[word] for word in keys if word in _UNIT_KEYS]
+        unit = units[-1] if units else ""
+        if unit == "day" and "business" in keys:
+            unit = "businessday"
+        if any(word in _DIGIT_KEYS for word in keys):
+            self.known.append(Known(Value("money", 0, 0, round(amount)), ref, path, roles))
+            return
+        value = Value("quantity" if unit else "number", 0, 0, round(amount * 100), unit)
+        self.known.append(Known(value, ref, path, roles))
+        if amount == int(amount) and amount >= 1000:
+            self.known.append(Known(Value("code", 0, 0, str(int(amount))), ref, path, roles))
+        if 0 < amount < 1 and not unit:
+            self.known.append(Known(Value("percent", 0, 0, round(amount * 10_000)), ref, path, roles))
+
+    def _text(self, text: str, ref: str) -> None:
+        self.answered = self.answered or ref
+        read = _read(text, self.language, self.today)
+        self._absorb(read, ref, ("text", ref), None)
+        self.statements += [(stems, negative, ref) for stems, negative in read.statements]
+
+    def _absorb(self, read: _Read, ref: str, path: Path, roles: frozenset[str] | None) -> None:
+        self.texts.append((read.plain, ref))
+        for value, around, labels, negative in read.values:
+            self.known.append(Known(value, ref, path, around if roles is None else roles | around, labels, negative))
+        for mention in read.mentions:
+            going = roles is not None and mention.form == "name" and read.plain[mention.start : mention.end].endswith("ing")
+            self.said.append(Said(replace(mention, form="plain") if going else mention, ref, path))
+        for each in read.stems:
+            self.stems.setdefault(each, ref)
+
+    def _echo(self, text: str) -> None:
+        read = _read(text, self.language, self.today)
+        self.echo += [value for value, *_ in read.values]
+        self.echo_stems |= read.stems
+        self.echo_concepts.update(mention.concept for mention in read.mentions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    plain: str
+    values: tuple[tuple[Value, frozenset[str], frozenset[Any], bool], ...]
+    mentions: tuple[Mention, ...]
+    stems: frozenset[str]
+    statements: tuple[tuple[frozenset[str], bool], ...]
+
+
+@lru_cache(maxsize=8_192)
+def _read(source: str, language: str, today: date) -> _Read:
+    """One text of a source, read once: the same passages serve many turns."""
+    whole = folded(source[:20_000])
+    text = whole.text
+    values = find_values(whole, language, today)
+    named = mentions(text, whole.lower)
+    denied = negated(text)
+    inside = {place for value in values for place in range(value.start, value.end)}
+    parts = segments(text, inside.__contains__)
+    for pattern, concepts in _OUT:
+        match = pattern.search(text)
+        if match:
+            named += [Mention(one, "done", False, match.start(), match.end()) for one in concepts.split()]
+    bounds = [0, *(m.end() for m in re.finditer(r"[.!?;\n]+(?:\s|$)", text)), len(text)]
+    around = []
+    for value in values:
+        begin = max(b for b in bounds if b <= value.start)
+        stop = min((b for b in bounds if b >= value.end), default=len(text))
+        roles = frozenset(m.concept for m in named if begin <= m.start < stop)
+        part = parts[segment_at(parts, value.start)] if parts else None
+        labels = labels_of(text, values, part.start, part.end, value) if part else frozenset()
+        around.append((value, roles, labels, any(start <= value.start < end for start, end in denied)))
+    statements = []
+    for begin, stop in zip(bounds, bounds[1:], strict=False):
+        piece = text[begin:stop]
+        if piece.strip():
+            stems = frozenset(stem(m[0]) for m in words(piece))
+            statements.append((stems, any(m.negative for m in named if begin <= m.start < stop)))
+    return _Read(text, tuple(around), tuple(named), frozenset(stem(m[0]) for m in words(text)), tuple(statements))
+
+
+def labels_of(text: str, values: Sequence[Value], start: int, end: int, value: Value) -> frozenset[Any]:
+    """What tells ``value`` from others of its kind: the words and the values of ``text[start:end]``."""
+    spots = [other for other in values if start <= other.start < end]
+    found: set[Any] = {(other.kind, other.norm) for other in spots if other.kind != value.kind}
+    for match in words(text[start:end]):
+        place = start + match.start()
+        if len(match[0]) > 3 and not any(other.start <= place < other.end for other in spots):
+            found.add(concept_of(match[0]) or stem(match[0]))
+    return frozenset(found)
+
+
+def _moment(text: str, now: datetime) -> datetime | None:
+    if not re.match(r"\d{4}-\d\d-\d\d", text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.astimezone(now.tzinfo) if moment.tzinfo and now.tzinfo else moment
+
+
+def _key_words(key: str) -> tuple[str, ...]:
+    return tuple(word.lower() for word in _KEY_WORD.findall(key))
+
+
+def _leaves(found: Any) -> Iterable[str]:
+    if isinstance(found, Mapping):
+        for inner in found.values():
+            yield from _leaves(inner)
+    elif isinstance(found, list | tuple):
+        for inner in found:
+            yield from _leaves(inner)
+    elif found is not None and not isinstance(found, bool):
+        yield str(found)

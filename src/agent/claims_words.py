@@ -1,0 +1,167 @@
+"""What a text says in words: which concepts, in which form, affirmed or denied."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal
+
+from agent.claims_lexicon import CLASSES, concept_of
+
+Form = Literal["done", "plain", "name"]
+"""``done``: a participle or a past; ``name``: a noun or an infinitive; ``plain``: all else, such as a present."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A word that belongs to a concept. ``first``: a past in the first person ("cancelei")."""
+
+    concept: str
+    form: Form
+    negative: bool
+    start: int
+    end: int
+    first: bool = False
+
+
+_WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
+_PORTUGUESE: Final = re.compile(r"\b(?:nao|voce|vc|com|em|do|da|dos|das|uma|ao|seu|sua|ate|é|na|pelo|pela|mais|ou|sao)\b")
+_OTHER: Final = re.compile(r"\b(?:el|los|las|con|una|del|y|su|en|hay|the|is|of|and|to|your|you|we|our|are|for)\b")
+_NO: Final = re.compile(r"\bno\b")
+_NEGATION: Final = re.compile(
+    r"\b(?:nao|not|never|nunca|jamais|jamas|nem|ni|tampouco|tampoco|sem|sin|without|nenhum\w*|ningun\w*|none|neither|zero|cannot|"
+    r"\w+n't|deixou de|dejo de|exceto|except|excepto|menos|fora)\b"
+)
+_SHORT: Final = frozenset({"sem", "sin", "without", "zero", "nenhum", "nenhuma", "ningun", "ninguna", "menos", "fora", "except"})
+_AFTER_NEGATION: Final = re.compile(r"[,.;:!?\n]|\b(?:mas|pero|but|porem|apenas|somente|solo|only|so)\b")
+_DONE: Final = re.compile(
+    r"\w+(?:ad[oa]s?|id[oa]s?|ou|aram|eram|iram|aron|ieron|ei|ed)$|"
+    r"(?:feit|abert|pront|pag|entregu|emitid|aceit|suspens|isent|inclus|hech|abiert|resuelt|devuelt|puest|cubiert|cobert|gast|ganh)[oae]s?$|"
+    r"(?:ready|listo|lista|listos|listas|sent|paid|made|done|shipped|sold|lost|found|held|set|won|put|built|caught|fiz|fez|saiu|salio|abriu|pedi|abri|emiti|recebi|"
+    r"concluiu|conclui|inclui|vendeu|atendeu|prometi|devolveu|devolvi|respondi|respondeu|resolvi|resolveu|transferi|estendi)$"
+)
+_NAME: Final = re.compile(
+    r"\w+(?:ar|er|ir|arle|arlo|arla|arte|irlo|cao|coes|cion|ciones|mento|mentos|miento|tion|tions|ment|ments|agem|agens|al|ing|ura|encia|"
+    r"aje|al)$|(?:entrega|envio|troca|cambio|reembolso|estorno|reserva|pago|pedido|devolucion|reserva|refund|return|exchange|delivery|"
+    r"shipment|order|registro|cadastro|retorno|contato|contacto|aviso|visita|cobranca|compra|consulta|conserto|reparo|atraso|retraso|"
+    r"delay|fatura|factura|cobro|bloqueio|bloqueo|desbloqueo|desbloqueio|inicio|erro|error|falha|fallo|teste|renovacao|oferta|venda|venta|sale|"
+    r"suporte|soporte|support|garantia|warranty|resposta|respuesta|cancelamento|solicitud|request|despacho|arreglo|chegada|llegada|coleta|"
+    r"retirada|retiro|uso|cierre|pickup|update|transfer)s?$"
+)
+_FIRST: Final = re.compile(r"\w{2,}(?:ei|iei)$|(?:fiz|abri|pedi|emiti|inclui|conclui|transferi|devolvi|resolvi|respondi|recebi|estendi)$")
+_SPANISH_FIRST: Final = re.compile(r"\w{2,}[éí]$")
+_SPANISH_THIRD: Final = re.compile(r"\w{2,}ó$")
+
+
+def words(text: str) -> list[re.Match[str]]:
+    return list(_WORD.finditer(text))
+
+
+@lru_cache(maxsize=32_768)
+def stem(word: str) -> str:
+    """The part by which forms of a word, and cognates of the three languages, are the same."""
+    return word[:5] if len(word) > 5 else word.rstrip("s") if len(word) > 3 else word
+
+
+@lru_cache(maxsize=32_768)
+def form_of(word: str, accented: str) -> Form:
+    if _SPANISH_FIRST.match(accented) or _SPANISH_THIRD.match(accented):
+        return "done"
+    if word.startswith(("expected", "estimated", "previst", "estimad")):
+        return "plain"
+    if _NAME.match(word) and word != "entregue":
+        return "name"
+    return "done" if _DONE.match(word) else "plain"
+
+
+def is_first(word: str, accented: str) -> bool:
+    return bool(_SPANISH_FIRST.match(accented) or _FIRST.match(word))
+
+
+def negated(text: str) -> list[tuple[int, int]]:
+    """The stretches of ``text`` that are denied."""
+    spans = []
+    found = list(_NEGATION.finditer(text))
+    if " no " in f" {text} " and len(_PORTUGUESE.findall(text)) <= len(_OTHER.findall(text)):
+        found += _NO.finditer(text)  # "no" is "in the" in Portuguese
+    for match in found:
+        following = text[match.end() : match.end() + 80]
+        stop = _AFTER_NEGATION.search(following)
+        reach = stop.start() if stop else len(following)
+        limit = 3 if match[0] in _SHORT else 9
+        ends = [word.end() for word in _WORD.finditer(following[:reach])][:limit]
+        if ends:
+            spans.append((match.start(), match.end() + ends[-1]))
+    return spans
+
+
+def mentions(text: str, lower: str | None = None) -> list[Mention]:
+    """The concepts of folded ``text``; ``lower`` is the same with accents."""
+    denied = negated(text)
+    accents = lower if lower is not None and len(lower) == len(text) else text
+    found = []
+    for match in _WORD.finditer(text):
+        concept = concept_of(match[0])
+        if concept is None:
+            continue
+        start, end = match.span()
+        accented = accents[start:end]
+        negative = any(begin <= start < stop for begin, stop in denied)
+        form = form_of(match[0], accented)
+        if match[0] in {"unused", "unworn", "unopened", "unwashed"}:
+            negative = not negative
+        if text[max(0, start - 3) : start] == "to " and form == "plain":
+            form = "name"
+        found.append(Mention(concept, form, negative, start, end, is_first(match[0], accented)))
+    return found
+
+
+_LIKE: Final[Sequence[frozenset[str]]] = tuple(
+    frozenset(group.split())
+    for group in (
+        "ship underway forward deliver_out",
+        "schedule confirm reserve",
+        "create register open note save",
+        "finish resolve end",
+        "deliver arrive receive",
+        "available stock",
+        "expire deadline delay",
+        "update reschedule",
+        "accept allow card",
+        "price charge fee",
+        "warranty guarantee cover",
+        "collect available",
+        "soldout end",
+        "refuse fail",
+        "schedule reschedule",
+        "pay approve clear confirm",
+        "forward notify request",
+        "activate release",
+        "free waive",
+        "serve work open available",
+        "discount apply",
+        "prepare make",
+        "allow available",
+        "verify find",
+        "require allow",
+        "closed close",
+        "sell stock available",
+        "ready finish prepare available resolve",
+        "receive arrive deliver",
+        "arrive expect",
+        "restart activate",
+        "host accept",
+    )
+)
+
+
+@lru_cache(maxsize=1024)
+def alike(concept: str) -> frozenset[str]:
+    """The concepts that may stand for ``concept``, itself included."""
+    return frozenset({concept}).union(*(group for group in _LIKE if concept in group))
+
+
+def is_claim(concept: str) -> bool:
+    return CLASSES[concept] != "topic"
