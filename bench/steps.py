@@ -1,8 +1,8 @@
 """A seeded scheduler for everything that happens to one conversation: one step at a time, in an order drawn by lot.
 
 Whoever is about to speak to the database or the provider stops and waits to be picked. A step is one statement (or one
-begin, or one commit), so that every gap between two of them is a place where somebody else may come in between. Who waits
-for a lock is left alone, and the next one is picked.
+begin, or one commit), so that every gap between two of them is a place where somebody else may come in between. Who
+waits for a lock is left alone, and the next one is picked.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from agent.announcing import DISCLOSURE, OUTSIDE_HOURS
 from agent.turn import HistoryMessage, TurnInput, TurnResult
 from domain.conversation import Event, Status, next_status
 from domain.decisions import HandOff, Reply, StaySilent, Suggest
@@ -60,6 +61,9 @@ class Conversation:
     calls: list[PendingCall] = field(default_factory=list, init=False)
     turns: list[TurnSeen] = field(default_factory=list, init=False)
     received: list[str] = field(default_factory=list, init=False)
+    told: dict[str, datetime] = field(default_factory=dict, init=False)
+    """Notices that automatic messages gave (agent.announcing), and when last; the disclosure in this window."""
+    handoffs: list[HandOff] = field(default_factory=list, init=False)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -72,6 +76,7 @@ class Conversation:
             self.move(Event.REOPENED)
             self.window_start = len(self.messages) + 1
             self.dialogue = {}
+            self.told.pop(DISCLOSURE, None)
         self._add(Author.CONTACT, message.text, now, message.kind)
         if _wants_answer(self.messages[-1]):
             self.fence += 1
@@ -100,7 +105,8 @@ class Conversation:
             contact_addresses=self.addresses,
             language=self.language,
             dialogue=self.dialogue,
-            is_first_reply=all(message.author is not Author.BOT for message in window),
+            is_first_reply=DISCLOSURE not in self.told,
+            told_closed_at=self.told.get(OUTSIDE_HOURS),
         )
 
     def decide(
@@ -117,12 +123,17 @@ class Conversation:
         self.fence += 1
         self.answered_upto = upto
         self.language, self.dialogue, self.suggestion = result.language, result.dialogue, None
-        if not isinstance(decision, Suggest | StaySilent) and decision.text:
+        kept_back = isinstance(decision, HandOff) and not decision.announce
+        if not isinstance(decision, Suggest | StaySilent) and decision.text and not kept_back:
             self._send(Author.BOT, decision.text, now)
+            self.told |= dict.fromkeys(result.notices, now)
         if isinstance(decision, Suggest):
             self.suggest(decision.text)
         elif isinstance(decision, HandOff):
+            self.handoffs.append(decision)
             self.move(Event.HANDED_OFF)
+            if kept_back:
+                self.suggest(decision.text)
         elif thread_id is not None:
             self.calls.append(PendingCall(thread_id, upto))
 

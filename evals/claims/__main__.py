@@ -3,8 +3,8 @@
     python -m evals.claims [FILE…] [--show]
 
 Without files: every ``*.jsonl`` of this folder, each on its own. A *miss* is a bad reply that would go out by itself, a
-*false alarm* a good one that would be held back. Prints counts, shares and 95 % Wilson intervals. Exit code 0 when every
-file has at most 2 % misses and 10 % false alarms, else 1; 2 for a file that cannot be read.
+*false alarm* a good one that would be held back. Prints counts, shares and 95 % Wilson intervals. Exit code 0 when
+every file has at most 2 % misses and 10 % false alarms, else 1; 2 for a file that cannot be read.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Case:
         if missing:
             raise ValueError(f"{row['id']}: not in the reply: {missing}")
         history = [message["text"] for message in row.get("history", ()) if message["author"] == "contact"]
-        calls = [ToolCall(c["function"], c.get("arguments") or {}, c["outcome"], c.get("result")) for c in row["tool_calls"]]
+        calls = [
+            ToolCall(c["function"], c.get("arguments") or {}, c["outcome"], c.get("result")) for c in row["tool_calls"]
+        ]
         sources = Sources(
             datetime.fromisoformat(row["now"]),
             calls,
@@ -146,7 +148,10 @@ def _print(path: Path, total: Score) -> None:
         low, high = wilson(wrong, of)
         share = 100 * wrong / of if of else 0.0
         print(f"  {name:13} {wrong:3} of {of:3}  {share:5.1f} %  (95 %: {100 * low:.1f} to {100 * high:.1f} %)")
-    print(f"  labelled parts marked {total.parts_found} of {total.parts}; held back for another part {len(total.elsewhere)}")
+    print(
+        f"  labelled parts marked {total.parts_found} of {total.parts}; "
+        f"held back for another part {len(total.elsewhere)}"
+    )
     slow = max(total.milliseconds, default=0.0)
     print(f"  time {statistics.median(total.milliseconds or [0.0]):.2f} ms in the middle, {slow:.2f} ms at most")
     for kind in sorted({kind for kind, _ in total.by_kind}):

@@ -43,7 +43,8 @@ _MESSAGES_READ: Final = 6
 _SHORT_ANSWER: Final = 4
 _YES: Final = re.compile(
     r"(?:(?:sim|isso(?: mesmo)?|confirmo|confirmad[oa]|pode(?: sim| confirmar| fazer| seguir)?|com certeza|claro|"
-    r"quero|si|confirma|dale|correcto|adelante|por supuesto|yes|yep|yeah|yup|confirm(?:ed)?|go ahead|sure|correct|do it|please|"
+    r"quero|si|confirma|dale|correcto|adelante|por supuesto|yes|yep|yeah|yup|confirm(?:ed)?|go ahead|sure|"
+    r"correct|do it|please|"
     r"por favor|obrigad[oa]|gracias|thanks)(?: |$)){1,4}"
 )
 _COURTESY: Final = re.compile(r"(?:(?:please|por favor|obrigad[oa]|gracias|thanks)(?: |$))+")

@@ -16,7 +16,7 @@ from typing import Final, Literal
 ConceptClass = Literal["state", "fact", "topic"]
 
 _STATES: Final = """
-cancel: cancel anul desmarc
+cancel: cancel anul$ anulad anular anule anulo desmarc
 refund: reembols estorn ressarc refund reintegr
 return: devol return
 exchange: troc$ troca trocad trocam trocar trocou troque troquei cambi exchang swap substitu replac
@@ -25,7 +25,7 @@ deliver: entreg deliver
 arrive: cheg lleg arriv
 expect: expect$ expected$ previs previst estimat estimad eta$
 underway: caminho$ camino$ transit transito$ transporte$ way$ route$ rota$ ruta$
-pay: pag paga$ pagam pagar pagad pago$ pagos$ paguei$ pagou$ paid$ pay$ pays$ payment paying quitad quitou$ abonad liquid compens
+pay: pag paga$ pagam pagar pagad pago$ pagos$ paguei$ pagou$ paid$ pay$ pays$ payment paying quitad quitou$ abonad liquid
 approve: aprov aprob approv autoriz authoriz deferid
 refuse: recus negad negou$ rechaz declin denied$ deny$ reject reprov indefer
 confirm: confirm
@@ -35,14 +35,14 @@ prepare: prepar separ prepara packed$ pack$ packing embal arm$ montand montad as
 make: fabric produz produc produced manufact confeccion
 delay: atras retras delay demor late$
 fail: falh fall$ fallo$ fallas$ fallos$ falla$ fail error$ erro$ erros$ errors$
-ready: pronto$ pronta$ prontos$ prontas$ listo$ lista$ listos$ listas$ ready$
+ready: pronto$ pronta$ prontos$ prontas$ listo$ listos$ ready$
 restart: reinici restart reboot
 resolve: resolv resolu resuel solucion solved$ solve$ fixed$ fix$ fixing consert arregl repar reparad repair corrig correg correct
 update: atualiz actualiz updat alter modific mudei$ mudou$ mudamos$ mudad mudar$ mudanca change changed$ changes$ edit
 register: registr cadastr inscr matricul enrol regist regsitr signed$ afili
 create: criad criei$ criou$ criamos$ cread cree$ creo$ create created$ gerad gerei$ gerou$ geramos$ gerar$ generad genere$ generat
 open: abert abri$ abriu$ abrimos$ abrir$ abiert abre$ abrem$ abren$ abrio$ open
-close: fechad fecha$ fecham$ fechou$ fechar$ fechamento cerrad cierra cierran$ cerrar$ close closed$ closes$ encerr
+close: fechad fecham$ fechou$ fechar$ fechamento cerrad cierra cierran$ cerrar$ close closed$ closes$ encerr
 add: adicion acrescent incluid incluimos$ inclui$ incluso$ inclusa$ inclusos$ incluye$ incluyen$ include includ added$ agreg anad sumam
 remove: remov exclu elimin quite$ quitamos$ quitado$ delet retirei$ retiramos$ apag
 activate: ativ activ habilit enabl
@@ -61,10 +61,10 @@ request: solicit requis request requer pedi$ pedimos$ pediu$ pedido$$ requer
 note: anotad anotei$ anotamos$ anote$ anotar$ noted$ note$ logged$ recorded$ record$ tomei$
 save: salv guardad guardei$ guardamos$ saved$ save$ guarde$ guardad
 finish: conclu finaliz complet finish efetu efetiv realiz efectu processad processed$ process proces tramit realizad realizou$ realizei$ realizado$ efetuad
-await: aguard pend esper(ando)$ esperando$ await awaiting$ waiting$ wait$ espera$
-expire: expir venc vence caduc overdue$ lapsed$ prescri
+await: aguard pend esper(ando)$ esperando$ await awaiting$ wait espera$
+expire: due$ expir venc vence caduc overdue$ lapsed$ prescri
 renew: renov renew prorrog extend estend exten
-end: acab esgot agot terminad ended$ sold$ exhaust
+end: acab esgot agot ended$ sold$ exhaust
 win: ganhador ganhou$ gano$ ganaste$ won$ premi sorteio$ sortead
 charge: cobr charg billed$ bill$ factur fatur debit
 waive: isent isenc exent waiv dispens perdo
@@ -79,7 +79,7 @@ migrate: migra upgrad downgrad
 pausing: pausad pausamos pausei$ pause$ paused$
 test: testad testei$ testamos$ tested$
 sign: firmad signed$$
-clear: baix(ad)$ baixad baixa$ compensad cleared$
+clear: compensad cleared$
 discountdone: abat deduz deduc
 start: comec inici empez empiez start began$ begin comienz comenz
 offer: oferec ofrec offer
@@ -100,6 +100,7 @@ support: suport soport support
 """
 
 _FACTS: Final = """
+all: todos$ todas$ nenhum$ nenhuma$ ningun$ ninguna$ ninguno$ qualquer$ cualquier$ cualquiera$ sempre$ siempre$ nunca$ jamais$ always$ never$ all$ every$
 free: grat$ gratis$ gratuit free$ cortesia$ bonific brinde brindes$ regalo$ gift complimentar complementar
 discount: descont descuent discount promo oferta$ ofertas$ cupom$ cupons$ cupon$ cupones$ coupon voucher liquida$ sale$ off$ rebaja
 cashback: cashback$ pontos$ puntos$ points$ credito$$ bonus$
@@ -113,14 +114,14 @@ available: dispon availab vaga$ vagas$ cupo$ cupos$ slot slots$ horario$$
 stock: estoq stock existenc inventor
 soldout: esgotad agotad indispon unavailab lotad lleno$ fullybooked$
 color: cor$ cores$ color colores$ colou
-black: pret negro$ negra$ negros$ black$
+black: preto$ preta$ pretos$ pretas$ negro$ negra$ negros$ black$
 white: branc blanc white$
 blue: azul azuis$ azules$ blue$
-red: vermelh roj red$
+red: vermelh rojo$ roja$ rojos$ rojas$ red$
 green: verde green$
 pink: ros(a)$ rosa$ rosad pink$
 yellow: amarel amarill yellow$
-grey: cinz gris$ gray$ grey$
+grey: cinza$ cinzas$ gris$ gray$ grey$
 brown: marrom$ marrons$ marron$ cafe$$ brown$
 beige: bege$ beige$ nude$
 material: algod cotton$ cuero$ couro$ leather$ linho$ lino$ linen$ seda$ silk$ madeira$ madera$ wood$ inox$ plastic poliest aco$ acero$ steel$
@@ -143,7 +144,8 @@ transferpay: ted$ doc$ wire$
 crypto: bitcoin cripto crypto
 paypal: paypal$ mercadopago$ picpay$
 store: fisica$ fisico$ filial$ filiais$ sucursal sucursales$ showroom$ branch$ branches$ physical$
-online: online$ virtual$$ remot telemedic teleconsult
+normal: normal$ normais$ normales$ regular$ estavel$ estable$ fine$ okay$
+online: online$ offline$ virtual$$ remot telemedic teleconsult
 home: domicil residenc casa$ home$ doorstep$
 weekend: fim(de)$ finde$ weekend
 holiday: feriad festiv holiday
@@ -158,13 +160,8 @@ eligible: elegiv elegib eligib direito$ derecho$ entitled$ right$$
 warranty: garant warrant
 certificate: certific diplom
 trial: experimental$ teste$ trial$ prueba$ amostra$ demo$
-private: particular$ privad privat
+private: particular privad privat
 individual: individual individuais$
-child: crianc infant nin(o)$ nino$ ninos$ nina$ ninas$ kids$ child children$
-adult: adult
-senior: idos mayores$ senior$ seniors$
-student: estud alun student
-teacher: profess teacher
 doctor: medic doutor$ doutora$ dr$ dra$ doctor$ doctora$ dentist
 language: ingles$ espanhol$ frances$ english$ spanish$ french$ alemao$ aleman$ german$ portugues$ portuguese$
 speed: velocid speed mega$ megas$ giga$ mbps$ gbps$ gb$ mb$ fibra$ fiber$
@@ -176,12 +173,12 @@ tracking: rastre rastrei tracking$ seguimient track$
 invoice: nota$ notas$ fiscal$ nf$ factura$ facturas$ fatura$ faturas$ invoice$ invoices$ recibo$ recibos$ receipt$
 tax: impost impuest tax$ taxes$
 menu: cardapi menu$ carta$
-food: pizza$ pizzas$ hamburg burger$ sushi$ salad ensalad sobremes postre postres$ dessert refriger gaseos bebid drink$ drinks$ vinho$ vino$ wine$ cervej cervez beer$ prato$ pratos$ plato$ platos$ almoc almuerz lunch$ jant cena$ dinner$ cafe$ breakfast$ desayun molho$ salsa$ queij queso$ cheese$ frango$ pollo$ chicken$ carne$ beef$ peixe$ pescado$ fish$
+food: pizza$ pizzas$ hamburg burger$ sushi$ salad ensalad sobremes postre postres$ dessert refriger gaseos bebid drink$ drinks$ vinho$ vino$ wine$ cervej cervez beer$ prato$ pratos$ plato$ platos$ almoc almuerz lunch$ jantar$ cena$ dinner$ cafe$ breakfast$ desayun molho$ salsa$ queij queso$ cheese$ frango$ pollo$ chicken$ carne$ beef$ peixe$ pescado$ fish$
 spicy: picant spicy$ apimentad
 fasting: jejum$ ayun fasting$
 prescription: receita$ receta$ prescription
 breakfast: cafe$$$
-pool: piscin pool$ academia$ gym$ gimnas sauna$
+pool: piscin pool$ gym$ gimnas sauna$
 checkin: checkin$ checkout$
 vacancy: vaga$$
 uniform: uniform
@@ -204,13 +201,18 @@ team: equip(e)$$
 """
 
 _TOPICS: Final = """
-document: document rg$ passaport pasaport passport$ comprovant comprobant proof$
 deadline: praz plaz deadline term$
+teacher: profess teacher
+student: estud alun student
+senior: idoso idosa mayores$ senior$ seniors$
+adult: adult
+child: crianc infant nin(o)$ nino$ ninos$ nina$ ninas$ kids$ child children$
+document: document rg$ passaport pasaport passport$ comprovant comprobant proof$
 problem: problem
 result: resultad result$ results$
 total: total
 balance: saldo$ balance$
-price: prec preco$ precos$ precio price valor$ valores$ cust cuesta cuestan$ cost costs$ caro$ cara$ barat expens cheap orcam presupuest quote$
+price: preco$ precos$ precio price valor$ valores$ cust cuesta cuestan$ cost costs$ caro$ cara$ barat expens cheap orcam presupuest quote$
 size: tamanh tam$ talla tallas$ size sizes$
 level: nivel niveis$ niveles$ level iniciante begin$$ avancad avanzad advanc
 age: idade$ edad$ age$ ages$

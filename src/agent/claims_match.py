@@ -15,11 +15,10 @@ from agent.claims_values import Value
 NUMERIC: Final = frozenset({"money", "percent", "number", "quantity"})
 _TO_MINUTES: Final = {"minute": 1, "hour": 60, "day": 1440, "week": 10080}
 _TO_MONTHS: Final = {"month": 1, "year": 12}
-_SPECIFIC: Final = frozenset(["freight", "discount", "refund", "fine", "interest", "deposit", "installment", "fee", "cashback", "tax"])
+_SPECIFIC: Final = frozenset("freight discount refund fine interest deposit installment fee cashback tax".split())
 _AMOUNT_ROLES: Final = _SPECIFIC | {"total", "price", "balance"}
 _DAY_ROLES: Final = {
-    "expire": "due", "deadline": "due", "deliver": "arrive", "arrive": "arrive", "ship": "ship", "create": "make", "open": "make", "cancel": "cancel",
-    "pay": "pay", "refund": "refund", "start": "start", "finish": "end", "end": "end", "renew": "renew", "result": "result",
+    "expire": "due", "deadline": "due", "deliver": "arrive", "arrive": "arrive", "ship": "ship", "pay": "pay", "refund": "refund",
 }  # fmt: skip
 _MOST: Final = 40
 """Numbers that are combined: a price list of hundreds proves anything."""
@@ -39,7 +38,9 @@ def find_support(
 ) -> tuple[str, tuple[Path, ...]] | None:
     """The source of ``value`` and the places in it, or None. ``also``: counts that the conversation names."""
     hits = [known for known in index.known if same(value, known.value)]
-    fitting = [known for known in hits if not _contradicts(value, around, known) and not _mislabelled(around, known, index)]
+    fitting = [
+        known for known in hits if not _contradicts(value, around, known) and not _mislabelled(around, known, index)
+    ]
     if fitting:
         return fitting[0].ref, tuple(known.path for known in fitting)
     if hits:
@@ -65,7 +66,7 @@ def same(one: Value, other: Value) -> bool:
             year, month = other.norm[0], other.norm[1]
             return bool(month == one.norm[1] and (one.norm[0] is None or year is None or year == one.norm[0]))
         case "time" if other.kind == "time":
-            return not set(one.norm).isdisjoint(other.norm)
+            return (one.unit == "part" or other.unit != "part") and not set(one.norm).isdisjoint(other.norm)
         case "code" | "phone" | "number" if other.kind in {"code", "phone"}:
             return _same_code(_digits(one), _digits(other))
         case "code" | "phone" if other.kind in {"number", "quantity"}:
@@ -131,7 +132,12 @@ def _mislabelled(around: Around, known: Known, index: Index) -> bool:
     if not known.labels or not around.labels:
         return False
     for other in index.known:
-        if other.path == known.path and other.value.kind == known.value.kind and other.value.norm != known.value.norm and other.labels != known.labels:
+        if (
+            other.path == known.path
+            and other.value.kind == known.value.kind
+            and other.value.norm != known.value.norm
+            and other.labels != known.labels
+        ):
             own, theirs = known.labels - other.labels, other.labels - known.labels
             if around.labels & theirs and not around.labels & own:
                 return True
@@ -158,6 +164,10 @@ def _derived(value: Value, index: Index, also: list[Value]) -> str | None:
         return _computed(value, index, also)
     if value.kind in {"date", "weekday", "month"}:
         return next((ref for day, ref in _days(index) if same(value, _as_value(day))), None)
+    if value.kind == "time" and value.unit != "part":  # "1h30" may also be how long something takes
+        long = _hours(min(value.norm), index)
+        if long:
+            return long
     if value.kind == "time":
         return next((ref for minutes, ref in _moments(index) if minutes in value.norm), None)
     if value.kind in {"code", "number"} and len(str(value.norm)) >= 3:
@@ -214,7 +224,9 @@ def _moments(index: Index) -> Iterator[tuple[int, str]]:
         for known in index.known
         if known.value.kind == "quantity" and known.value.unit in {"minute", "hour"}
     ]
-    starts = [(minutes, known.ref) for known in index.known if known.value.kind == "time" for minutes in known.value.norm]
+    starts = [
+        (minutes, known.ref) for known in index.known if known.value.kind == "time" for minutes in known.value.norm
+    ]
     for minutes, ref in starts:
         for length, _ in lengths:
             yield (minutes + length) % 1440, ref
@@ -223,6 +235,13 @@ def _moments(index: Index) -> Iterator[tuple[int, str]]:
 
 def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
     wanted = value.norm
+    if value.kind == "money":
+        listed = [other.norm for other in also if other.kind == "money" and other is not value and other.norm][:8]
+        for size in range(2, min(5, len(listed)) + 1):
+            if any(sum(chosen) == wanted for chosen in combinations(listed, size)):
+                return "arithmetic"
+        if any(abs(a - b) == wanted for a, b in combinations(listed, 2)):
+            return "arithmetic"
     if value.kind in {"number", "quantity"}:
         found = _counted(value, index)
         if found:
@@ -231,12 +250,20 @@ def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
     amounts = [known for known in numbers if known.value.kind in {"money", "number"}][:_MOST]
     factors = [(known.value.norm, known.ref) for known in numbers if known.value.kind in {"number", "quantity"}][:_MOST]
     factors += [(other.norm, "") for other in also if other.kind in {"number", "quantity"} and other.norm]
-    shares = [(known.value.norm, known.ref) for known in numbers if known.value.kind == "percent" or known.value.unit == "percent" or known.value.kind == "number"][:_MOST]
+    shares = [
+        (known.value.norm, known.ref)
+        for known in numbers
+        if known.value.kind == "percent" or known.value.unit == "percent" or known.value.kind == "number"
+    ][:_MOST]
     if value.kind == "percent":
         pairs = ((a.value.norm, b.value.norm, a.ref) for a, b in combinations(amounts, 2))
         for a, b, ref in pairs:
             low, high = sorted((a, b))
-            if low > 0 and wanted in {round(low * 10_000 / high), round((high - low) * 10_000 / high), round((high - low) * 10_000 / low)}:
+            if low > 0 and wanted in {
+                round(low * 10_000 / high),
+                round((high - low) * 10_000 / high),
+                round((high - low) * 10_000 / low),
+            }:
                 return ref
         return None
     if value.kind == "quantity" and value.unit not in {"installment", "unit", "person", "session", "slot", "point"}:
@@ -246,7 +273,9 @@ def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
     return _arithmetic(wanted, amounts, factors, shares)
 
 
-def _arithmetic(wanted: int, amounts: list[Known], factors: list[tuple[int, str]], shares: list[tuple[int, str]]) -> str | None:
+def _arithmetic(
+    wanted: int, amounts: list[Known], factors: list[tuple[int, str]], shares: list[tuple[int, str]]
+) -> str | None:
     for a, b in combinations(amounts, 2):
         one, other = a.value.norm, b.value.norm
         if wanted in {one + other, abs(one - other)}:
@@ -257,28 +286,31 @@ def _arithmetic(wanted: int, amounts: list[Known], factors: list[tuple[int, str]
     for (_, ref), group in groups.items():
         if len(group) > 2 and wanted == sum(group):
             return ref
-    if len(amounts) in {3, 4}:
-        if wanted == sum(known.value.norm for known in amounts):
-            return amounts[0].ref
+    if len(amounts) in {3, 4} and wanted == sum(known.value.norm for known in amounts):
+        return amounts[0].ref
     for known in amounts:
         base = known.value.norm
         for factor, _ in factors:
             if factor != 100 and (wanted == round(base * factor / 100) or abs(wanted - base * 100 / factor) < 1):
                 return known.ref
         for share, _ in shares:
-            if 0 < share <= 10_000 and any(abs(wanted - base * part / 10_000) <= 0.51 for part in (share, 10_000 - share, 10_000 + share)):
+            if 0 < share <= 10_000 and any(
+                abs(wanted - base * part / 10_000) <= 0.51 for part in (share, 10_000 - share, 10_000 + share)
+            ):
                 return known.ref
     return None
 
 
 def _counted(value: Value, index: Index) -> str | None:
     """A number of things that a result lists, or of days between two that are known."""
+    if value.unit in {"hour", "minute"}:
+        return _hours(value.norm * _TO_MINUTES[value.unit] // 100, index)
     if value.norm % 100:
         return None
     count = value.norm // 100
-    if value.kind == "number" or value.unit in {"unit", "slot", "person", "session", "installment"}:
-        if count in index.lengths:
-            return index.lengths[count]
+    things = value.kind == "number" or value.unit in {"unit", "slot", "person", "session", "installment"}
+    if things and count in index.lengths:
+        return index.lengths[count]
     if value.unit in {"day", "week", "hour", "businessday", "month", "year"} or value.kind == "number":
         days = [day for day, _ in _known_days(index)]
         ref = next((ref for _, ref in _known_days(index)), None)
@@ -287,8 +319,6 @@ def _counted(value: Value, index: Index) -> str | None:
             months = count * (12 if value.unit == "year" else 1)
             apart = {abs((a.year - b.year) * 12 + a.month - b.month) for a in days for b in [*days, index.today]}
             return ref if months in apart else None
-        if value.unit == "hour":
-            return _hours(count, index)
         for day in days[:20]:
             for other in [index.today, *days[:20]]:
                 gap = abs((day - other).days)
@@ -299,11 +329,14 @@ def _counted(value: Value, index: Index) -> str | None:
     return None
 
 
-def _hours(count: int, index: Index) -> str | None:
-    times = [(minutes, known.ref) for known in index.known if known.value.kind == "time" for minutes in known.value.norm]
+def _hours(wanted: int, index: Index) -> str | None:
+    """The minutes between two times that are known, or between one and now."""
+    times = [
+        (minutes, known.ref) for known in index.known if known.value.kind == "time" for minutes in known.value.norm
+    ]
     now = index.sources.now.hour * 60 + index.sources.now.minute
     for minutes, ref in times:
-        if any(abs(minutes - other) == count * 60 for other in [now, *(m for m, _ in times)]):
+        if any(abs(minutes - other) == wanted for other in [now, *(m for m, _ in times)]):
             return ref
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from typing import Any, Final
 from agent.claims_lexicon import concept_of
 from agent.claims_text import folded, segment_at, segments
 from agent.claims_values import Value, find_values
-from agent.claims_words import Form, Mention, form_of, mentions, negated, stem, words
+from agent.claims_words import UNS, Form, Mention, form_of, mentions, negated, stem, words
 from domain.decisions import ToolCall
 
 Path = tuple[Any, ...]
@@ -68,7 +69,7 @@ _WRITING: Final = re.compile(
     r"remover|bloquear|desbloquear|ativar|desativar|aplicar|reservar|confirmar|emitir|gerar|estornar|reembolsar|trocar|devolver|transferir|liberar|"
     r"renovar|prorrogar|matricular|inscrever|anular|crear|actualizar|cambiar|generar|reprogramar|reagendar)"
 )
-_ASKS: Final = frozenset(["request", "solicitar", "pedir", "submit", "request", "solicita"])
+_ASKS: Final = frozenset("request solicitar pedir submit request solicita".split())
 _DIGIT_KEYS: Final = frozenset({"cents", "centavos", "cent"})
 _UNIT_KEYS: Final = {
     "day": "day", "days": "day", "dias": "day", "dia": "day", "business": "", "hour": "hour", "hours": "hour", "horas": "hour", "minutes": "minute",
@@ -77,16 +78,26 @@ _UNIT_KEYS: Final = {
     "porcentagem": "percent", "percentual": "percent", "km": "km", "kg": "kg", "people": "person", "guests": "person", "pessoas": "person",
     "party": "person", "mbps": "mega", "mb": "mega", "gb": "mega", "mega": "mega", "slots": "slot", "vagas": "slot",
 }  # fmt: skip
-_STOCK: Final = frozenset(["stock", "available", "quantity", "qty", "slots", "vagas", "estoque", "disponivel", "seats", "left", "remaining", "availability"])
+_STOCK: Final = frozenset(
+    "stock available quantity qty slots vagas estoque disponivel seats left remaining availability".split()
+)
 _KEY_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _OUT: Final = (
-    (re.compile(r"out for delivery|in transit|on the way|saiu para entrega|em transito|a caminho|en camino|en reparto|dispatched|shipped|enviado"), "ship underway forward"),
+    (
+        re.compile(
+            r"out for delivery|in transit|on the way|saiu para entrega|em transito|a caminho|en camino|en reparto|dispatched|shipped|enviado"
+        ),
+        "ship underway forward",
+    ),
     (re.compile(r"\bdelivered|entregue|entregado"), "ship arrive receive"),
     (re.compile(r"await|pending|aguard|pendente|pendiente"), "await"),
     (re.compile(r"in stock|em estoque|disponivel"), "available stock"),
     (re.compile(r"out of stock|sold out|sem estoque|esgotado|unavailable"), "soldout"),
     (re.compile(r"\b(?:ready|pronto|listo)\b"), "prepare finish available"),
-    (re.compile(r"in progress|em andamento|processing|under review|in review|em analise"), "start verify process prepare"),
+    (
+        re.compile(r"in progress|em andamento|processing|under review|in review|em analise"),
+        "start verify process prepare",
+    ),
     (re.compile(r"\bno show|did not attend"), "lose"),
     (re.compile(r"\bdone|completed|concluded|ok\b"), "finish"),
     (re.compile(r"too late|deadline passed|expired"), "end expire deadline"),
@@ -106,8 +117,13 @@ class Index:
     echo: list[Value] = field(default_factory=list)
     echo_stems: set[str] = field(default_factory=set)
     echo_concepts: set[str] = field(default_factory=set)
-    statements: list[tuple[frozenset[str], bool, str]] = field(default_factory=list)
+    statements: list[Mapping[Any, bool]] = field(default_factory=list)
+    """The sentences of the texts: each word and value, and whether it is denied there."""
     texts: list[tuple[str, str]] = field(default_factory=list)
+    titles: list[tuple[str, Path]] = field(default_factory=list)
+    """Texts by which the records of a list may be named."""
+    acted_stems: set[str] = field(default_factory=set)
+    """The words of functions that acted."""
     acted: str | None = None
     """A call that wrote and succeeded."""
     answered: str | None = None
@@ -147,6 +163,7 @@ class Index:
             self._json(call.arguments, ref, path, ())
             if writes:
                 self.acted = self.acted or ref
+                self.acted_stems.update(stem(word.removeprefix("un")) for word in name)
                 asks = any(word in _ASKS for word in name)
                 for word in name:
                     concept = concept_of(word)
@@ -214,11 +231,16 @@ class Index:
         self._key(keys, True, ref, path, dated=past)
         if moment is not None and len(text) > 10:
             day = Value("date", 0, 0, (moment.year, moment.month, moment.day))
-            self.known += [Known(day, ref, path, roles), Known(Value("time", 0, 0, (moment.hour * 60 + moment.minute,)), ref, path, roles)]
+            self.known += [
+                Known(day, ref, path, roles),
+                Known(Value("time", 0, 0, (moment.hour * 60 + moment.minute,)), ref, path, roles),
+            ]
             return
         spaced = re.sub(r"(?<=[A-Za-z])[_-](?=[A-Za-z])", " ", text)
         read = _read(spaced, self.language, self.today)
         self._absorb(read, ref, path, roles)
+        if len(path) > 1 and 3 < len(read.plain) < 60 and not read.values:
+            self.titles.append((read.plain.strip(), path))
         code = re.sub(r"[^a-z0-9]", "", read.plain)
         if any(map(str.isdigit, code)):
             self.known.append(Known(Value("code", 0, 0, code), ref, path, roles))
@@ -242,14 +264,16 @@ class Index:
         self.answered = self.answered or ref
         read = _read(text, self.language, self.today)
         self._absorb(read, ref, ("text", ref), None)
-        self.statements += [(stems, negative, ref) for stems, negative in read.statements]
+        self.statements += read.statements
 
     def _absorb(self, read: _Read, ref: str, path: Path, roles: frozenset[str] | None) -> None:
         self.texts.append((read.plain, ref))
         for value, around, labels, negative in read.values:
             self.known.append(Known(value, ref, path, around if roles is None else roles | around, labels, negative))
         for mention in read.mentions:
-            going = roles is not None and mention.form == "name" and read.plain[mention.start : mention.end].endswith("ing")
+            going = (
+                roles is not None and mention.form == "name" and read.plain[mention.start : mention.end].endswith("ing")
+            )
             self.said.append(Said(replace(mention, form="plain") if going else mention, ref, path))
         for each in read.stems:
             self.stems.setdefault(each, ref)
@@ -267,7 +291,7 @@ class _Read:
     values: tuple[tuple[Value, frozenset[str], frozenset[Any], bool], ...]
     mentions: tuple[Mention, ...]
     stems: frozenset[str]
-    statements: tuple[tuple[frozenset[str], bool], ...]
+    statements: tuple[Mapping[Any, bool], ...]
 
 
 @lru_cache(maxsize=8_192)
@@ -276,14 +300,16 @@ def _read(source: str, language: str, today: date) -> _Read:
     whole = folded(source[:20_000])
     text = whole.text
     values = find_values(whole, language, today)
-    named = mentions(text, whole.lower)
-    denied = negated(text)
+    named = mentions(text, whole.lower, language)
+    denied = negated(text, language)
     inside = {place for value in values for place in range(value.start, value.end)}
     parts = segments(text, inside.__contains__)
     for pattern, concepts in _OUT:
         match = pattern.search(text)
         if match:
             named += [Mention(one, "done", False, match.start(), match.end()) for one in concepts.split()]
+    if any(value.kind == "weekday" for value in values) and any(value.kind == "time" for value in values):
+        named += [Mention(one, "plain", False, 0, 0) for one in ("open", "close", "serve")]  # opening hours
     bounds = [0, *(m.end() for m in re.finditer(r"[.!?;\n]+(?:\s|$)", text)), len(text)]
     around = []
     for value in values:
@@ -294,11 +320,9 @@ def _read(source: str, language: str, today: date) -> _Read:
         labels = labels_of(text, values, part.start, part.end, value) if part else frozenset()
         around.append((value, roles, labels, any(start <= value.start < end for start, end in denied)))
     statements = []
-    for begin, stop in zip(bounds, bounds[1:], strict=False):
-        piece = text[begin:stop]
-        if piece.strip():
-            stems = frozenset(stem(m[0]) for m in words(piece))
-            statements.append((stems, any(m.negative for m in named if begin <= m.start < stop)))
+    for begin, stop in itertools.pairwise(bounds):
+        if text[begin:stop].strip():
+            statements.append(sides(text, begin, stop, denied, values))
     return _Read(text, tuple(around), tuple(named), frozenset(stem(m[0]) for m in words(text)), tuple(statements))
 
 
@@ -311,6 +335,34 @@ def labels_of(text: str, values: Sequence[Value], start: int, end: int, value: V
         if len(match[0]) > 3 and not any(other.start <= place < other.end for other in spots):
             found.add(concept_of(match[0]) or stem(match[0]))
     return frozenset(found)
+
+
+def sides(
+    text: str, start: int, end: int, denied: Sequence[tuple[int, int]], values: Sequence[Value]
+) -> dict[Any, bool]:
+    """What ``text[start:end]`` speaks of, and whether it denies it: concepts, other words, weekdays."""
+    found: dict[Any, bool] = {}
+    for match in words(text[start:end]):
+        place = start + match.start()
+        concept = concept_of(match[0])
+        if (
+            (len(match[0]) > 3 or concept)
+            and match[0] not in _PLAIN
+            and not any(v.start <= place < v.end for v in values)
+        ):
+            token = concept or stem(match[0])
+            found[token] = any(begin <= place < stop for begin, stop in denied) is not (match[0] in UNS)
+    for value in values:
+        if value.kind == "weekday" and start <= value.start < end:
+            found["weekday", value.norm] = False
+    return found
+
+
+_PLAIN: Final = frozenset(
+    """para pelo pela com sem sobre este esta esse essa isso aqui muito mais nao sim pode podem podemos ser estar ter temos tem voce voces nosso nossa nossos nossas seus suas seu sua quando
+    como todo toda todos todas cada tambien tambem puede pueden nuestro nuestra this that with without your have has can will our are not from each every they them there were been does
+    don't isn't aren't only just also apenas somente solo hasta desde""".split()
+)
 
 
 def _moment(text: str, now: datetime) -> datetime | None:

@@ -27,14 +27,22 @@ class Mention:
 
 
 _WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
-_PORTUGUESE: Final = re.compile(r"\b(?:nao|voce|vc|com|em|do|da|dos|das|uma|ao|seu|sua|ate|é|na|pelo|pela|mais|ou|sao)\b")
+_PORTUGUESE: Final = re.compile(
+    r"\b(?:nao|voce|vc|com|em|do|da|dos|das|uma|ao|seu|sua|ate|é|na|pelo|pela|mais|ou|sao)\b"
+)
 _OTHER: Final = re.compile(r"\b(?:el|los|las|con|una|del|y|su|en|hay|the|is|of|and|to|your|you|we|our|are|for)\b")
 _NO: Final = re.compile(r"\bno\b")
 _NEGATION: Final = re.compile(
     r"\b(?:nao|not|never|nunca|jamais|jamas|nem|ni|tampouco|tampoco|sem|sin|without|nenhum\w*|ningun\w*|none|neither|zero|cannot|"
-    r"\w+n't|deixou de|dejo de|exceto|except|excepto|menos|fora)\b"
+    r"\w+n't|deixou de|dejo de|exclu\w+|exceto|except|excepto|menos|fora)\b"
 )
-_SHORT: Final = frozenset({"sem", "sin", "without", "zero", "nenhum", "nenhuma", "ningun", "ninguna", "menos", "fora", "except"})
+_SHORT: Final = frozenset(
+    {"sem", "sin", "without", "zero", "nenhum", "nenhuma", "ningun", "ninguna", "menos", "fora", "except"}
+)
+_EXCLUDED: Final = re.compile(
+    r"\b(?:excluded|excluid[oa]s?|unavailable|indisponive(?:l|is)|not (?:included|covered|available|allowed)|nao (?:inclus[oa]s?|cobert[oa]s?))\b"
+)
+_STOPS: Final = re.compile(r"[.;:!?\n]")
 _AFTER_NEGATION: Final = re.compile(r"[,.;:!?\n]|\b(?:mas|pero|but|porem|apenas|somente|solo|only|so)\b")
 _DONE: Final = re.compile(
     r"\w+(?:ad[oa]s?|id[oa]s?|ou|aram|eram|iram|aron|ieron|ei|ed)$|"
@@ -50,9 +58,16 @@ _NAME: Final = re.compile(
     r"suporte|soporte|support|garantia|warranty|resposta|respuesta|cancelamento|solicitud|request|despacho|arreglo|chegada|llegada|coleta|"
     r"retirada|retiro|uso|cierre|pickup|update|transfer)s?$"
 )
-_FIRST: Final = re.compile(r"\w{2,}(?:ei|iei)$|(?:fiz|abri|pedi|emiti|inclui|conclui|transferi|devolvi|resolvi|respondi|recebi|estendi)$")
+_FIRST: Final = re.compile(
+    r"\w{2,}(?:ei|iei)$|(?:fiz|abri|pedi|emiti|inclui|conclui|transferi|devolvi|resolvi|respondi|recebi|estendi)$"
+)
 _SPANISH_FIRST: Final = re.compile(r"\w{2,}[éí]$")
 _SPANISH_THIRD: Final = re.compile(r"\w{2,}ó$")
+
+
+_TO_BE: Final = re.compile(r"\b(?:ser|be|sea|seja) $")
+UNS: Final = frozenset({"unused", "unworn", "unopened", "unwashed"})
+"""Words that deny what they name."""
 
 
 def words(text: str) -> list[re.Match[str]]:
@@ -80,11 +95,12 @@ def is_first(word: str, accented: str) -> bool:
     return bool(_SPANISH_FIRST.match(accented) or _FIRST.match(word))
 
 
-def negated(text: str) -> list[tuple[int, int]]:
-    """The stretches of ``text`` that are denied."""
+def negated(text: str, language: str = "") -> list[tuple[int, int]]:
+    """The stretches of ``text`` that are denied. ``language``: what it is probably written in."""
     spans = []
     found = list(_NEGATION.finditer(text))
-    if " no " in f" {text} " and len(_PORTUGUESE.findall(text)) <= len(_OTHER.findall(text)):
+    hint = language == "pt"
+    if " no " in f" {text} " and len(_PORTUGUESE.findall(text)) + hint <= len(_OTHER.findall(text)):
         found += _NO.finditer(text)  # "no" is "in the" in Portuguese
     for match in found:
         following = text[match.end() : match.end() + 80]
@@ -94,12 +110,15 @@ def negated(text: str) -> list[tuple[int, int]]:
         ends = [word.end() for word in _WORD.finditer(following[:reach])][:limit]
         if ends:
             spans.append((match.start(), match.end() + ends[-1]))
+    for match in _EXCLUDED.finditer(text):  # "tyres are excluded"
+        begin = max((stop.end() for stop in _STOPS.finditer(text, 0, match.start())), default=0)
+        spans.append((begin, match.end()))
     return spans
 
 
-def mentions(text: str, lower: str | None = None) -> list[Mention]:
+def mentions(text: str, lower: str | None = None, language: str = "") -> list[Mention]:
     """The concepts of folded ``text``; ``lower`` is the same with accents."""
-    denied = negated(text)
+    denied = negated(text, language)
     accents = lower if lower is not None and len(lower) == len(text) else text
     found = []
     for match in _WORD.finditer(text):
@@ -110,10 +129,12 @@ def mentions(text: str, lower: str | None = None) -> list[Mention]:
         accented = accents[start:end]
         negative = any(begin <= start < stop for begin, stop in denied)
         form = form_of(match[0], accented)
-        if match[0] in {"unused", "unworn", "unopened", "unwashed"}:
+        if match[0] in UNS:
             negative = not negative
         if text[max(0, start - 3) : start] == "to " and form == "plain":
             form = "name"
+        if form == "done" and _TO_BE.search(text, max(0, start - 8), start):
+            form = "plain"  # "deve ser feita"
         found.append(Mention(concept, form, negative, start, end, is_first(match[0], accented)))
     return found
 
@@ -151,6 +172,9 @@ _LIKE: Final[Sequence[frozenset[str]]] = tuple(
         "ready finish prepare available resolve",
         "receive arrive deliver",
         "arrive expect",
+        "network online",
+        "slip invoice",
+        "technician visit",
         "restart activate",
         "host accept",
     )

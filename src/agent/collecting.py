@@ -9,6 +9,7 @@ from agent.dialogue import MOST_FAILURES, Dialogue, missing
 from agent.drafts import hand_off, reply, unmatched
 from agent.matching import matching_intent
 from agent.normalise import words
+from agent.offers import is_last_try, with_offer
 from agent.parameters import Extraction, extract
 from agent.phrases import drops_it, opens_a_subject
 from agent.state import Evidence, Reading, ReadyCall, TurnState
@@ -31,7 +32,7 @@ async def answer_to_question(
     parameter = next((p for p in function.parameters if p.name == dialogue.asked), None) if function else None
     if spec is None or function is None or parameter is None:
         return None  # the tenant changed since the question went out
-    reading = reading.served_by(spec, profile)
+    reading = reading.served_by(spec, context)
     found = _extract(context, reading, function, asked=parameter.name)
     free = parameter.kind is ParameterKind.TEXT
     answered = parameter.name in found.values
@@ -94,14 +95,16 @@ def _continue(
     due = before.waiting and before.function == function.name and before.asked == parameter.name
     dialogue = dialogue.ask(parameter, failed=invalid or due)
     reading = replace(reading, dialogue=dialogue)
-    if dialogue.failures >= MOST_FAILURES:
+    if dialogue.failures >= MOST_FAILURES and profile.hand_off.wants(HandOffReason.REPEATED_FAILURE):
         return hand_off(reading, evidence, HandOffReason.REPEATED_FAILURE, "no_usable_answer", parameter.name)
     evidence = evidence.because("invalid_value" if invalid else "asks", parameter.name)
     text = question(texts, profile, parameter, reading.language)
     if invalid or due:
         key = "invalid" if invalid else "not_found_in_message"
-        label = _label(texts, profile, parameter, reading.language)
+        label = label_of(texts, profile, parameter, reading.language)
         text = texts.say(profile, key, reading.language, label=label, question=text)
+    if is_last_try(dialogue.failures):
+        reading, text = with_offer(texts, context, reading, text, HandOffReason.REPEATED_FAILURE)
     return reply(reading, evidence, text)
 
 
@@ -113,11 +116,12 @@ def question(texts: FixedTexts, profile: TenantProfile, parameter: Parameter, la
         next(iter(choice.labels.get(language) or choice.labels.get(profile.default_language) or (choice.value,)))
         for choice in parameter.choices
     ]
-    label = _label(texts, profile, parameter, language)
+    label = label_of(texts, profile, parameter, language)
     return texts.say(profile, "ask", language, label=label, options=options)
 
 
-def _label(texts: FixedTexts, profile: TenantProfile, parameter: Parameter, language: str) -> str:
+def label_of(texts: FixedTexts, profile: TenantProfile, parameter: Parameter, language: str) -> str:
+    """What the parameter is called in a sentence."""
     described = parameter.description or parameter.name
     return texts.say(profile, f"label_{parameter.kind}", language, description=described)
 

@@ -28,6 +28,8 @@ class Dialogue:
     """The question is open: a message without an answer to it is a failure. Otherwise an answer is only welcome."""
     confirm: Mapping[str, Any] = field(default_factory=dict)
     """The ready call that the customer was asked to confirm, and under ``asked_text`` the words of that question."""
+    offered: str = ""
+    """A person was offered, for this HandOffReason: a yes takes the offer up, a further failure does without one."""
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Dialogue:
@@ -45,11 +47,12 @@ class Dialogue:
         """Continue with (or begin) a function; ``values`` win over those collected before."""
         if self.function != function:
             return Dialogue(intent, function, dict(values))
-        return Dialogue(intent, function, {**self.values, **values}, failures=self.failures)
+        return replace(self, intent=intent, values={**self.values, **values}, asked=None, clarified=0, waiting=False)
 
     def ask(self, parameter: Parameter, *, failed: bool) -> Dialogue:
         """The question for ``parameter`` goes out; ``failed`` when its value was due or invalid."""
-        return replace(self, asked=parameter.name, failures=self.failures + 1 if failed else 0, waiting=True)
+        failures, offered = (self.failures + 1, self.offered) if failed else (0, "")
+        return replace(self, asked=parameter.name, failures=failures, waiting=True, offered=offered)
 
     def after_business_error(self, function: BusinessFunction, data: Any) -> Dialogue:
         """The function said no ("no such order"): a corrected value alone shall run it again.

@@ -24,7 +24,7 @@ def reply(reading: Reading, evidence: Evidence, text: str, *sources: Source) -> 
 
 
 def written(reading: Reading, evidence: Evidence, text: str, *sources: Source) -> TurnState:
-    """Draft a reply in words of its own, as a language model's are: each claim in it is checked before it may go out."""
+    """Draft a reply in words of its own, as a language model's are: its claims are checked before it may go out."""
     return {"reading": reading, "evidence": evidence, "draft": Reply(text, sources=sources), "step": "decide"}
 
 

@@ -33,10 +33,10 @@ from agent.nodes.converse import Converse
 from agent.nodes.decide import Decide
 from agent.nodes.understand import Understand
 from agent.prompts import PromptLibrary, bundle_hash, load_prompts
-from agent.state import Evidence, ReadyCall, TurnState, evidence_of
+from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.texts import FixedTexts, load_texts
 from agent.turn import TurnContext, TurnInput, TurnResult
-from domain.decisions import AskApproval, HandOff, TurnTrace
+from domain.decisions import AskApproval, Decision, HandOff, Suggest, TurnTrace
 from domain.errors import ConflictError
 
 Builder = StateGraph[TurnState, TurnContext, TurnState, TurnState]
@@ -161,6 +161,8 @@ class Agent:
             needs_model=needs_model,
             void=void,
             approval=dict(found["ready"]) if isinstance(decision, AskApproval) else None,
+            notices=found.get("notices", ()),
+            earns=_earns(reading, decision),
         )
 
     def _trace(self, state: TurnState, evidence: Evidence, context: TurnContext) -> TurnTrace:
@@ -193,6 +195,13 @@ class Agent:
                 self._bundles.clear()
             self._bundles[key] = bundle_hash(self.prompts, profile, settings)
         return self._bundles[key]
+
+
+def _earns(reading: Reading, decision: Decision | None) -> str | None:
+    """The intent that the verdict on this suggestion says something about: one that would go out under ``auto``."""
+    if reading.intent is None or not isinstance(decision, Suggest) or decision.unsupported:
+        return None
+    return reading.intent.name
 
 
 _MOST_BUNDLES = 1_000

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from agent import chat_spans
+from domain import telemetry
 from domain.errors import AtendeError
 
 if TYPE_CHECKING:
@@ -166,8 +168,23 @@ class LanguageModel:
     ) -> ModelAnswer:
         """Ask for the next message. ``options`` go to the wire as they are (``temperature``, ``max_tokens`` …).
 
-        Raises ModelUnavailableError or ModelRefusedError; never an error of the client library.
+        One span covers all attempts. Raises ModelUnavailableError or ModelRefusedError; never an error of the client
+        library.
         """
+        if not telemetry.is_on():
+            return await self._complete(messages, tools, options)
+        with telemetry.span(
+            f"chat {self.settings.model}", kind="client", attributes=chat_spans.asked(self.settings, options)
+        ) as span:
+            answer = await self._complete(messages, tools, options)
+            span.set(chat_spans.answered(answer))
+            if telemetry.shows_content():
+                span.set(chat_spans.content(messages, answer))
+            return answer
+
+    async def _complete(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
+    ) -> ModelAnswer:
         deadline = perf_counter() + self.settings.deadline_seconds
         attempts: list[str] = []
         refused: int | None = None

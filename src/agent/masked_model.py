@@ -54,7 +54,10 @@ class MaskedModel(LanguageModel):
                 return value
 
     def _revealed(self, call: RequestedCall) -> RequestedCall:
-        written, bare, formatted = (self._placeholders.reveal_json(call.arguments, spelling) for spelling in Spelling)
+        written, bare, formatted = (
+            self._placeholders.reveal_json(call.arguments, spelling)
+            for spelling in (Spelling.WRITTEN, Spelling.BARE, Spelling.FORMATTED)
+        )
         others = tuple(text for text in dict.fromkeys((bare, formatted)) if text != written)
         return replace(
             call,

@@ -210,7 +210,7 @@ def bundle_hash(library: PromptLibrary, profile: TenantProfile, model: ModelSett
         "intents": {name: _intent(spec) for name, spec in profile.intents.items()},
         "threshold": profile.threshold,
         "knowledge_threshold": profile.knowledge_threshold,
-        "reply_mode": [profile.reply_mode, profile.unmatched_mode],
+        "reply_mode": [profile.reply_mode, profile.unmatched_mode, [str(rule) for rule in profile.policy_rules]],
         "texts": {key: dict(text) for key, text in profile.texts.items()},
         "persona": profile.persona,
         "languages": [*profile.languages, profile.default_language],

@@ -11,8 +11,10 @@ from langgraph.channels import UntrackedValue
 from agent.classifier import Classification
 from agent.dialogue import Dialogue
 from agent.language_model import Usage
-from agent.turn import IntentSpec, Passage, TenantProfile, TurnInput
+from agent.policy import policy_in
+from agent.turn import IntentSpec, Passage, TurnContext, TurnInput
 from domain.decisions import Claim, Decision, ModelCall, Reason, ReplyMode, ToolCall
+from domain.policy import STRICTNESS
 
 Step = Literal["act", "converse", "answer", "decide"]
 
@@ -31,9 +33,24 @@ class Reading:
     intent: IntentSpec | None = None
     """The intent being served; None while nothing matched confidently."""
     contact: Mapping[str, Any] | None = None
+    rule: str = ""
+    """Which rule of the reply policy gave ``mode``, for a person."""
+    at_most: ReplyMode = ReplyMode.AUTO
+    """A limit that no rule of the policy can lift."""
 
-    def served_by(self, spec: IntentSpec, profile: TenantProfile) -> Reading:
-        return replace(self, intent=spec, mode=spec.reply_mode or profile.reply_mode)
+    def served_by(self, spec: IntentSpec, context: TurnContext) -> Reading:
+        """With the intent that is served, and the policy's mode for it."""
+        return replace(self, intent=spec).under(context, spec.name)
+
+    def under(self, context: TurnContext, intent: str | None) -> Reading:
+        """With the policy's mode for ``intent``; None: for what matched none."""
+        choice = policy_in(context).choose(intent)
+        return replace(self, mode=choice.mode, rule=choice.rule).capped(self.at_most)
+
+    def capped(self, at_most: ReplyMode) -> Reading:
+        """With that limit, beside any before."""
+        limit = min(at_most, self.at_most, key=STRICTNESS.__getitem__)
+        return replace(self, mode=min(self.mode, limit, key=STRICTNESS.__getitem__), at_most=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +121,8 @@ class TurnState(TypedDict, total=False):
     void: Annotated[bool, UntrackedValue]
     confirmed: Annotated[bool, UntrackedValue]
     """The customer has just said yes to exactly the ready call."""
+    notices: Annotated[tuple[str, ...], UntrackedValue]
+    """See TurnResult."""
 
 
 def evidence_of(state: TurnState) -> Evidence:

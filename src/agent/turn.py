@@ -12,8 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
+from domain.autonomy import AutonomyTerms
+from domain.consent import ConsentWords
 from domain.decisions import Decision, HandOffReason, ReplyMode, TurnTrace
 from domain.messages import Author, MessageKind
+from domain.policy import Policy, PolicyRule
 from tools.declaration import BusinessFunction
 
 if TYPE_CHECKING:
@@ -46,12 +49,57 @@ class IntentSpec:
     """Why ``hand_off`` and restricted intents go to a person; ``answer`` is then the announcement."""
 
 
+Spans = tuple[tuple[str, str], ...]
+"""Spans of one day, such as (("09:00", "12:00"), ("13:30", "18:00"))."""
+
+
+@dataclass(frozen=True, slots=True)
+class HolidayCalendar:
+    """Public holidays that the business keeps: of the country, and of a state where one is named.
+
+    ``optional`` adds the days on which most businesses close although none must (in Brazil Carnival and Corpus Christi,
+    but also Christmas Eve): all of them, or those whose date is listed by name.
+    """
+
+    country: str
+    state: str | None = None
+    optional: bool | tuple[str, ...] = False
+
+
 @dataclass(frozen=True, slots=True)
 class BusinessHours:
-    """Opening times in the tenant's zone: ``weekly[0]`` is Monday, each a tuple of ("09:00", "18:00") spans."""
+    """Opening times in the tenant's zone: ``weekly[0]`` is Monday, each a tuple of ("09:00", "18:00") spans.
 
-    weekly: tuple[tuple[tuple[str, str], ...], ...] = ()
+    What is said of one date wins over the calendar of holidays, and both over the week.
+    """
+
+    weekly: tuple[Spans, ...] = ()
     closed_dates: tuple[str, ...] = ()
+    special_dates: Mapping[str, Spans] = field(default_factory=dict)
+    """Other hours on one ISO date, a holiday or not; no span at all: closed."""
+    holidays: HolidayCalendar | None = None
+    named: Mapping[str, tuple[Spans, ...]] = field(default_factory=dict)
+    """Hours with a name of the tenant's own, each a week; holidays mean nothing to them. For the reply policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOffTerms:
+    """When the tenant's conversations go to a person, and what happens then."""
+
+    switched_off: frozenset[HandOffReason] = frozenset()
+    vip_tags: frozenset[str] = frozenset({"vip"})
+    """Contacts with one of these tags are always served by people."""
+    offer_first: bool = True
+    """Before the agent gives up (low confidence, repeated failure), it offers a person once."""
+    cost_per_day_micros: int | None = None
+    cost_per_conversation_micros: int | None = None
+    """Most that language models may cost, in millionths of the tenant's currency; None: no limit."""
+    return_unclaimed: bool = False
+    """Whether a conversation that nobody claimed goes back to the agent when the team opens again."""
+
+    def wants(self, reason: HandOffReason) -> bool:
+        """Whether this trigger is on."""
+        return reason not in self.switched_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +124,14 @@ class TenantProfile:
     texts: Mapping[str, Translations] = field(default_factory=dict)
     """The tenant's own wording of fixed texts (announcements, disclosure …); gaps fall back to Atende's."""
     hours: BusinessHours = field(default_factory=BusinessHours)
+    hand_off: HandOffTerms = field(default_factory=HandOffTerms)
+    policy_rules: tuple[PolicyRule, ...] = ()
+    """The tenant's written rules; intents' own declarations and earned autonomy come on top (agent.policy)."""
+    announce_under: frozenset[ReplyMode] = frozenset()
+    """Modes beside ``auto`` under which customers are told of a handoff, with the disclosure where it is due."""
+    autonomy: AutonomyTerms | None = None
+    """How an intent earns ``auto``; None: it cannot."""
+    consent: ConsentWords = field(default_factory=ConsentWords)
     persona: str = ""
     """How the assistant introduces itself and speaks, for the language model's prompt."""
     domains: frozenset[str] = frozenset()
@@ -113,7 +169,9 @@ class TurnInput:
     """The agent's own memory of the last effective turn (JSON values): function in progress, collected parameters,
     the parameter asked for, failures in a row."""
     is_first_reply: bool = True
-    """No automatic reply was sent in this context window yet."""
+    """No automatic message of this context window has said yet that an assistant answers."""
+    told_closed_at: datetime | None = None
+    """When the customer was last told that the team is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +202,14 @@ class CallFunction(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """Cost of language models, in millionths of the currency: of the tenant today, and of this context window."""
+
+    today_micros: int = 0
+    conversation_micros: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TurnContext:
     """The world, as callables. ``may_call_model`` is False on the fast queue: the turn then ends with needs_model."""
 
@@ -156,6 +222,12 @@ class TurnContext:
     model: LanguageModel | None = None
     may_call_model: bool = True
     queue_position: Callable[[], Awaitable[int | None]] | None = None
+    policy: Policy | None = None
+    """See agent.policy; None: what the profile alone says, for an untagged contact of no number in particular."""
+    is_first_reply: bool = False
+    """TurnInput's, where an approval is resumed and there is no turn."""
+    spent: Callable[[], Awaitable[Spent]] | None = None
+    """What language models cost so far; asked only before one is asked again, and only where the tenant has a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +243,7 @@ class TurnResult:
     """A call was refused by the fence: drop the turn."""
     approval: Mapping[str, Any] | None = None
     """With AskApproval: what ``Agent.start_approval`` needs (JSON values)."""
+    notices: tuple[str, ...] = ()
+    """What the automatic text says besides: ``disclosure``, ``outside_hours``. Said once per window, so it is kept."""
+    earns: str | None = None
+    """With Suggest: the intent whose record the operator's verdict adds to (earned autonomy)."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.number_commands import commands as number_commands
+from app.policy_commands import commands as policy_commands
 from app.webhook_commands import commands as webhook_commands
 from domain.errors import AtendeError
 
@@ -29,6 +30,7 @@ cli = typer.Typer(
 tenant = typer.Typer(help="Businesses, declared in folders of plain files.", no_args_is_help=True)
 cli.add_typer(tenant, name="tenant")
 cli.add_typer(number_commands, name="session")
+cli.add_typer(policy_commands, name="policy")
 cli.add_typer(webhook_commands, name="webhook")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data are kept (ATENDE_DATA_DIR).")]

@@ -20,11 +20,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from app.logs import configure_logging
-from app.settings import GivenSettings, Settings
+from app.settings import GivenSettings, Settings, SpansUnavailableError
 from domain.errors import AtendeError
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ def run_part(name: str, run: Run, settings: Settings, listening: socket.socket |
     """Run a part until it is done, or until SIGTERM or SIGINT asks it to end; returns the exit code."""
     configure_logging(name, settings.log_level)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory(name)) as runner:
+        with sending_spans(name, settings), asyncio.Runner(loop_factory=_loop_factory(name)) as runner:
             runner.run(_until_asked(run(settings, listening)))
     except AtendeError as error:
         print(f"{name}: {error.sentence()}", file=sys.stderr)
@@ -97,6 +98,18 @@ def run_part(name: str, run: Run, settings: Settings, listening: socket.socket |
         log.exception("%s ended unexpectedly", name)
         return 1
     return 0
+
+
+def sending_spans(process: str, settings: Settings) -> AbstractContextManager[None]:
+    """Spans, where an endpoint is set; the libraries for it are loaded only then. Raises SpansUnavailableError."""
+    endpoint = settings.spans_go_to
+    if endpoint is None:
+        return contextlib.nullcontext()
+    try:
+        from app.otel import exporting  # noqa: PLC0415
+    except ImportError as error:
+        raise SpansUnavailableError(error.name or "opentelemetry") from error
+    return exporting(endpoint, process, shows_content=settings.otel_content)
 
 
 def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:

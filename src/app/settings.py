@@ -50,6 +50,16 @@ class DatabaseUrlMissingError(AtendeError):
         )
 
 
+class SpansUnavailableError(AtendeError):
+    """An endpoint for spans is set, but what sends them is not installed."""
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(
+            f"Spans cannot be sent: {missing} is not installed.",
+            hint="Install it with: pip install 'atende[otel]', or unset ATENDE_OTEL_ENDPOINT and OTEL_EXPORTER_OTLP_*.",
+        )
+
+
 class DataDirError(AtendeError):
     """The data folder cannot be made or written."""
 
@@ -108,6 +118,20 @@ class Settings(BaseSettings):
     """socks5:// or http:// proxy for WhatsApp connections made by session hosts."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """``debug`` also writes whole tracebacks, which may hold what customers wrote."""
+    otel_endpoint: str | None = Field(
+        None, validation_alias=AliasChoices("ATENDE_OTEL_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    )
+    """Base address of an OTLP/HTTP collector, such as http://localhost:4318, to send spans to. None: spans are off."""
+    otel_traces_endpoint: str | None = Field(
+        None, validation_alias=AliasChoices("ATENDE_OTEL_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    )
+    """The same, as the whole address for traces; it wins."""
+    otel_disabled: bool = Field(False, validation_alias=AliasChoices("OTEL_SDK_DISABLED"))
+    otel_content: bool = Field(
+        False,
+        validation_alias=AliasChoices("ATENDE_OTEL_CONTENT", "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"),
+    )
+    """Whether spans hold what was said, personal data masked."""
     model: str | None = None
     """``ATENDE_MODEL``: the language model of tenants that name none. None: no model is asked, even with a key set."""
     openai_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("OPENAI_API_KEY"))
@@ -133,7 +157,15 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("database_url", "model", "whatsapp_proxy_url", "secret_text", mode="before")
+    @field_validator(
+        "database_url",
+        "model",
+        "whatsapp_proxy_url",
+        "secret_text",
+        "otel_endpoint",
+        "otel_traces_endpoint",
+        mode="before",
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -145,9 +177,11 @@ class Settings(BaseSettings):
             raise ValueError(f"must have at least {MIN_SECRET_CHARACTERS} characters")
         return value
 
-    @field_validator("public_url")
+    @field_validator("public_url", "otel_endpoint", "otel_traces_endpoint")
     @classmethod
-    def _web_address(cls, value: str) -> str:
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
             raise ValueError("must be an address such as https://atende.example.com")
         return value.rstrip("/")
@@ -193,6 +227,16 @@ class Settings(BaseSettings):
         for name, value in (("secret_text", self.secret_text), ("openai_api_key", self.openai_api_key)):
             values[name] = value.get_secret_value() if value else None
         return values
+
+    @property
+    def spans_go_to(self) -> str | None:
+        """The address that spans are sent to, or None."""
+        if self.otel_disabled:
+            return None
+        base = self.otel_endpoint
+        if self.otel_traces_endpoint or base is None:
+            return self.otel_traces_endpoint
+        return base if base.endswith("/v1/traces") else f"{base}/v1/traces"
 
     def default_model(self) -> ModelSettings | None:
         """The language model for tenants that name none, or None."""

@@ -14,11 +14,13 @@ from app.prepared import Prepared
 from app.process import settle_heap
 from app.settings import Settings
 from flows.approvals import Approvals
+from flows.autonomy import Autonomy
 from flows.desk import Desk
 from flows.inbound import Inbound
 from flows.outgoing_webhooks import OutgoingWebhooks
 from flows.sessions import Numbers
 from flows.simulator import SimulatedPhones
+from flows.stopping import KillSwitch
 from flows.webhooks import Webhooks
 from store.database import Database
 from store.wakeup import Wakeup
@@ -26,6 +28,7 @@ from web.application import create_app
 from web.doors import simulator_router, webhook_router
 from web.endpoints import endpoints_router
 from web.numbers import numbers_router
+from web.policy import policy_router
 from web.services import Access, Demo, DemoLogin, Services
 
 _GRACE_SECONDS = 3
@@ -53,6 +56,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
         hooks = OutgoingWebhooks(db, wakeup, settings.private_hosts)
         routers = [
             numbers_router(Numbers(db, wakeup)),
+            policy_router(KillSwitch(db, wakeup), Autonomy(db, wakeup)),
             webhook_router(Webhooks(inbound)),
             endpoints_router(hooks),
         ]

@@ -22,7 +22,7 @@ from app.process import settle_heap
 from channels.base import Sender
 from channels.simulator import SimulatorSender
 from channels.whatsapp.waha import WahaSender, new_client
-from flows import housekeeping
+from flows import attendance, housekeeping
 from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
 from flows.inbound import Inbound
@@ -100,6 +100,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     every(2, lambda: ended.settle(app)),
                     every(15, lambda: housekeeping.enqueue_forgotten(db)),
                     every(2, lambda: housekeeping.settle_held_events(db, inbound, wakeup)),
+                    every(15, lambda: attendance.keep_appointments(db, wakeup)),
                 )
             ]
             try:

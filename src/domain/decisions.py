@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -115,8 +116,14 @@ class HandOff:
     reason: HandOffReason
     text: str
     summary: str
-    """For the operator: what the customer wants and what was collected so far."""
+    """For the operator: what the customer wants."""
     reasons: tuple[Reason, ...] = ()
+    collected: Mapping[str, Any] = field(default_factory=dict)
+    """The parameters that the customer has given so far (JSON values)."""
+    next_step: str = ""
+    """For the operator: what to do first."""
+    announce: bool = True
+    """Whether the policy lets the announcement go out by itself; if not, it is offered as a suggestion."""
     kind: Literal["hand_off"] = "hand_off"
 
 

@@ -16,7 +16,7 @@ from flows import decisions
 from flows.calls import Caller, Calls
 from flows.delivery import Delivery
 from flows.profiles import Profiles
-from flows.turn import as_input
+from flows.turn import as_input, policy_for
 from store import conversations, events, turns
 from store.database import Connection, Database, Row
 from store.wakeup import EVENTS, Wakeup
@@ -97,6 +97,8 @@ class ApprovedCalls:
             search=brain.search,
             call=Calls(self._db, caller, still_approved),
             now=now,
+            policy=policy_for(row, brain.profile, now),
+            is_first_reply=turn_input.is_first_reply,
         )
         thread, approved = str(approval["id"]), approval["status"] == "approved"
         try:
@@ -142,9 +144,12 @@ class ApprovedCalls:
             return None
         if row["status"] == Status.BOT:
             # Newer messages stay unanswered by this: their own turn reads them with the outcome in its history.
-            return await decisions.write(
+            written = await decisions.write(
                 tx, row, result, upto_message_id=row["answered_upto_id"], latency_ms=latency_ms, must_be_told=True
             )
+            if written is not None:
+                return written
+            # Only the kill switch can be in the way under this lock: then the outcome is for an operator to tell.
         if isinstance(result.decision, Reply | Suggest | HandOff) and row["status"] != Status.CLOSED:
             marks = result.decision.unsupported if isinstance(result.decision, Suggest) else ()
             await decisions.suggest(

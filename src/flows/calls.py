@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from agent.turn import CallResult
+from domain import telemetry
+from domain.telemetry import Origin, Span
 from domain.text import storable_json
 from flows.attempts import attempt
 from store import events
@@ -49,11 +52,33 @@ class Calls:
     async def __call__(self, function: BusinessFunction, arguments: Mapping[str, Any], ordinal: int) -> CallResult:
         """Run ``function`` once; see CallResult for the outcomes. Never raises for what the function does."""
         started = time.monotonic()
-        if function.effect == "read":
-            result = await self._attempt(function, arguments, self._key(function, ordinal), StoredRecords)
-        else:
-            result = await self._write(function, arguments, ordinal)
+        with self._span(function) as span:
+            if function.effect == "read":
+                result = await self._attempt(function, arguments, self._key(function, ordinal), StoredRecords)
+            else:
+                result = await self._write(function, arguments, ordinal)
+            span.set({"atende.tool.outcome": result.outcome})
+            if result.outcome in {"failed", "unknown"}:
+                span.failed(result.error_code or result.outcome)
+            if telemetry.shows_content():
+                span.set({"gen_ai.tool.call.arguments": telemetry.words(dict(arguments))})
+                span.set({"gen_ai.tool.call.result": telemetry.words(result.result)})
         return CallResult(result.outcome, result.result, result.error_code, (time.monotonic() - started) * 1000)
+
+    def _span(self, function: BusinessFunction) -> AbstractContextManager[Span]:
+        if not telemetry.is_on():
+            return telemetry.span("")
+        caller = self._caller
+        attributes = {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": function.name,
+            "gen_ai.tool.type": "function",
+            "gen_ai.tool.description": function.description,
+            "gen_ai.conversation.id": str(caller.conversation_id),
+            "atende.tool.effect": function.effect,
+        }
+        origins = [Origin(caller.tenant_id, caller.trigger_message_id)]
+        return telemetry.span(f"execute_tool {function.name}", attributes=attributes, origins=origins)
 
     def _key(self, function: BusinessFunction, ordinal: int) -> str:
         parts = f"{self._caller.conversation_id}/{self._caller.trigger_message_id}/{function.name}/{ordinal}"

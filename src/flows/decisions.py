@@ -10,7 +10,7 @@ from uuid import UUID
 
 from agent.turn import TurnResult
 from domain.conversation import Event
-from domain.decisions import AskApproval, HandOff, Reply, Span, StaySilent, Suggest
+from domain.decisions import AskApproval, Decision, HandOff, Reply, Span, StaySilent, Suggest
 from domain.text import storable, storable_json
 from store import conversations, events, turns
 from store.database import Connection, Row
@@ -31,6 +31,7 @@ async def write(
 ) -> Row | None:
     """Write the decision if the conversation is still as ``row`` (store.turns.read) shows it; None if it is not.
 
+    None, too, where the kill switch bars what it would say (``turns.is_stopped``).
     ``must_be_told``: the text reports something that did happen, so that nothing newer may cancel it.
     """
     decision = result.decision
@@ -47,7 +48,7 @@ async def write(
         answered_before=row["answered_upto_id"],
         attempt=attempt,
         language=result.language,
-        text="" if isinstance(decision, Suggest | StaySilent) else storable(decision.text)[0],
+        text=_said_by_itself(decision),
         # The announcement of a handoff is owed whatever comes next; all else gives way to newer messages.
         text_may_be_cancelled=not (must_be_told or isinstance(decision, HandOff)),
         decision=storable_json(dataclasses.asdict(decision)),
@@ -59,10 +60,18 @@ async def write(
         dialogue=storable_json(dict(result.dialogue)),
         cost_micros=trace.cost_micros,
         latency_ms=latency_ms,
+        notices=list(result.notices),
     )
     if written is not None:
         await _carry_out(tx, row, turn_id, result, upto=upto_message_id, approval_id=approval_id)
     return written
+
+
+def _said_by_itself(decision: Decision) -> str:
+    """What goes to the customer without a person."""
+    if isinstance(decision, Suggest | StaySilent) or (isinstance(decision, HandOff) and not decision.announce):
+        return ""
+    return storable(decision.text)[0]
 
 
 async def suggest(
@@ -72,20 +81,23 @@ async def suggest(
     text: str,
     *,
     turn_id: UUID | None,
+    intent: str | None = None,
     unsupported: Sequence[Span] = (),
 ) -> None:
     """Offer a text to the operators, in place of any that was offered before. The caller holds the lock.
 
-    ``unsupported``: parts of the text that the operator should look at before it goes out.
+    ``intent``: whose record the verdict on it adds to (flows.autonomy). ``unsupported``: parts of the text that the
+    operator should look at before it goes out.
     """
     await conversations.withdraw_drafts(tx, conversation_id)
     suggestion_id = await tx.fetchval(
-        """INSERT INTO suggestion (tenant_id, conversation_id, turn_id, text, unsupported, fence)
-           SELECT $1, $2, $3, $4, $5, fence FROM conversation WHERE id = $2 RETURNING id""",
+        """INSERT INTO suggestion (tenant_id, conversation_id, turn_id, text, intent, unsupported, fence)
+           SELECT $1, $2, $3, $4, $5, $6, fence FROM conversation WHERE id = $2 RETURNING id""",
         tenant_id,
         conversation_id,
         turn_id,
         storable(text)[0],
+        intent,
         [dataclasses.asdict(span) for span in unsupported],
     )
     await events.append(
@@ -111,7 +123,15 @@ async def _carry_out(
     tenant_id, conversation_id = row["tenant_id"], row["id"]
     match result.decision:
         case Suggest(text=text, unsupported=unsupported):
-            await suggest(tx, tenant_id, conversation_id, text, turn_id=turn_id, unsupported=unsupported)
+            await suggest(
+                tx,
+                tenant_id,
+                conversation_id,
+                text,
+                turn_id=turn_id,
+                intent=result.earns,
+                unsupported=unsupported,
+            )
         case AskApproval(function=function, arguments=arguments):
             await tx.execute(
                 """INSERT INTO approval (id, tenant_id, conversation_id, turn_id, function, arguments, call,
@@ -135,17 +155,24 @@ async def _carry_out(
                 payload={"approval_id": str(approval_id), "function": function},
                 actor="bot",
             )
-        case HandOff(reason=reason, text=text, summary=summary):
+        case HandOff() as handoff:
             await conversations.apply(tx, conversation_id, Event.HANDED_OFF, actor="bot")
             await tx.execute(
-                """INSERT INTO handoff (tenant_id, conversation_id, turn_id, reason, summary, announcement)
-                   VALUES ($1, $2, $3, $4, $5, $6)""",
+                """INSERT INTO handoff (tenant_id, conversation_id, turn_id, reason, summary, collected, next_step,
+                                        announcement, announced)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
                 tenant_id,
                 conversation_id,
                 turn_id,
-                reason.value,
-                storable(summary)[0],
-                storable(text)[0],
+                handoff.reason.value,
+                storable(handoff.summary)[0],
+                storable_json(dict(handoff.collected)),
+                storable(handoff.next_step)[0],
+                storable(handoff.text)[0],
+                handoff.announce,
             )
+            if not handoff.announce:
+                # The policy lets nothing out by itself; one click of an operator's does.
+                await suggest(tx, tenant_id, conversation_id, handoff.text, turn_id=turn_id)
         case Reply() | StaySilent() | None:
             pass

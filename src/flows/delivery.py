@@ -13,7 +13,7 @@ from uuid import UUID
 from channels.base import Sender, SendRejectedError, SendRetryableError, SessionRef
 from domain.messages import Address, Outbound, Sent
 from domain.text import storable_key
-from flows import receipts
+from flows import observed, receipts, stopping
 from store import conversations, outbox, turns
 from store.database import Database, Row
 from store.jobs import TURNS, enqueue_turn
@@ -124,8 +124,15 @@ class Delivery:
                 return await outbox.claim_again(tx, outbox_id, lease=lease)
             row = await outbox.claim(tx, outbox_id, lease=lease, pace=route.pace)
             is_stale = row is None and await outbox.is_stale(tx, outbox_id)
+            barred = row is not None and row["barred"] is not None
+            waits = row is not None and barred and await stopping.offer_instead(tx, row)
         if is_stale:
             await self._void_stale(tenant_id, conversation_id)
+        if waits:
+            self._wakeup.turn_waits(TURNS)
+        if barred:
+            self._wakeup.signal(EVENTS, OUTBOX)
+            return None
         return row
 
     async def _void_stale(self, tenant_id: UUID, conversation_id: UUID) -> None:
@@ -150,7 +157,8 @@ class Delivery:
         )
         next_id: UUID | None = None
         try:
-            sent = await asyncio.wait_for(route.sender.send(route.session, message), route.sender.send_timeout_seconds)
+            sending = asyncio.wait_for(route.sender.send(route.session, message), route.sender.send_timeout_seconds)
+            sent = await observed.send(self._db, row, route.session.provider, message, sending)
         except SendRejectedError as error:
             async with self._db.transaction(tenant_id) as tx:
                 await outbox.mark_failed(tx, outbox_id, error.sentence())

@@ -5,17 +5,23 @@ Every action locks the conversation and goes through the same fence as a turn.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from domain.conversation import Event, Status
 from domain.errors import InvalidInputError, NotFoundError, OutdatedError
 from domain.messages import MAX_TEXT_BYTES
 from domain.text import storable
+from flows import autonomy
 from flows.approvals import Approvals
 from store import conversations, events, outbox, turns
 from store.database import Connection, Database, Row
 from store.wakeup import EVENTS, OUTBOX, Wakeup
+
+_MOST_TAGS = 20
+_TAG_CHARACTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class Desk:
                     tx, conversation_id, Event.TAKEN_OVER, actor=str(actor), user_id=actor.user_id
                 )
             await turns.void_stale(tx, conversation_id)
+            await autonomy.replaced(tx, conversation, final)
             await conversations.withdraw_drafts(tx, conversation_id)
             message_id = await self._say(tx, actor, conversation, final)
         self._wakeup.signal(EVENTS, OUTBOX)
@@ -89,6 +96,26 @@ class Desk:
         """The operator has seen the conversation."""
         async with self._db.transaction(actor.tenant_id) as tx:
             await tx.execute("UPDATE conversation SET unread = 0 WHERE id = $1 AND unread > 0", conversation_id)
+
+    async def tag(self, actor: Actor, conversation_id: UUID, tags: Sequence[str]) -> None:
+        """Call the conversation's contact by these tags and no others; the reply policy and handoffs ask for them."""
+        wanted = list(dict.fromkeys(storable(" ".join(tag.split()).lower())[0] for tag in tags if tag.strip()))
+        if len(wanted) > _MOST_TAGS or any(len(tag) > _TAG_CHARACTERS for tag in wanted):
+            raise InvalidInputError(
+                "tags", f"at most {_MOST_TAGS} tags of {_TAG_CHARACTERS} characters", hint="Use fewer or shorter ones."
+            )
+        async with self._db.transaction(actor.tenant_id) as tx:
+            conversation = await conversations.lock(tx, conversation_id)
+            await tx.execute("UPDATE contact SET tags = $2 WHERE id = $1", conversation["contact_id"], wanted)
+            await events.append(
+                tx,
+                actor.tenant_id,
+                "contact.tagged",
+                conversation_id=conversation_id,
+                payload={"contact_id": str(conversation["contact_id"]), "tags": wanted},
+                actor=str(actor),
+            )
+        self._wakeup.signal(EVENTS)
 
     async def decide_call(self, actor: Actor, approval_id: UUID, *, approved: bool) -> None:
         """Let a business function run with its exact parameters, or refuse it."""
@@ -140,7 +167,7 @@ class Desk:
         tx: Connection,
         actor: Actor,
         suggestion: Row,
-        status: str,
+        status: Literal["approved", "edited", "rejected"],
         *,
         final_text: str | None = None,
         reason: str | None = None,
@@ -154,6 +181,7 @@ class Desk:
             final_text,
             reason,
         )
+        await autonomy.judged(tx, actor.tenant_id, suggestion, status)
         await events.append(
             tx,
             actor.tenant_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -23,12 +23,12 @@ from domain.conversation import Event
 from domain.errors import NotFoundError
 from domain.messages import Address, AddressKind, Author, MessageKind
 from domain.text import storable, storable_json, storable_key
-from flows import receipts, sessions
+from flows import autonomy, consent, observed, receipts, sessions
 from store import contacts, conversations, events, messages, turns
 from store.database import Connection, Database, Row
 from store.jobs import TURNS, enqueue_turn
 from store.messages import NewMessage
-from store.wakeup import EVENTS, Wakeup
+from store.wakeup import EVENTS, OUTBOX, Wakeup
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 _SESSION_CACHE_SECONDS = 5.0
@@ -51,6 +51,8 @@ class SessionInfo:
     config: Mapping[str, Any]
     debounce: timedelta | None
     debounce_cap: timedelta
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The tenant's; see flows.attendance_declaration."""
 
 
 class Inbound:
@@ -81,6 +83,7 @@ class Inbound:
             config=row["config"],
             debounce=timedelta(seconds=seconds) if seconds > 0 else None,
             debounce_cap=timedelta(seconds=float(debounce.get("cap_seconds", 10.0))),
+            settings=row["settings"],
         )
         self._sessions[session_id] = (time.monotonic() + _SESSION_CACHE_SECONDS, info)
         return info
@@ -122,6 +125,10 @@ class Inbound:
         self, tx: Connection, session: SessionInfo, event: MessageReceived, author: Author
     ) -> tuple[Outcome, bool]:
         message = clean(event, author)
+        started_ns = time.time_ns()
+        said = await consent.recognised(tx, event, author, session.settings)
+        if said:
+            message = replace(message, content={**message.content, "command": said.command}, starts_turn=False)
         stored = None
         if not (event.alternates or event.push_name) or await _addresses_known(tx, event):
             stored = await _store(tx, session, message)
@@ -138,6 +145,11 @@ class Inbound:
             stored = await _store(tx, session, message)
             if stored is None:
                 raise RuntimeError(f"message {event.provider_id} found no conversation")
+        if author is Author.CONTACT:
+            observed.received(session, stored, message, started_ns=started_ns)
+        if said:
+            await consent.carry_out(tx, said, stored, message)
+            self._wakeup.signal(OUTBOX)
         return "stored", stored["enqueued"]
 
     async def _own_message(self, tx: Connection, session: SessionInfo, event: MessageReceived) -> Outcome:
@@ -162,6 +174,7 @@ class Inbound:
                 session.id,
                 event.provider_id,
             )
+            await autonomy.replaced(tx, await conversations.lock(tx, conversation_id), event.text)
             await conversations.apply(tx, conversation_id, Event.TAKEN_OVER, actor="phone")
             await turns.void_stale(tx, conversation_id)
             await conversations.withdraw_drafts(tx, conversation_id)

@@ -19,7 +19,8 @@ from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
 from agent.turn import Passage, TenantProfile
 from domain.decisions import ReplyMode
-from flows.tenant_declaration import HoursDeclaration, IntentDeclaration
+from flows.attendance_declaration import AttendanceDeclaration
+from flows.tenant_declaration import IntentDeclaration
 from flows.tenant_files import load_functions
 from flows.tenants import FOLDER_SOURCE
 from store import knowledge
@@ -163,6 +164,7 @@ def _profile(
     tenant: Row, intents: Sequence[Row], function_rows: Sequence[Row], functions: Mapping[str, BusinessFunction]
 ) -> TenantProfile:
     settings = tenant["settings"]
+    attendance = AttendanceDeclaration.stored(settings)
     specs = [IntentDeclaration.model_validate({**row["declaration"], "examples": {}}).spec() for row in intents]
     return TenantProfile(
         id=str(tenant["id"]),
@@ -179,11 +181,16 @@ def _profile(
         functions=functions,
         trusted_writes=frozenset(row["name"] for row in function_rows if row["trusted"]),
         texts=settings.get("texts", {}),
-        hours=HoursDeclaration.model_validate(settings.get("hours", {})).business_hours(),
         persona=settings.get("persona", ""),
         domains=frozenset(settings.get("domains", ())),
+        **attendance.profile_fields(),
         mask_model_prompts=settings.get("mask_model_prompts") is True,
     )
+
+
+def profile_of(tenant: Row, intents: Sequence[Row] = ()) -> TenantProfile:
+    """The tenant without its functions: enough for its texts, hours and policy. Whole rows."""
+    return _profile(tenant, intents, (), {})
 
 
 def _train(rows: Sequence[Row], encoder: Encoder) -> IntentClassifier:

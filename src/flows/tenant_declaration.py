@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
+from agent.hours import holidays_of, spans_of
 from agent.turn import BusinessHours, IntentSpec, TenantProfile
 from domain.decisions import HandOffReason, ReplyMode
+from flows.attendance_declaration import AttendanceDeclaration, Declared, off_is_a_word
 from tools.declaration import BusinessFunction
 
 LANGUAGES = ("pt", "es", "en")
 """What the classifier, the texts and the pages speak; the first is the project's first language."""
 
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 OWN_COLLECTION = "tenant"
 """Records that Atende itself derives from tenant.yaml, so that functions can read them (key ``hours``)."""
 
-_SPAN = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d")
 _RELATIVE_DAY = re.compile(r"today([+-]\d{1,4})?")
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
@@ -42,49 +42,13 @@ def _supported(language: str) -> str:
 Language = Annotated[str, AfterValidator(_supported)]
 
 
-def _weekday(day: str) -> str:
-    if day not in WEEKDAYS:
-        raise ValueError(f"{day!r} is no day; write {', '.join(WEEKDAYS)}")
-    return day
-
-
-Weekday = Annotated[str, AfterValidator(_weekday)]
-
-
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError(f"{name!r} is no time zone; use an IANA name such as America/Sao_Paulo")
     return name
 
 
-def _spans(spans: tuple[str, ...]) -> tuple[str, ...]:
-    previous_end = ""
-    for span in spans:
-        if not _SPAN.fullmatch(span) or span[6:] > "24:00":
-            raise ValueError(f'{span!r} is no span of hours; write "09:00-18:00", in quotes')
-        if span[:5] >= span[6:] or span[:5] < previous_end:
-            raise ValueError(f"{span!r} ends before it starts, or overlaps the span before it")
-        previous_end = span[6:]
-    return spans
-
-
-class _Declared(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class HoursDeclaration(_Declared):
-    """Opening hours. A day that is not listed is closed."""
-
-    weekly: dict[Weekday, Annotated[tuple[str, ...], AfterValidator(_spans)]] = {}
-    closed_dates: tuple[date, ...] = ()
-
-    def business_hours(self) -> BusinessHours:
-        """The same hours as the agent reads them; no weekly hours at all means that the tenant has none to keep."""
-        weekly = tuple(tuple((span[:5], span[6:]) for span in self.weekly.get(day, ())) for day in WEEKDAYS)
-        return BusinessHours(weekly if self.weekly else (), tuple(day.isoformat() for day in self.closed_dates))
-
-
-class DebounceDeclaration(_Declared):
+class DebounceDeclaration(Declared):
     """How long a turn waits for further messages, in seconds: since the last one, and at most since the first one."""
 
     seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
@@ -97,7 +61,7 @@ class DebounceDeclaration(_Declared):
         return self
 
 
-class NumberDeclaration(_Declared):
+class NumberDeclaration(Declared):
     """A WhatsApp number (channel session). ``key`` names it within the tenant."""
 
     key: Slug
@@ -106,7 +70,7 @@ class NumberDeclaration(_Declared):
     team: str = ""
 
 
-class UserDeclaration(_Declared):
+class UserDeclaration(Declared):
     """Somebody who logs in. ``demo_password`` is public by nature: imports outside a demo must not use it."""
 
     name: Sentence
@@ -115,7 +79,7 @@ class UserDeclaration(_Declared):
     demo_password: Annotated[str, StringConstraints(min_length=8)] | None = None
 
 
-class TenantSettings(_Declared):
+class TenantSettings(AttendanceDeclaration):
     """tenant.yaml."""
 
     slug: Slug
@@ -129,9 +93,8 @@ class TenantSettings(_Declared):
     threshold: Probability = 0.8
     knowledge_threshold: Probability = 0.5
     unmatched_mode: ReplyMode | None = None
-    hours: HoursDeclaration = HoursDeclaration()
     debounce: DebounceDeclaration = DebounceDeclaration()
-    texts: dict[str, dict[Language, Sentence]] = {}
+    texts: dict[str, dict[Language, Sentence]] = Field(default_factory=dict)
     trusted_writes: tuple[Identifier, ...] = ()
     domains: tuple[Domain, ...] = ()
     numbers: Annotated[tuple[NumberDeclaration, ...], Field(min_length=1)]
@@ -140,18 +103,18 @@ class TenantSettings(_Declared):
     @field_validator("reply_mode", "unmatched_mode", mode="before")
     @classmethod
     def _off_is_a_word(cls, value: object) -> object:
-        return _reply_mode(value)
+        return off_is_a_word(value)
 
 
-class IntentDeclaration(_Declared):
+class IntentDeclaration(Declared):
     """One file of intents/. See ``agent.turn.IntentSpec`` for what serves an intent."""
 
     name: Identifier
     description: Sentence
     examples: dict[Language, Annotated[tuple[Sentence, ...], Field(min_length=1)]]
     function: Identifier | None = None
-    answer: dict[Language, Sentence] = {}
-    replies: dict[Identifier, dict[Language, Sentence]] = {}
+    answer: dict[Language, Sentence] = Field(default_factory=dict)
+    replies: dict[Identifier, dict[Language, Sentence]] = Field(default_factory=dict)
     action: Literal["serve", "hand_off", "stay_silent"] = "serve"
     threshold: Probability | None = None
     reply_mode: ReplyMode | None = None
@@ -161,7 +124,7 @@ class IntentDeclaration(_Declared):
     @field_validator("reply_mode", mode="before")
     @classmethod
     def _off_is_a_word(cls, value: object) -> object:
-        return _reply_mode(value)
+        return off_is_a_word(value)
 
     def spec(self) -> IntentSpec:
         """The intent as the agent reads it."""
@@ -177,11 +140,6 @@ class IntentDeclaration(_Declared):
             restricted=self.restricted,
             hand_off_reason=self.hand_off_reason,
         )
-
-
-def _reply_mode(value: object) -> object:
-    # YAML reads a bare `off` as false.
-    return "off" if value is False else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +208,16 @@ def seed_records(declaration: TenantDeclaration, today: date) -> dict[str, dict[
     }
     if hours.weekly:
         weekly = [[list(span) for span in day] for day in hours.weekly]
-        seeds[OWN_COLLECTION] = {"hours": {"weekly": weekly, "closed_dates": list(hours.closed_dates)}}
+        seeds[OWN_COLLECTION] = {"hours": {"weekly": weekly, "closed_dates": _closed_dates(hours, today.year)}}
     return seeds
+
+
+def _closed_dates(hours: BusinessHours, year: int) -> list[str]:
+    """Dates on which the business is closed, holidays of this year and the next included."""
+    closed = {*hours.closed_dates, *hours.special_dates}
+    if hours.holidays:
+        closed |= {day.isoformat() for each in (year, year + 1) for day in holidays_of(hours.holidays, each)}
+    return sorted(day for day in closed if not spans_of(hours, date.fromisoformat(day)))
 
 
 def to_profile(declaration: TenantDeclaration, tenant_id: str) -> TenantProfile:
@@ -272,9 +238,9 @@ def to_profile(declaration: TenantDeclaration, tenant_id: str) -> TenantProfile:
         functions=declaration.functions,
         trusted_writes=frozenset(settings.trusted_writes),
         texts=settings.texts,
-        hours=settings.hours.business_hours(),
         persona=settings.persona,
         domains=frozenset(settings.domains),
+        **settings.profile_fields(),
         mask_model_prompts=settings.mask_model_prompts,
     )
 

@@ -15,13 +15,14 @@ import inspect
 import re
 import sys
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from agent.templates import TemplateFailedError, variables_of
 from agent.texts import load_texts
 from domain.decisions import HandOffReason
+from domain.policy import CLOSED, OPEN
 from flows.declared_files import FileReader
 from flows.tenant_declaration import (
     LANGUAGES,
@@ -54,6 +55,7 @@ def load_tenant(folder: Path) -> TenantDeclaration:
     records = _records(reader)
     if settings:
         _check_settings(reader, settings, functions)
+        _check_policy(reader, settings, {intent.name for _, intent in intents})
         _check_functions(reader, functions, settings.default_language)
     _check_examples(reader, intents)
     for file, intent in intents:
@@ -197,7 +199,8 @@ def _check_settings(reader: FileReader, settings: TenantSettings, functions: Map
     _check_languages(
         reader, file, {f"texts.{name}": texts for name, texts in settings.texts.items()}, settings.default_language
     )
-    known = {*load_texts().wording, *(f"hand_off_{reason}" for reason in HandOffReason), DISCLOSURE}
+    own = {f"{key}_{reason}" for key in ("hand_off", "next_step") for reason in HandOffReason}
+    known = {*load_texts().wording, *own, DISCLOSURE}
     for name, texts in settings.texts.items():
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
@@ -218,6 +221,22 @@ def _check_settings(reader: FileReader, settings: TenantSettings, functions: Map
             reader.problem(file, key, f"{value} is there twice.", "Remove or rename one of them.")
     if settings.users and all(user.role != "admin" for user in settings.users):
         reader.problem(file, "users", "name no admin.", "Give one of them the role admin.")
+
+
+def _check_policy(reader: FileReader, settings: TenantSettings, intents: Collection[str]) -> None:
+    known = {
+        "number": {number.key for number in settings.numbers},
+        "intent": set(intents),
+        "hours": {OPEN, CLOSED, *settings.hours.named},
+    }
+    for position, declared in enumerate(settings.policy):
+        for name, value in declared.rule().conditions.items():
+            if name in known and value not in known[name]:
+                todo = f"These are known: {', '.join(sorted(known[name])) or 'none'}."
+                reader.problem("tenant.yaml", f"policy.{position}.{name}", f"names {value}, which is none.", todo)
+    if settings.handoff.return_unclaimed and not settings.hours.weekly:
+        what = "needs opening hours: it means the next opening."
+        reader.problem("tenant.yaml", "handoff.return_unclaimed", what, "Declare hours.weekly, or remove it.")
 
 
 def _functions(reader: FileReader) -> dict[str, BusinessFunction]:

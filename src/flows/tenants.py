@@ -21,6 +21,7 @@ from argon2 import PasswordHasher
 from agent.classifier import vectorise
 from agent.encoder import Encoder
 from domain.messages import SessionStatus
+from flows import autonomy
 from flows.tenant_declaration import (
     IntentDeclaration,
     KnowledgeDocument,
@@ -205,13 +206,17 @@ async def _put_intents(
         "DELETE FROM intent WHERE tenant_id = $1 AND name <> ALL ($2)", tenant_id, list(declaration.intents)
     )
     for intent in declaration.intents.values():
+        declared = intent.model_dump(mode="json", exclude={"examples"})
+        before = await tx.fetchval("SELECT declaration FROM intent WHERE name = $1", intent.name)
+        if before is not None and before != declared:
+            await autonomy.intent_changed(tx, tenant_id, intent.name)
         intent_id = await tx.fetchval(
             """INSERT INTO intent (tenant_id, name, declaration) VALUES ($1, $2, $3)
                ON CONFLICT (tenant_id, name) DO UPDATE SET declaration = excluded.declaration, updated_at = now()
                RETURNING id""",
             tenant_id,
             intent.name,
-            intent.model_dump(mode="json", exclude={"examples"}),
+            declared,
         )
         rows = [(tenant_id, intent_id, language, text, encoder, vectors[text]) for language, text in _sentences(intent)]
         await tx.execute(

@@ -7,16 +7,20 @@ import dataclasses
 import logging
 import time
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from agent.graph import Agent
 from agent.language import detect_language
-from agent.turn import CallFunction, HistoryMessage, TenantProfile, TurnContext, TurnInput, TurnResult
+from agent.policy import policy_of
+from agent.turn import CallFunction, HistoryMessage, Spent, TenantProfile, TurnContext, TurnInput, TurnResult
 from domain.conversation import Status
 from domain.decisions import HandOff, HandOffReason, Reason, TurnTrace
 from domain.messages import Author, MessageKind
-from flows import decisions, untold
+from domain.policy import Policy
+from flows import decisions, observed, untold
 from flows.calls import Caller, Calls
 from flows.delivery import Delivery
 from flows.profiles import Brain, Profiles
@@ -71,9 +75,10 @@ class Turns:
         turn_input = as_input(row)
         read_ms = (time.monotonic() - started) * 1000
         context = self._context(tenant_id, row, brain, turn_input, may_call_model=on_model_queue)
-        result = await self._agent.run(turn_input, context)
+        result = await observed.run_agent(self._agent, tenant_id, turn_input, context)
         if result.void:
             log.info("turn of conversation %s is void: refused by the fence before it acted", conversation_id)
+            await self._again_if_stopped(tenant_id, row, attempt)
             return
         if result.needs_model or result.decision is None:
             async with self._db.transaction(tenant_id) as tx:
@@ -108,6 +113,8 @@ class Turns:
             model=brain.model,
             may_call_model=may_call_model,
             queue_position=lambda: self._queue_position(tenant_id),
+            policy=policy_for(row, profile, now),
+            spent=lambda: self._spent(tenant_id, row["id"], now.astimezone(profile.timezone)),
         )
 
     def _calls(
@@ -137,9 +144,16 @@ class Turns:
                     row["fence"],
                 )
                 is not None
+                # A turn that began before the kill switch must not act any more; the next one asks a person first.
+                and (row["stopped"] or not await turns.is_stopped(tx, row["id"]))
             )
 
         return Calls(self._db, caller, still_current)
+
+    async def _spent(self, tenant_id: UUID, conversation_id: UUID, now: datetime) -> Spent:
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        async with self._db.transaction(tenant_id) as tx:
+            return Spent(*await turns.spent(tx, conversation_id, since=midnight))
 
     async def _queue_position(self, tenant_id: UUID) -> int | None:
         async with self._db.transaction(tenant_id) as tx:
@@ -152,7 +166,8 @@ class Turns:
             brain = await self._profiles.get(tenant_id, row["profile_version"])
             announcement = self._agent.texts.say(brain.profile, "hand_off", result.language)
             async with self._db.transaction(tenant_id) as tx:
-                result = await untold.answering_for(tx, row, result, announcement)
+                announce = policy_for(row, brain.profile, datetime.now(UTC)).may_announce_any()
+                result = await untold.answering_for(tx, row, result, announcement, announce=announce)
         if result.approval is not None:
             # The durable graph commits by itself, so it goes first: an approval without its thread could not resume.
             approval_id = uuid.uuid4()
@@ -169,12 +184,21 @@ class Turns:
             )
         if written is None:
             log.info("turn of conversation %s is void: something newer happened", row["id"])
+            await self._again_if_stopped(tenant_id, row, attempt)
             if approval_id is not None:
                 await self._agent.prune_approval(str(approval_id))
             return
         self._wakeup.signal(EVENTS)
         if written["outbox_id"] is not None:
             self._delivery.start(tenant_id, row["id"], written["channel_session_id"], written["outbox_id"])
+
+    async def _again_if_stopped(self, tenant_id: UUID, row: Row, attempt: int) -> None:
+        """The kill switch came in between: the turn runs again and reads it."""
+        async with self._db.transaction(tenant_id) as tx:
+            if row["stopped"] or not await turns.is_stopped(tx, row["id"]):
+                return
+            await enqueue_turn(tx, tenant_id, row["id"], attempt=attempt)
+        asyncio.get_running_loop().call_later(_SOON, self._wakeup.turn_waits, TURNS)
 
     async def _after_failure(
         self, tenant_id: UUID, conversation_id: UUID, attempt: int, error: Exception, on_model_queue: bool
@@ -201,9 +225,28 @@ class Turns:
             text=SHIPPED_FAILURE_TEXT.get(language, SHIPPED_FAILURE_TEXT["pt"]),
             summary=f"The agent failed {attempt} times on this message ({type(error).__name__}); please answer it.",
             reasons=(Reason("agent_failed", f"{type(error).__name__}: {error}"),),
+            announce=not row["stopped"] and _announces(row["settings"]),
         )
         result = TurnResult(decision, TurnTrace(language=language), language=language)
         await self._write(tenant_id, row, result, attempt, time.monotonic())
+
+
+def policy_for(row: Row, profile: TenantProfile, now: datetime) -> Policy:
+    """The reply policy for the conversation as read."""
+    return policy_of(
+        profile,
+        now,
+        number=row["number_key"],
+        tags=row["tags"],
+        promoted=row["promoted"],
+        stopped=row["stopped"],
+    )
+
+
+def _announces(settings: Mapping[str, Any]) -> bool:
+    """Whether handoffs are announced by the tenant's default, where its profile may be what failed."""
+    mode = settings.get("reply_mode", "suggest")
+    return mode == "auto" or mode in settings.get("announce_under", ())
 
 
 def as_input(row: Row) -> TurnInput:
@@ -227,5 +270,6 @@ def as_input(row: Row) -> TurnInput:
         contact_addresses=tuple(row["addresses"] or ()),
         language=row["language"],
         dialogue=row["dialogue"][0] if row["dialogue"] else {},
-        is_first_reply=not row["has_replied"],
+        is_first_reply=not row["has_disclosed"],
+        told_closed_at=row["told_closed_at"],
     )

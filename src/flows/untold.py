@@ -10,12 +10,15 @@ from domain.text import storable_json
 from store.database import Connection, Row
 
 
-async def answering_for(tx: Connection, row: Row, result: TurnResult, announcement: str) -> TurnResult:
+async def answering_for(
+    tx: Connection, row: Row, result: TurnResult, announcement: str, *, announce: bool
+) -> TurnResult:
     """``result``, or a handoff that names the acts which its reply does not know of.
 
     A turn that wrote to the world and was then overtaken leaves its call behind. The next turn reads the same messages
     and normally reuses that call; where the newer message made it want something else, a person must see what was done.
-    ``row``: store.turns.read. ``announcement``: what the customer is told of the handoff.
+    ``row``: store.turns.read. ``announcement``: what the customer is told of the handoff; ``announce``: if the policy
+    lets it.
     """
     calls = await tx.fetch(
         "SELECT function, arguments, status, result FROM function_call WHERE conversation_id = $1 "
@@ -40,5 +43,6 @@ async def answering_for(tx: Connection, row: Row, result: TurnResult, announceme
         )
     else:
         reasons = (*(decision.reasons if decision else ()), reason)
-        handoff = HandOff(HandOffReason.UNKNOWN_OUTCOME, announcement, acts, reasons)
-    return dataclasses.replace(result, decision=handoff, dialogue={}, approval=None)
+        handoff = HandOff(HandOffReason.UNKNOWN_OUTCOME, announcement, acts, reasons, announce=announce)
+        result = dataclasses.replace(result, notices=())
+    return dataclasses.replace(result, decision=handoff, dialogue={}, approval=None, earns=None)

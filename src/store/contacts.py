@@ -80,6 +80,16 @@ async def merge(tx: Connection, tenant_id: UUID, *, into: UUID, twin: UUID) -> N
         if conversation["status"] == Status.BOT and conversation["last_inbound_id"] > conversation["answered_upto_id"]:
             await enqueue_turn(tx, tenant_id, conversation["id"])
     await tx.execute("UPDATE message_change SET contact_id = $1 WHERE contact_id = $2", into, twin)
+    await tx.execute("UPDATE consent_entry SET contact_id = $1 WHERE contact_id = $2", into, twin)
+    # One of the two said no: that holds for the person. Tags are what somebody called either.
+    await tx.execute(
+        """UPDATE contact k SET opted_out_at = coalesce(k.opted_out_at, t.opted_out_at),
+                  tags = (SELECT coalesce(jsonb_agg(DISTINCT tag), '[]')
+                            FROM jsonb_array_elements_text(k.tags || t.tags) tag)
+             FROM contact t WHERE k.id = $1 AND t.id = $2""",
+        into,
+        twin,
+    )
     await tx.execute("DELETE FROM contact WHERE id = $1", twin)
     await events.append(tx, tenant_id, "contact.merged", payload={"into": str(into), "twin": str(twin)})
 

@@ -3,32 +3,56 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from store import events
 from store.database import Connection, Row
 
+STOPPED = "automatic replies are stopped"
+OPTED_OUT = "the contact wants no messages on our initiative"
+
+_BAR = f"""
+    CASE WHEN {{o}}.origin = 'bot'
+              AND EXISTS (SELECT 1 FROM channel_session n JOIN tenant t ON t.id = n.tenant_id
+                           WHERE n.id = {{o}}.channel_session_id
+                             AND (t.stopped_at IS NOT NULL OR n.stopped_at IS NOT NULL)) THEN '{STOPPED}'
+         WHEN {{o}}.purpose = 'proactive'
+              AND EXISTS (SELECT 1 FROM conversation w JOIN contact p ON p.id = w.contact_id
+                           WHERE w.id = {{o}}.conversation_id AND p.opted_out_at IS NOT NULL) THEN '{OPTED_OUT}' END
+"""
+"""Why a row must not be sent whatever its fence says; NULL: nothing is in its way. Never for what a person wrote."""
+
 _CLAIM = """
 WITH o AS (
-    SELECT o.id, o.conversation_id, o.channel_session_id, o.fence, o.message_id
+    SELECT o.id, o.conversation_id, o.channel_session_id, o.fence, o.message_id, o.origin, o.purpose
       FROM outbox_message o WHERE o.id = $1 AND o.state = 'queued'
 ), c AS (
     SELECT c.id, c.fence, c.address FROM conversation c JOIN o ON o.conversation_id = c.id FOR UPDATE OF c
 ), ready AS (
-    SELECT o.id, o.channel_session_id, c.address FROM o JOIN c ON c.id = o.conversation_id
-     WHERE (o.fence IS NULL OR o.fence = c.fence)
-       AND NOT EXISTS (SELECT 1 FROM outbox_message e
-                        WHERE e.conversation_id = o.conversation_id
-                          AND (e.state = 'sending' OR (e.state = 'queued' AND e.message_id < o.message_id)))
+    SELECT o.id, o.channel_session_id, c.address, bar.barred
+      FROM o JOIN c ON c.id = o.conversation_id CROSS JOIN LATERAL (SELECT {bar} AS barred) bar
+     WHERE bar.barred IS NOT NULL
+        OR ((o.fence IS NULL OR o.fence = c.fence)
+            AND NOT EXISTS (SELECT 1 FROM outbox_message e
+                             WHERE e.conversation_id = o.conversation_id
+                               AND (e.state = 'sending' OR (e.state = 'queued' AND e.message_id < o.message_id))))
 ), paced AS (
     UPDATE channel_session s SET next_send_at = now() + $3
-      FROM ready WHERE s.id = ready.channel_session_id AND s.next_send_at <= now() AND $3 > interval '0'
+      FROM ready
+     WHERE s.id = ready.channel_session_id AND s.next_send_at <= now() AND $3 > interval '0' AND ready.barred IS NULL
     RETURNING s.id
 )
-UPDATE outbox_message u SET state = 'sending', attempts = attempts + 1, sending_until = now() + $2
+UPDATE outbox_message u
+   SET state = CASE WHEN ready.barred IS NULL THEN 'sending' ELSE 'cancelled' END, error = ready.barred,
+       attempts = u.attempts + CASE WHEN ready.barred IS NULL THEN 1 ELSE 0 END,
+       sending_until = CASE WHEN ready.barred IS NULL THEN now() + $2 END
   FROM ready
- WHERE u.id = ready.id AND u.state = 'queued' AND ($3 = interval '0' OR EXISTS (SELECT 1 FROM paced))
-RETURNING """
+ WHERE u.id = ready.id AND u.state = 'queued'
+   AND (ready.barred IS NOT NULL OR $3 = interval '0' OR EXISTS (SELECT 1 FROM paced))
+RETURNING ready.barred, u.fence, u.turn_id,
+"""
+_CLAIM = _CLAIM.replace("{bar}", _BAR.format(o="o"))
 _TO_SEND = """
           u.id, u.tenant_id, u.conversation_id, u.channel_session_id, u.message_id, u.attempts, u.origin,
           (SELECT c.address FROM conversation c WHERE c.id = u.conversation_id) AS address,
@@ -41,9 +65,22 @@ _CLAIM += _TO_SEND
 async def claim(tx: Connection, outbox_id: UUID, *, lease: timedelta, pace: timedelta) -> Row | None:
     """Move one row from queued to sending, if it is its turn, its fence still holds and the number's pace allows it.
 
-    ``lease``: after this time the attempt counts as dead. Returns what to send, or None.
+    ``lease``: after this time the attempt counts as dead. Returns what to send, or None. Where ``barred`` is set, the
+    row was cancelled instead (STOPPED or OPTED_OUT), by the same statement, and nothing may be sent.
     """
     return await tx.fetchrow(_CLAIM, outbox_id, lease, pace)
+
+
+async def bar(tx: Connection, outbox_id: UUID) -> Row | None:
+    """Cancel a waiting row that must not be sent (see ``claim``) at once; None if nothing bars it, or it is no longer
+    waiting."""
+    return await tx.fetchrow(
+        f"""UPDATE outbox_message u SET state = 'cancelled', error = bar.barred
+              FROM outbox_message q CROSS JOIN LATERAL (SELECT {_BAR.format(o="q")} AS barred) bar
+             WHERE q.id = $1 AND u.id = q.id AND u.state = 'queued' AND bar.barred IS NOT NULL
+            RETURNING bar.barred, u.fence, u.turn_id, {_TO_SEND}""",
+        outbox_id,
+    )
 
 
 async def is_stale(tx: Connection, outbox_id: UUID) -> bool:
@@ -59,14 +96,20 @@ async def is_stale(tx: Connection, outbox_id: UUID) -> bool:
 async def claim_again(tx: Connection, outbox_id: UUID, *, lease: timedelta) -> Row | None:
     """Take a row whose attempt died over, to repeat it; for providers where a repeated send is harmless.
 
-    It stays ``sending`` all the while: it may have arrived, so nothing newer can cancel it any more.
+    It stays ``sending`` all the while: it may have arrived, so nothing newer can cancel it any more. Where it is barred
+    by now, it becomes ``unknown`` instead, for a person to settle.
     """
-    return await tx.fetchrow(
-        "UPDATE outbox_message u SET attempts = attempts + 1, sending_until = now() + $2 "
-        f"WHERE u.id = $1 AND u.state = 'sending' AND u.sending_until < now() RETURNING {_TO_SEND}",
+    row = await tx.fetchrow(
+        f"""UPDATE outbox_message u
+               SET attempts = u.attempts + 1, sending_until = now() + $2, error = bar.barred,
+                   state = CASE WHEN bar.barred IS NULL THEN 'sending' ELSE 'unknown' END
+              FROM outbox_message q CROSS JOIN LATERAL (SELECT {_BAR.format(o="q")} AS barred) bar
+             WHERE q.id = $1 AND u.id = q.id AND u.state = 'sending' AND u.sending_until < now()
+            RETURNING bar.barred, {_TO_SEND}""",
         outbox_id,
         lease,
     )
+    return row if row is not None and row["barred"] is None else None
 
 
 async def repeat_later(tx: Connection, outbox_id: UUID, *, wait: timedelta, error: str) -> None:
@@ -80,13 +123,20 @@ async def repeat_later(tx: Connection, outbox_id: UUID, *, wait: timedelta, erro
 
 
 async def add(
-    tx: Connection, *, conversation: Row, message_id: int, origin: str, fence: int | None, turn_id: UUID | None = None
+    tx: Connection,
+    *,
+    conversation: Row,
+    message_id: int,
+    origin: str,
+    fence: int | None,
+    turn_id: UUID | None = None,
+    purpose: Literal["reply", "proactive"] = "reply",
 ) -> UUID:
     """Queue a stored message for sending."""
     outbox_id: UUID = await tx.fetchval(
         """INSERT INTO outbox_message
-               (tenant_id, conversation_id, channel_session_id, message_id, turn_id, origin, fence)
-           VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
+               (tenant_id, conversation_id, channel_session_id, message_id, turn_id, origin, fence, purpose)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id""",
         conversation["tenant_id"],
         conversation["id"],
         conversation["channel_session_id"],
@@ -94,6 +144,7 @@ async def add(
         turn_id,
         origin,
         fence,
+        purpose,
     )
     return outbox_id
 

@@ -25,6 +25,7 @@ class Head:
     contact: str
     is_group: bool
     opted_out_at: datetime | None
+    tags: list[str]
     number: str
     number_account: str | None
     number_provider: str
@@ -104,6 +105,9 @@ class OpenHandoff:
 
     reason: str
     summary: str
+    collected: dict[str, Any]
+    next_step: str
+    announced: bool
     claimed_by: str | None
     created_at: datetime
 
@@ -134,7 +138,7 @@ async def head(tx: Connection, conversation_id: UUID) -> Head:
     """The conversation; raises NotFoundError, also for another tenant's."""
     row = await tx.fetchrow(
         f"""
-        SELECT c.id, c.status, c.contact_id, {CONTACT_NAME} AS contact, p.is_group, p.opted_out_at,
+        SELECT c.id, c.status, c.contact_id, {CONTACT_NAME} AS contact, p.is_group, p.opted_out_at, p.tags,
                n.name AS number, n.account AS number_account, n.provider AS number_provider,
                n.status AS number_status, c.assignee_id, u.name AS assignee, c.unread, c.language, c.waiting_since,
                c.created_at,
@@ -213,7 +217,8 @@ async def pending_suggestion(tx: Connection, conversation_id: UUID) -> PendingSu
     """The suggestion that waits, if any."""
     row = await tx.fetchrow(
         """
-        SELECT s.id, s.text, s.unsupported, s.turn_id, t.confidence, t.intent, i.declaration ->> 'description' AS intent_title,
+        SELECT s.id, s.text, s.unsupported, s.turn_id, t.confidence, t.intent,
+               i.declaration ->> 'description' AS intent_title,
                coalesce(t.decision, '{}'::jsonb) AS decision,
                s.created_at
           FROM suggestion s
@@ -242,7 +247,7 @@ async def open_handoff(tx: Connection, conversation_id: UUID) -> OpenHandoff | N
     """The handoff in force, if any."""
     row = await tx.fetchrow(
         """
-        SELECT h.reason, h.summary, u.name AS claimed_by, h.created_at
+        SELECT h.reason, h.summary, h.collected, h.next_step, h.announced, u.name AS claimed_by, h.created_at
           FROM handoff h LEFT JOIN user_account u ON u.id = h.claimed_by
          WHERE h.conversation_id = $1 AND h.ended_at IS NULL ORDER BY h.created_at DESC LIMIT 1
         """,

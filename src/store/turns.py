@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,20 +11,27 @@ from store.database import Connection, Row
 
 HISTORY_LENGTH = 20
 
-_READ = """
+_TOLD_CLOSED = """SELECT max(b.received_at) FROM message b JOIN outbox_message o ON o.message_id = b.id
+         WHERE b.conversation_id = c.id AND b.content ? 'notices' AND b.content -> 'notices' ? 'outside_hours'
+           AND o.state NOT IN ('cancelled', 'failed')"""
+
+_READ = f"""
 SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.last_inbound_id, c.address,
        c.contact_id, c.channel_session_id,
-       t.profile_version, t.settings, k.name, k.push_name,
+       t.profile_version, t.settings, k.name, k.push_name, k.tags, n.config ->> 'key' AS number_key,
+       (t.stopped_at IS NOT NULL OR n.stopped_at IS NOT NULL) AS stopped,
+       coalesce((SELECT jsonb_agg(a.intent) FROM intent_autonomy a
+                  WHERE a.tenant_id = c.tenant_id AND a.state = 'promoted'), '[]') AS promoted,
        (SELECT array_agg(a.kind || ':' || a.value ORDER BY a.kind DESC, a.value)
           FROM contact_address a WHERE a.contact_id = c.contact_id) AS addresses,
        coalesce((SELECT jsonb_agg(jsonb_build_array(m.id, m.kind, m.text, extract(epoch FROM m.sent_at),
-                                                    m.content #> '{raw,forwarded}') ORDER BY m.id)
+                                                    m.content #> '{{raw,forwarded}}') ORDER BY m.id)
           FROM message_as_changed m
          WHERE m.conversation_id = c.id AND m.id > c.answered_upto_id AND m.author = 'contact' AND NOT m.historical
            AND NOT m.revoked AND m.kind NOT IN ('reaction', 'system', 'poll_vote', 'call')
-           AND (m.kind <> 'text' OR btrim(m.text) <> '')), '[]') AS unanswered,
+           AND (m.kind <> 'text' OR btrim(m.text) <> '') AND NOT m.content ? 'command'), '[]') AS unanswered,
        coalesce((SELECT jsonb_agg(jsonb_build_array(h.id, h.kind, h.text, extract(epoch FROM h.sent_at), h.author,
-                                                    h.content #> '{raw,forwarded}')
+                                                    h.content #> '{{raw,forwarded}}')
                                   ORDER BY h.id)
           FROM (SELECT m.* FROM message_as_changed m
                   LEFT JOIN outbox_message o ON o.message_id = m.id
@@ -35,8 +43,10 @@ SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.l
          WHERE l.conversation_id = c.id AND l.status = 'decided' AND l.upto_message_id >= c.window_start_id
          ORDER BY l.upto_message_id DESC, l.created_at DESC LIMIT 1) AS dialogue,
        EXISTS (SELECT 1 FROM message b JOIN outbox_message o ON o.message_id = b.id
-                WHERE b.conversation_id = c.id AND b.id >= c.window_start_id AND b.author = 'bot'
-                  AND o.state <> 'cancelled') AS has_replied,
+                WHERE b.conversation_id = c.id AND b.id >= c.window_start_id
+                  AND b.content ? 'notices' AND b.content -> 'notices' ? 'disclosure'
+                  AND o.state NOT IN ('cancelled', 'failed')) AS has_disclosed,
+       ({_TOLD_CLOSED}) AS told_closed_at,
        EXISTS (SELECT 1 FROM outbox_message o
                 WHERE o.conversation_id = c.id AND o.state = 'queued' AND o.fence <> c.fence) AS has_stale,
        EXISTS (SELECT 1 FROM function_call f
@@ -44,6 +54,7 @@ SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.l
   FROM conversation c
   JOIN tenant t ON t.id = c.tenant_id
   JOIN contact k ON k.id = c.contact_id
+  JOIN channel_session n ON n.id = c.channel_session_id
  WHERE c.id = $1
 """
 
@@ -53,6 +64,9 @@ WITH c AS (
            last_message_at = CASE WHEN $6 = '' THEN last_message_at ELSE now() END,
            last_preview = CASE WHEN $6 = '' THEN last_preview ELSE left($6, 120) END
      WHERE id = $1 AND fence = $2 AND status = 'bot'
+       AND ($6 = '' OR NOT EXISTS (SELECT 1 FROM channel_session n JOIN tenant b ON b.id = n.tenant_id
+                                    WHERE n.id = conversation.channel_session_id
+                                      AND (b.stopped_at IS NOT NULL OR n.stopped_at IS NOT NULL)))
     RETURNING id, tenant_id, fence, channel_session_id, contact_id
 ), t AS (
     INSERT INTO turn (id, tenant_id, conversation_id, upto_message_id, answered_before, fence, status, attempt,
@@ -66,8 +80,11 @@ WITH c AS (
     UPDATE approval SET upto_message_id = $4
       FROM c WHERE approval.conversation_id = c.id AND approval.status = 'pending'
 ), m AS (
-    INSERT INTO message (tenant_id, conversation_id, channel_session_id, contact_id, author, text, turn_id, sent_at)
-    SELECT c.tenant_id, c.id, c.channel_session_id, c.contact_id, 'bot', $6, $3, now() FROM c WHERE $6 <> ''
+    INSERT INTO message (tenant_id, conversation_id, channel_session_id, contact_id, author, text, turn_id, sent_at,
+                         content)
+    SELECT c.tenant_id, c.id, c.channel_session_id, c.contact_id, 'bot', $6, $3, now(),
+           CASE WHEN $19::jsonb = '[]' THEN '{}' ELSE jsonb_build_object('notices', $19::jsonb) END
+      FROM c WHERE $6 <> ''
     RETURNING id
 ), o AS (
     INSERT INTO outbox_message (tenant_id, conversation_id, channel_session_id, message_id, turn_id, origin, fence)
@@ -111,11 +128,13 @@ async def decide(
     dialogue: dict[str, Any],
     cost_micros: int,
     latency_ms: float,
+    notices: list[str],
 ) -> Row | None:
     """Write a turn's decision if the conversation is still as the turn read it; None (nothing written) if not.
 
     ``text`` goes to the customer ("" sends nothing). Returns the new (fence, channel_session_id, outbox_id). Everything
-    that makes the fence differ voids the turn: a newer message, a person, another run of the same turn.
+    that makes the fence differ voids the turn: a newer message, a person, another run of the same turn. So does the
+    kill switch where there is a text (``is_stopped``).
     """
     return await tx.fetchrow(
         _DECIDE,
@@ -137,7 +156,41 @@ async def decide(
         cost_micros,
         latency_ms,
         text_may_be_cancelled,
+        notices,
     )
+
+
+async def told_closed_at(tx: Connection, conversation_id: UUID) -> datetime | None:
+    """When the customer was last told that the team is closed."""
+    at: datetime | None = await tx.fetchval(
+        f"SELECT ({_TOLD_CLOSED}) FROM conversation c WHERE c.id = $1", conversation_id
+    )
+    return at
+
+
+async def is_stopped(tx: Connection, conversation_id: UUID) -> bool:
+    """Whether the kill switch keeps automatic messages from this conversation."""
+    found = await tx.fetchval(
+        "SELECT 1 FROM conversation c JOIN channel_session n ON n.id = c.channel_session_id "
+        "JOIN tenant t ON t.id = c.tenant_id "
+        "WHERE c.id = $1 AND (t.stopped_at IS NOT NULL OR n.stopped_at IS NOT NULL)",
+        conversation_id,
+    )
+    return found is not None
+
+
+async def spent(tx: Connection, conversation_id: UUID, *, since: datetime) -> tuple[int, int]:
+    """What language models cost: of the tenant since then, and of the conversation's context window (millionths)."""
+    row = await tx.fetchrow(
+        """SELECT coalesce((SELECT sum(t.cost_micros) FROM turn t
+                             WHERE t.tenant_id = c.tenant_id AND t.cost_micros > 0 AND t.created_at >= $2), 0)::bigint,
+                  coalesce((SELECT sum(t.cost_micros) FROM turn t
+                             WHERE t.conversation_id = c.id AND t.upto_message_id >= c.window_start_id), 0)::bigint
+             FROM conversation c WHERE c.id = $1""",
+        conversation_id,
+        since,
+    )
+    return (row[0], row[1]) if row else (0, 0)
 
 
 async def nothing_to_answer(tx: Connection, conversation_id: UUID, fence: int) -> None:
@@ -170,16 +223,7 @@ async def void_stale(tx: Connection, conversation_id: UUID) -> bool:
         conversation_id,
     )
     for row in cancelled:
-        await tx.execute(
-            """WITH voided AS (
-                   UPDATE turn SET status = 'voided' WHERE id = $1 AND status = 'decided'
-                   RETURNING conversation_id, answered_before, upto_message_id
-               ), expired AS (
-                   UPDATE approval SET status = 'expired', decided_at = now() WHERE turn_id = $1 AND status = 'pending')
-               UPDATE conversation c SET answered_upto_id = v.answered_before
-                 FROM voided v WHERE c.id = v.conversation_id AND c.answered_upto_id = v.upto_message_id""",
-            row["turn_id"],
-        )
+        await void(tx, row["turn_id"])
         await events.append(
             tx,
             row["tenant_id"],
@@ -187,8 +231,27 @@ async def void_stale(tx: Connection, conversation_id: UUID) -> bool:
             conversation_id=conversation_id,
             payload={"outbox_id": str(row["id"]), "state": "cancelled"},
         )
-    waits = await tx.fetchval(
+    return bool(cancelled) and await waits(tx, conversation_id)
+
+
+async def void(tx: Connection, turn_id: UUID) -> None:
+    """Undo what the turn decided: its messages are unanswered again. The caller holds the lock."""
+    await tx.execute(
+        """WITH voided AS (
+               UPDATE turn SET status = 'voided' WHERE id = $1 AND status = 'decided'
+               RETURNING conversation_id, answered_before, upto_message_id
+           ), expired AS (
+               UPDATE approval SET status = 'expired', decided_at = now() WHERE turn_id = $1 AND status = 'pending')
+           UPDATE conversation c SET answered_upto_id = v.answered_before
+             FROM voided v WHERE c.id = v.conversation_id AND c.answered_upto_id = v.upto_message_id""",
+        turn_id,
+    )
+
+
+async def waits(tx: Connection, conversation_id: UUID) -> bool:
+    """Whether a message of the contact waits for an answer that the agent may give."""
+    found = await tx.fetchval(
         "SELECT 1 FROM conversation WHERE id = $1 AND status = 'bot' AND last_inbound_id > answered_upto_id",
         conversation_id,
     )
-    return bool(cancelled) and waits is not None
+    return found is not None

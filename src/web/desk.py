@@ -45,6 +45,15 @@ async def close(request: Request, visitor: CurrentVisitor, conversation_id: UUID
     return await _answer(request, visitor, conversation_id)
 
 
+@router.post("/tags")
+async def tag(
+    request: Request, visitor: CurrentVisitor, conversation_id: UUID, tags: Annotated[str, Form(max_length=400)] = ""
+) -> Response:
+    """Call the contact by these tags, separated by commas."""
+    await services(request).desk.tag(visitor.actor, conversation_id, tags.split(","))
+    return await _answer(request, visitor, conversation_id)
+
+
 @router.post("/read")
 async def mark_read(request: Request, visitor: CurrentVisitor, conversation_id: UUID) -> Response:
     async with services(request).db.transaction(visitor.tenant_id) as tx:

@@ -69,6 +69,13 @@ REASONS = {
     "several_intents": N_("Several matters at once"),
     "small_talk": N_("A courtesy, nothing to look up"),
     "template_failed": N_("The reply's template could not be filled in"),
+    "vip_contact": N_("A customer who is always served by people"),
+    "offer_accepted": N_("The customer took up the offer of a person"),
+    "offer_declined": N_("The customer wants no person yet"),
+    "trigger_off": N_("The business wants no handoff for this"),
+    "cost_cap": N_("The budget for the language model is used up"),
+    "audited": N_("A share of what it may send is shown first"),
+    "not_announced": N_("The policy lets nothing out by itself"),
     "unsupported": N_("Nothing supports what the reply would claim"),
     "unsupported_claims": N_("Parts of the reply have no source, so a person sees it first"),
     "write_needs_approval": N_("This action needs a person's approval"),
@@ -270,6 +277,40 @@ NEXT_STEPS = {
     "simulated": N_("This phone is simulated, for trying things out; there is nothing to do."),
 }
 """State of a number → what to do next. More states than the provider reports: see web.numbers.Card."""
+
+REPLY_MODES = {
+    "auto": (N_("Replies by itself"), "azure"),
+    "suggest": (N_("Suggests"), "purple"),
+    "off": (N_("Off"), "secondary"),
+}
+
+POLICY_CONDITIONS = {
+    "number": N_("Number"),
+    "intent": N_("Intent"),
+    "hours": N_("Hours"),
+    "tag": N_("Tag"),
+}
+
+POLICY_VALUES = {
+    "open": N_("open hours"),
+    "closed": N_("closed hours"),
+    "(unsupported)": N_("a reply that nothing supports"),
+}
+
+AUTONOMY_STATES = {
+    "earning": (N_("Suggests and is counted"), "secondary", "sparkles"),
+    "promoted": (N_("Replies by itself"), "azure", "robot"),
+    "vetoed": (N_("Vetoed"), "red", "ban"),
+}
+
+POLICY_CHANGES = {
+    "policy.stopped": (N_("Automatic messages stopped"), "hand-stop"),
+    "policy.resumed": (N_("Automatic messages resumed"), "robot"),
+    "autonomy.promoted": (N_("Earned to reply by itself"), "sparkles"),
+    "autonomy.fell_back": (N_("Fell back to suggestions"), "arrow-back-up"),
+    "autonomy.vetoed": (N_("Vetoed"), "ban"),
+    "autonomy.veto_lifted": (N_("Veto lifted"), "refresh"),
+}
 
 PROVIDERS = {
     "neonize": N_("WhatsApp, connected directly"),

@@ -177,7 +177,7 @@ def test_that_what_is_known_is_hidden_where_nothing_says_what_it_is() -> None:
 def test_that_a_placeholder_that_the_model_bent_is_still_understood(bend) -> None:  # type: ignore[no-untyped-def]
     placeholders = Placeholders("c")
     placeholder = placeholders.hide("cpf 12345678909").split()[1]
-    assert placeholders.reveal(f"CPF {bend(placeholder)}.") == "CPF 12345678909."
+    assert placeholders.reveal(f"CPF {bend(placeholder)}.") == "CPF 123.456.789-09."
     assert placeholders.unknown(bend(placeholder)) == ()
 
 
@@ -186,7 +186,7 @@ def test_that_a_made_up_placeholder_is_told_apart() -> None:
     known = placeholders.hide("cpf 12345678909").split()[1]
     other = "[CPF_1]" if known != "[CPF_1]" else "[CPF_2]"
     assert placeholders.unknown(f"{known} {other} [EMAIL]") == (other, "[EMAIL]")
-    assert placeholders.reveal(f"{other} [EMAIL] [CPF] [nota]") == f"{other} [EMAIL] 12345678909 [nota]"
+    assert placeholders.reveal(f"{other} [EMAIL] [CPF] [nota]") == f"{other} [EMAIL] 123.456.789-09 [nota]"
 
 
 def test_that_a_value_comes_back_in_the_spelling_that_is_wanted_and_cannot_break_json() -> None:

@@ -145,7 +145,8 @@ async def open_backroom(shop: Shop, folder: Path = FOLDER) -> AsyncIterator[Back
     wakeup = Wakeup(shop.db)
     app = queue_app(shop.db.queue_url)
     async with open_approval_threads(shop.db.queue_url, SECRET) as saver, app.open_async():
-        agent, clients = build_agent(saver), ModelClients()
+        agent = build_agent(saver)
+        clients = ModelClients()
         profiles = Profiles(shop.db, Installation((folder.parent,), default_encoder(), clients))
         yield Backroom(
             shop,

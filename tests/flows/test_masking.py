@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from app.logs import OneLine
 from flows.profiles import bump
 from store.database import Database
-from tests.flows.backroom import Backroom, open_backroom
+from tests.flows.backroom import Backroom, Gateway, open_backroom
 from tests.flows.shop import Shop, open_shop
 from tests.openai_server import ScriptedOpenAI
 
@@ -66,6 +69,11 @@ async def talk(backroom: Backroom, text: str, steps: list[Mapping[str, Any]], be
     return server
 
 
+async def conversation(shop: Shop) -> UUID:
+    found: UUID = (await shop.fetch("SELECT id FROM conversation"))[0]["id"]
+    return found
+
+
 LOOK_UP = [
     {"tool_calls": [{"name": "find_customer", "arguments": {"cpf": "<CPF>"}}]},
     {"reply": "Achei o CPF <CPF>: 2 pedidos, e-mail <EMAIL>."},
@@ -86,7 +94,7 @@ async def test_that_the_model_never_sees_the_cpf_which_function_and_customer_get
     (call,) = turn["trace"]["tool_calls"]
     assert call["arguments"] == {"cpf": "52998224725"}
     assert call["outcome"] == "succeeded"
-    assert await backroom.shop.got("Ana") == ["Achei o CPF 529 982 247 25: 2 pedidos, e-mail ana.lima@example.com."]
+    assert await backroom.shop.got("Ana") == ["Achei o CPF 529.982.247-25: 2 pedidos, e-mail ana.lima@example.com."]
     assert turn["trace"]["masked"] is True
 
 
@@ -111,6 +119,25 @@ async def test_that_a_made_up_placeholder_reaches_neither_function_nor_customer(
     assert turn["trace"]["tool_calls"] == []
     assert turn["decision"]["kind"] == "suggest"
     assert "placeholder_made_up" in {reason["code"] for reason in turn["decision"]["reasons"]}
+
+
+async def test_that_no_log_above_debug_holds_what_was_said_even_when_everything_fails(
+    backroom: Backroom, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    said = "glorb zargh cpf 52998224725"
+    await talk(backroom, said, [{"status": 500}])
+    await talk(backroom, said, [{"reply": f"Você disse {said}"}])
+    await backroom.shop.desk.reply(backroom.shop.operator, (await conversation(backroom.shop)), said)
+    await backroom.with_sender(Gateway(mishaps=[RuntimeError(f"cannot send: {said}")])).deliver()
+    await backroom.shop.desk.return_to_bot(backroom.shop.operator, await conversation(backroom.shop))
+    backroom.turns._agent = None  # type: ignore[assignment]  # a turn that breaks
+    await talk(backroom, said, LOOK_UP)
+    assert any(record.exc_info for record in caplog.records)
+    for record in caplog.records:
+        line = OneLine("worker", whole_tracebacks=False).format(record)
+        assert "glorb" not in line
+        assert not CPF.search(line)
 
 
 async def test_that_without_the_setting_the_model_reads_what_was_written(backroom: Backroom) -> None:

@@ -50,6 +50,8 @@ def _value(column: sa.Column[Any], tenant: UUID) -> Any:
             return tenant
         case sa.Integer() | sa.BigInteger():
             return tenant.int % 1_000_000
+        case sa.Boolean():
+            return True
         case sa.DateTime():
             return datetime.now(UTC)
         case _:

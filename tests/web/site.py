@@ -6,7 +6,7 @@ import asyncio
 import re
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,13 +21,16 @@ from fastapi import APIRouter
 
 from channels.base import MessageReceived
 from domain.conversation import Event
+from domain.decisions import Span
 from domain.messages import Address, AddressKind
 from flows import decisions
 from flows.approvals import Approvals
+from flows.autonomy import Autonomy
 from flows.desk import Desk
 from flows.inbound import Inbound
 from flows.outgoing_webhooks import OutgoingWebhooks
 from flows.sessions import Numbers
+from flows.stopping import KillSwitch
 from store import conversations
 from store.database import Database
 from store.wakeup import EVENTS, Wakeup
@@ -35,6 +38,7 @@ from tests.database import Number, make_number
 from web.application import create_app
 from web.endpoints import endpoints_router
 from web.numbers import numbers_router
+from web.policy import policy_router
 from web.services import Access, Demo, DemoLogin, Services
 
 PASSWORD = "correct horse"
@@ -91,10 +95,16 @@ class Site:
             )
         return found
 
-    async def suggestion(self, number: Number, conversation_id: UUID, text: str = "Em que posso ajudar?") -> UUID:
+    async def suggestion(
+        self,
+        number: Number,
+        conversation_id: UUID,
+        text: str = "Em que posso ajudar?",
+        unsupported: Sequence[Span] = (),
+    ) -> UUID:
         """A reply offered to the operators."""
         async with self.db.transaction(number.tenant_id) as tx:
-            await decisions.suggest(tx, number.tenant_id, conversation_id, text, turn_id=None)
+            await decisions.suggest(tx, number.tenant_id, conversation_id, text, turn_id=None, unsupported=unsupported)
             found: UUID = await tx.fetchval(
                 "SELECT id FROM suggestion WHERE conversation_id = $1 AND status = 'pending'", conversation_id
             )
@@ -126,6 +136,7 @@ async def running_site(db: Database, owner_dsn: str, *routers: APIRouter) -> Asy
         routers=(
             endpoints_router(OutgoingWebhooks(db, wakeup, ("127.0.0.1",))),
             numbers_router(Numbers(db, wakeup)),
+            policy_router(KillSwitch(db, wakeup), Autonomy(db, wakeup)),
             *routers,
         ),
     )

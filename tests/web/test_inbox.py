@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 
+from domain.decisions import Span
 from tests.database import Number
 from tests.web.site import Site
+from web.marks import marked
 
 
 async def test_that_a_message_appears_unread_in_the_list_and_read_once_opened(
@@ -131,3 +135,31 @@ async def test_that_a_long_conversation_opens_at_its_end_and_loads_upwards_witho
     await site.message(shop, "mensagem-70")
     live = await operator.get(f"/inbox/{conversation}/live", headers={"X-First-Message": first})
     assert all(f"mensagem-{n:02}" in live.text for n in range(10, 71))
+
+
+async def test_that_the_unsupported_part_of_a_suggestion_is_marked_and_stays_text(
+    site: Site, operator: httpx.AsyncClient, shop: Number
+) -> None:
+    conversation = await site.message(shop)
+    text = "Oi <b>! Já cancelei <i>tudo</i>. 👍 Até mais"
+    start = text.index("Já")
+    spans = [Span(start, start + len("Já cancelei <i>tudo</i>"), "action"), Span(900, 950, "money")]
+    await site.suggestion(shop, conversation, text, spans)
+    words = {"pt": "Confira o que está marcado", "es": "Revisa lo marcado", "en": "Check what is marked"}
+    for language, note in words.items():
+        await operator.post("/language", data={"language": language})
+        page = (await operator.get(f"/inbox/{conversation}")).text
+        assert note in page, language
+        assert re.search(r'<mark class="unsupported" title="[^"]+">Já cancelei &lt;i&gt;tudo&lt;/i&gt;</mark>', page)
+        assert page.count("<mark") == 1
+
+
+def test_that_marks_cut_a_text_into_pieces_that_make_it_again() -> None:
+    spans = [
+        {"start": 5, "end": 9, "kind": "b"},
+        {"start": 0, "end": 2, "kind": "a"},
+        {"start": 8, "end": 30, "kind": "c"},
+    ]
+    assert list(marked("0123456789", spans)) == [("01", "a"), ("234", ""), ("5678", "b"), ("9", "c")]
+    assert list(marked("oi", [])) == [("oi", "")]
+    assert list(marked("", spans)) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from uuid import UUID
 
 import httpx
 from fastapi.routing import iter_route_contexts

@@ -12,6 +12,8 @@ from agent.authority import Authority
 from agent.confirming import ask_to_confirm
 from agent.dialogue import MOST_FAILURES, Dialogue
 from agent.drafts import hand_off, reply
+from agent.offers import is_last_try, with_offer
+from agent.policy import policy_in
 from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.templates import TemplateFailedError, render
 from agent.texts import FixedTexts, choose
@@ -28,7 +30,7 @@ class Act:
 
     async def __call__(self, state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState:
         ready, context = state["ready"], runtime.context
-        reading = state.get("reading") or _resumed(ready, context.profile)
+        reading = state.get("reading") or _resumed(ready, context)
         evidence, approved = evidence_of(state), state.get("approved")
         function = context.profile.functions.get(ready["function"])
         if function is None:
@@ -36,7 +38,7 @@ class Act:
         if approved is False:
             rejected = self.texts.say(context.profile, "approval_rejected", reading.language)
             return reply(reading, evidence.because("approval_rejected", function.name), rejected)
-        if approved is None and needs_approval(function, context.profile):
+        if approved is None and needs_approval(function, context):
             return ask_approval(self.texts, context.profile, reading, evidence, ready)
         if approved:
             evidence = evidence.because("approved_by_a_person", function.name)
@@ -49,11 +51,13 @@ class Act:
             if grounds.verdict != "run":
                 return ask_approval(self.texts, context.profile, reading, evidence, ready)
         result = await context.call(function, ready["arguments"], ready["ordinal"])
-        return word_outcome(self.texts, context.profile, reading, evidence, ready=ready, result=result)
+        return word_outcome(self.texts, context, reading, evidence, ready=ready, result=result)
 
 
-def needs_approval(function: BusinessFunction, profile: TenantProfile) -> bool:
-    return function.effect == "write" and function.name not in profile.trusted_writes
+def needs_approval(function: BusinessFunction, context: TurnContext) -> bool:
+    """Whether a person must agree before it acts: untrusted, or everything automatic is stopped."""
+    trusted = function.name in context.profile.trusted_writes and not policy_in(context).stopped
+    return function.effect == "write" and not trusted
 
 
 def ask_approval(
@@ -79,7 +83,7 @@ def ask_approval(
 
 def word_outcome(
     texts: FixedTexts,
-    profile: TenantProfile,
+    context: TurnContext,
     reading: Reading,
     evidence: Evidence,
     *,
@@ -87,6 +91,7 @@ def word_outcome(
     result: CallResult,
 ) -> TurnState:
     """The turn after a call of the intent path: a reply from the tenant's template, or a handoff that says why."""
+    profile = context.profile
     if result.outcome == "refused":
         return {"reading": reading, "evidence": evidence.because("call_refused"), "void": True, "step": "decide"}
     evidence = record(evidence, ready["function"], ready["arguments"], result)
@@ -107,8 +112,12 @@ def word_outcome(
     if result.outcome == "business_error":
         before = replace(reading.dialogue, failures=ready["failures"])
         dialogue = before.after_business_error(function, result.result)
-        if dialogue.failures >= MOST_FAILURES:
+        reading = replace(reading, dialogue=dialogue)
+        if dialogue.failures >= MOST_FAILURES and profile.hand_off.wants(HandOffReason.REPEATED_FAILURE):
             return hand_off(reading, evidence, HandOffReason.REPEATED_FAILURE, "same_refusal_again", code)
+        if is_last_try(dialogue.failures):
+            reading, text = with_offer(texts, context, reading, text, HandOffReason.REPEATED_FAILURE)
+        return reply(reading, evidence, text, Source("function", function.name))
     return reply(replace(reading, dialogue=dialogue), evidence, text, Source("function", function.name))
 
 
@@ -156,9 +165,10 @@ def _default(
     return texts.say(profile, "done", reading.language) if function.effect == "write" else ""
 
 
-def _resumed(ready: ReadyCall, profile: TenantProfile) -> Reading:
+def _resumed(ready: ReadyCall, context: TurnContext) -> Reading:
     """What an approval's run knows of the turn that asked for it."""
+    profile = context.profile
     spec = profile.intents.get(ready["intent"] or "")
     reading = Reading("", ready["language"], profile.reply_mode, Dialogue(), contact=ready["contact"])
     reading = replace(reading, dialogue=Dialogue(ready["intent"], ready["function"], ready["arguments"]))
-    return reading.served_by(spec, profile) if spec else reading
+    return reading.served_by(spec, context) if spec else reading.under(context, None)

@@ -8,6 +8,7 @@ from typing import Final
 from langgraph.runtime import Runtime
 
 from agent.drafts import hand_off, reply
+from agent.offers import with_offer
 from agent.outgoing import foreign_link
 from agent.relevance import CANDIDATES, ranked
 from agent.state import TurnState, evidence_of
@@ -33,16 +34,17 @@ class Answer:
             text = self.texts.say(context.profile, "knowledge", reading.language, passage=quoted(best.text))
             if reading.mode is ReplyMode.AUTO and (link := foreign_link(best.text, context.profile)):
                 evidence = evidence.because("foreign_link", link)
-                reading = replace(reading, mode=ReplyMode.SUGGEST)
+                reading = reading.capped(ReplyMode.SUGGEST)
             source = Source("knowledge", best.ref, best.title, best.score)
             return reply(replace(reading, dialogue=replace(reading.dialogue, clarified=0)), evidence, text, source)
         score = f"best score {best.score:.2f}" if best else "nothing found"
         evidence = evidence.because("no_knowledge", f"{score}, needed {context.profile.knowledge_threshold:.2f}")
         if evidence.model_failed:
             return hand_off(reading, evidence, HandOffReason.MODEL_FAILURE, "model_failed")
-        if reading.dialogue.clarified:
+        if reading.dialogue.clarified and context.profile.hand_off.wants(HandOffReason.LOW_CONFIDENCE):
             return hand_off(reading, evidence, HandOffReason.LOW_CONFIDENCE, "still_not_understood")
         text = self.texts.say(context.profile, "clarify", reading.language)
+        reading, text = with_offer(self.texts, context, reading, text, HandOffReason.LOW_CONFIDENCE)
         return reply(
             replace(reading, dialogue=replace(reading.dialogue, clarified=1)), evidence.because("asks_to_explain"), text
         )

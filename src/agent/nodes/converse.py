@@ -28,6 +28,7 @@ from agent.turn import CallResult, Passage, TurnContext
 from agent.untrusted import asks_about_itself
 from domain.decisions import HandOff, HandOffReason, ModelCall, ReplyMode, Source
 from domain.errors import InvalidInputError
+from domain.policy import UNSUPPORTED
 from domain.text import storable
 
 _ROUNDS: Final = 5
@@ -51,6 +52,8 @@ class Converse:
         context, reading = runtime.context, state["reading"]
         if context.model is None:
             return {"step": "answer"}
+        if (limit := await _limit_reached(context)) is not None:
+            return hand_off(reading, evidence_of(state), HandOffReason.COST_CAP, "cost_cap", limit)
         found = ranked(reading.text, await context.search(reading.text, reading.language, CANDIDATES))
         passages = [p for p in found[:_PASSAGES] if p.score >= context.profile.knowledge_threshold]
         messages = opening_messages(self.prompt, state["turn"], context, reading, passages)
@@ -117,7 +120,7 @@ class _Loop:
     async def _call(self, call: RequestedCall, messages: list[Message]) -> TurnState | None:
         """Carry one call out and append its outcome; a result ends the turn."""
         if call.name == "hand_off":
-            return self._hand_off(call)
+            return self._hand_off(call, messages)
         function = self.context.profile.functions.get(call.name)
         if function is None:
             known = ", ".join([*self.context.profile.functions, "hand_off"])
@@ -149,7 +152,7 @@ class _Loop:
             contact=dict(self.reading.contact or {}),
             failures=0,
         )
-        if needs_approval(function, self.context.profile):
+        if needs_approval(function, self.context):
             return ask_approval(self.texts, self.context.profile, self.reading, self.evidence, ready)
         if function.effect == "write":
             grounds = await self.authority.judge(function, arguments)
@@ -175,7 +178,7 @@ class _Loop:
                 return CallResult("succeeded", call.result)
         return None
 
-    def _hand_off(self, call: RequestedCall) -> TurnState:
+    def _hand_off(self, call: RequestedCall, messages: list[Message]) -> TurnState | None:
         try:
             given = json.loads(call.arguments or "{}")
         except ValueError:
@@ -184,6 +187,9 @@ class _Loop:
         named = str(given.get("reason", ""))
         # Whatever else is wrong with the call, the model wants a person: nobody gains by arguing with it.
         reason = HandOffReason(named) if named in set(HAND_OFF_REASONS) else HandOffReason.OUTSIDE_POLICY
+        if not self.context.profile.hand_off.wants(reason):
+            self._correct(call, messages, f"the business wants no handoff for {reason}; answer, or say what is missing")
+            return None
         step = hand_off(self.reading, self.evidence, reason, "model_hands_off", named)
         return {**step, "draft": HandOff(reason, "", str(given.get("summary", ""))[:1_000])}
 
@@ -205,9 +211,8 @@ class _Loop:
         if succeeded:
             reading = replace(reading, dialogue=Dialogue())
         if not sources:
-            profile = self.context.profile
             evidence = evidence.because("unsupported", "no function result and no passage stands behind the reply")
-            reading = replace(reading, mode=profile.unmatched_mode or profile.reply_mode)
+            reading = reading.under(self.context, UNSUPPORTED)
         results = [call.result for call in self.evidence.calls if call.outcome in {"succeeded", "business_error"}]
         if self.probed and not results:
             return self._withheld(evidence.because("asks_about_itself"))
@@ -216,12 +221,11 @@ class _Loop:
             evidence = evidence.because(finding.code, finding.detail)
             if finding.code in REVEALING:
                 return self._withheld(evidence)
-            if reading.mode is ReplyMode.AUTO:
-                reading = replace(reading, mode=ReplyMode.SUGGEST)
+            reading = reading.capped(ReplyMode.SUGGEST)
         if answer.unknown_placeholders:
             evidence = evidence.because("placeholder_made_up", ", ".join(answer.unknown_placeholders))
-            if reading.mode is ReplyMode.AUTO:  # nobody shall get a riddle: a person puts it right
-                reading = replace(reading, mode=ReplyMode.SUGGEST)
+            # Nobody shall get a riddle: a person puts it right.
+            reading = reading.capped(ReplyMode.SUGGEST)
         return {**written(reading, evidence, text, *sources), "passages": tuple(self.passages)}
 
     def _withheld(self, evidence: Evidence) -> TurnState:
@@ -238,3 +242,17 @@ class _Loop:
         if evidence.calls:
             return hand_off(self.reading, evidence, HandOffReason.MODEL_FAILURE, "after_calls")
         return {"evidence": evidence, "step": "answer"}
+
+
+async def _limit_reached(context: TurnContext) -> str | None:
+    """Which of the tenant's limits on models' cost is used up, for a person; None: none, or there is none."""
+    terms = context.profile.hand_off
+    limits = (terms.cost_per_day_micros, terms.cost_per_conversation_micros)
+    if context.spent is None or limits == (None, None) or not terms.wants(HandOffReason.COST_CAP):
+        return None
+    spent = await context.spent()
+    spans = ("day", spent.today_micros), ("conversation", spent.conversation_micros)
+    for limit, (span, used) in zip(limits, spans, strict=True):
+        if limit is not None and used >= limit:
+            return f"{used / 1e6:.4f} of {limit / 1e6:.4f} per {span}"
+    return None

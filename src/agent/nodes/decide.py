@@ -1,4 +1,4 @@
-"""Turn a draft into the decision: the reply policy, the announcement's wording, the summary for the operator."""
+"""Turn a draft into the decision: the reply policy, and what is said of handoffs (agent.announcing)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from langgraph.runtime import Runtime
 
+from agent.announcing import Announcer, disclosed
 from agent.claims import Ledger, Sources, check
-from agent.hours import is_open
-from agent.state import Evidence, Reading, TurnState, evidence_of
+from agent.policy import is_audited
+from agent.state import Evidence, TurnState, evidence_of
 from agent.texts import FixedTexts, choose
-from agent.turn import TurnContext, TurnInput
+from agent.turn import TurnContext
 from domain.decisions import AskApproval, Decision, HandOff, Reply, ReplyMode, StaySilent, Suggest
 from domain.messages import Author
 
-_LAST_MESSAGE_CHARACTERS = 300
 _LISTED_CHARACTERS = 600
 
 
@@ -23,6 +23,7 @@ class Decide:
 
     def __init__(self, texts: FixedTexts) -> None:
         self.texts = texts
+        self._announcer = Announcer(texts)
 
     async def __call__(self, state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState:
         draft = state.get("draft")
@@ -30,58 +31,29 @@ class Decide:
             return {}
         reading = state["reading"]
         evidence = evidence_of(state)
+        turn, context, from_template = state.get("turn"), runtime.context, state.get("from_template", False)
+        if isinstance(draft, HandOff) and not context.profile.hand_off.wants(draft.reason):
+            evidence = evidence.because("trigger_off", draft.reason)
+            draft, from_template = Reply(self.texts.say(context.profile, "try_later", reading.language)), True
+        ledger = Ledger()
+        notices: tuple[str, ...] = ()
+        decision: Decision
         if isinstance(draft, HandOff):
-            decision: Decision = await self._announced(draft, reading, evidence, state.get("turn"), runtime.context)
+            decision, notices = await self._announcer(draft, reading, evidence, turn, context)
         else:
-            evidence = evidence.because("reply_mode", reading.mode.value)
-            ledger = Ledger()
-            if isinstance(draft, Reply) and reading.mode is not ReplyMode.OFF and not state.get("from_template"):
-                ledger = check(draft.text, reading.language, _sources(state, evidence, runtime.context))
+            evidence = evidence.because("reply_mode", f"{reading.mode}: {reading.rule}")
+            mode = reading.mode
+            if isinstance(draft, Reply) and mode is not ReplyMode.OFF and not from_template:
+                ledger = check(draft.text, reading.language, _sources(state, evidence, context))
                 if ledger.unsupported:
                     evidence = evidence.because("unsupported_claims", _listed(draft.text, ledger))
-            decision = _under_policy(draft, reading.mode, evidence, ledger)
-            if isinstance(decision, Reply):
-                decision = self._disclosed(decision, reading, state.get("turn"), runtime.context)
-            return {"draft": decision, "evidence": evidence, "ledger": ledger.claims}
-        return {"draft": decision, "evidence": evidence}
-
-    async def _announced(
-        self, draft: HandOff, reading: Reading, evidence: Evidence, turn: TurnInput | None, context: TurnContext
-    ) -> HandOff:
-        profile, language = context.profile, reading.language
-        own = f"hand_off_{draft.reason}"
-        key = own if self.texts.has(profile, own) else "hand_off"
-        parts = [draft.text or self.texts.say(profile, key, language)]
-        position = await context.queue_position() if context.queue_position else None
-        if not is_open(profile.hours, context.now, profile.timezone):
-            parts.append(self.texts.say(profile, "outside_hours", language))
-        elif position:
-            parts.append(self.texts.say(profile, "queue_position", language, position=position))
-        return HandOff(draft.reason, " ".join(parts), self._summary(draft, reading, turn, context), evidence.reasons)
-
-    def _summary(self, draft: HandOff, reading: Reading, turn: TurnInput | None, context: TurnContext) -> str:
-        """For the operator, in the business's own language: what is wanted and what is known so far."""
-        found = reading.classification
-        name = reading.intent.name if reading.intent else found.intent if found else None
-        said = turn.unanswered[-1] if turn else None
-        last = (said.text.strip() or f"[{said.kind}]") if said else ""
-        spec = context.profile.intents.get(name or "")
-        summary = self.texts.say(
-            context.profile,
-            "summary",
-            context.profile.default_language,
-            intent=(spec.description or spec.name) if spec else "",
-            confidence=found.confidence if found else 1.0,
-            values=", ".join(f"{key}={value}" for key, value in reading.dialogue.values.items()),
-            last=last[:_LAST_MESSAGE_CHARACTERS],
-        )
-        return f"{draft.summary}\n{summary}".strip()
-
-    def _disclosed(self, reply: Reply, reading: Reading, turn: TurnInput | None, context: TurnContext) -> Reply:
-        """Before the first automatic reply, the tenant's words on who is speaking, where it has any."""
-        if turn is None or not turn.is_first_reply or "disclosure" not in context.profile.texts:
-            return reply
-        return replace(reply, text=f"{self.texts.say(context.profile, 'disclosure', reading.language)}\n\n{reply.text}")
+            if mode is ReplyMode.AUTO and turn is not None and is_audited(reading, turn, context):
+                evidence, mode = evidence.because("audited", "a share of what earned autonomy sends"), ReplyMode.SUGGEST
+            decision = _under_policy(draft, mode, evidence, ledger)
+        if isinstance(decision, Reply | AskApproval | HandOff) and decision.text:
+            decision, told = disclosed(self.texts, decision, reading, turn, context)
+            notices += told
+        return {"draft": decision, "evidence": evidence, "notices": notices, "ledger": ledger.claims}
 
 
 def _sources(state: TurnState, evidence: Evidence, context: TurnContext) -> Sources:

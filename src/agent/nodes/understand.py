@@ -14,10 +14,12 @@ from agent.drafts import hand_off, reply, silent, unmatched
 from agent.language import detect_language
 from agent.matching import matching_intent
 from agent.normalise import MAX_READ, visible, words
+from agent.offers import answer_to_offer
 from agent.phrases import is_angry, small_talk, wants_person
+from agent.policy import policy_in
 from agent.state import Evidence, Reading, TurnState
 from agent.texts import FixedTexts, choose
-from agent.turn import TenantProfile, TurnContext, TurnInput
+from agent.turn import TurnContext, TurnInput
 from agent.untrusted import display_name
 from domain.decisions import HandOffReason, ReplyMode, Source
 from domain.messages import MessageKind
@@ -25,6 +27,11 @@ from domain.messages import MessageKind
 _NEEDS_NO_ANSWER: Final = frozenset(
     {MessageKind.REACTION, MessageKind.STICKER, MessageKind.SYSTEM, MessageKind.POLL_VOTE}
 )
+_TRIGGERS: Final = {
+    HandOffReason.VIP: "vip_contact",
+    HandOffReason.REQUESTED: "person_requested",
+    HandOffReason.ANGER: "angry_words",
+}
 _MOST_READ: Final = 4 * MAX_READ
 """Characters of all unanswered messages together that are looked at."""
 
@@ -37,18 +44,18 @@ class Understand:
 
     async def __call__(self, state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState:
         turn, context = state["turn"], runtime.context
-        reading = _read(turn, context.profile)
+        reading = _read(turn, context)
         evidence = Evidence()
         if not words(reading.text):
-            return self._without_words(turn, context.profile, reading, evidence)
-        if wants_person(reading.text):
-            return await self._to_person(turn, context, reading, evidence, HandOffReason.REQUESTED)
-        if is_angry(reading.text):
-            return await self._to_person(turn, context, reading, evidence, HandOffReason.ANGER)
+            return self._without_words(turn, context, reading, evidence)
+        if (reason := _trigger(context, reading.text)) is not None:
+            return await self._to_person(turn, context, reading, evidence, reason)
         if reading.dialogue.confirm:
             step, reading = answer_to_confirmation(self.texts, turn, context, reading, evidence)
             if step is not None:
                 return step
+        if (step := answer_to_offer(self.texts, context, reading, evidence)) is not None:
+            return step
         if reading.dialogue.asked:
             step = await answer_to_question(self.texts, turn, context, reading, evidence)
             if step is not None:
@@ -65,10 +72,9 @@ class Understand:
         reading = replace(reading, classification=classification)
         announcement = ""
         if spec is not None and (spec.restricted or spec.action == "hand_off"):
-            reading = reading.served_by(spec, context.profile)
+            reading = reading.served_by(spec, context)
             announcement = choose(spec.answer, reading.language, context.profile.default_language)
-        code = "person_requested" if reason is HandOffReason.REQUESTED else "angry_words"
-        return hand_off(reading, evidence, reason, code, text=announcement)
+        return hand_off(reading, evidence, reason, _TRIGGERS[reason], text=announcement)
 
     async def _by_intent(
         self, turn: TurnInput, context: TurnContext, reading: Reading, evidence: Evidence
@@ -84,7 +90,8 @@ class Understand:
             return reply(reading, evidence.because("small_talk", courtesy), text, Source("answer", key))
         if spec is None:
             return unmatched(context, reading, evidence)
-        return self._serve(context, reading.served_by(spec, context.profile), evidence)
+        fresh = replace(reading.dialogue, clarified=0, offered="")
+        return self._serve(context, replace(reading, dialogue=fresh).served_by(spec, context), evidence)
 
     def _serve(self, context: TurnContext, reading: Reading, evidence: Evidence) -> TurnState:
         spec, profile = reading.intent, context.profile
@@ -92,8 +99,14 @@ class Understand:
             raise ValueError("only a matched intent can be served")
         if spec.restricted or spec.action == "hand_off":
             default = HandOffReason.RESTRICTED_INTENT if spec.restricted else HandOffReason.REQUESTED
+            reason = spec.hand_off_reason or default
+            if not profile.hand_off.wants(reason):
+                # No handoff for this, by the tenant's word; but then a person looks at what is answered instead.
+                evidence = evidence.because("trigger_off", reason)
+                reading = replace(reading, intent=None, at_most=ReplyMode.SUGGEST)
+                return unmatched(context, reading.under(context, spec.name), evidence)
             announcement = choose(spec.answer, reading.language, profile.default_language)
-            return hand_off(reading, evidence, spec.hand_off_reason or default, "intent_hands_off", text=announcement)
+            return hand_off(reading, evidence, reason, "intent_hands_off", text=announcement)
         if spec.action == "stay_silent":
             return silent(reading, evidence, "intent_stays_silent")
         if reading.mode is ReplyMode.OFF:
@@ -107,9 +120,8 @@ class Understand:
             )
         return reply(reading, evidence.because("fixed_answer", spec.name), answer, Source("answer", spec.name))
 
-    def _without_words(
-        self, turn: TurnInput, profile: TenantProfile, reading: Reading, evidence: Evidence
-    ) -> TurnState:
+    def _without_words(self, turn: TurnInput, context: TurnContext, reading: Reading, evidence: Evidence) -> TurnState:
+        profile = context.profile
         kinds = {message.kind for message in turn.unanswered}
         if kinds <= _NEEDS_NO_ANSWER:
             return silent(reading, evidence, "needs_no_answer", ", ".join(sorted(kinds)))
@@ -121,9 +133,23 @@ class Understand:
         return reply(reading, evidence.because("nothing_to_read"), self.texts.say(profile, key, reading.language))
 
 
-def _read(turn: TurnInput, profile: TenantProfile) -> Reading:
+def _trigger(context: TurnContext, text: str) -> HandOffReason | None:
+    """Why a person is needed whatever the message is about; None: the agent may serve it."""
+    terms, policy = context.profile.hand_off, policy_in(context)
+    if terms.wants(HandOffReason.VIP) and terms.vip_tags & policy.occasion.tags:
+        return HandOffReason.VIP
+    if terms.wants(HandOffReason.REQUESTED) and wants_person(text):
+        return HandOffReason.REQUESTED
+    if terms.wants(HandOffReason.ANGER) and is_angry(text):
+        return HandOffReason.ANGER
+    return None
+
+
+def _read(turn: TurnInput, context: TurnContext) -> Reading:
+    profile = context.profile
     text = "\n".join(message.text[:MAX_READ] for message in turn.unanswered if message.text.strip())[:_MOST_READ]
     known = turn.language if turn.language in profile.languages else None
     language = detect_language(text, known or profile.default_language, profile.languages)
     contact = {"id": turn.contact_id, "name": display_name(turn.contact_name)}
-    return Reading(text, language, profile.reply_mode, Dialogue.from_json(turn.dialogue), contact=contact)
+    reading = Reading(text, language, profile.reply_mode, Dialogue.from_json(turn.dialogue), contact=contact)
+    return reading.under(context, None)

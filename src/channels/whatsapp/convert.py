@@ -7,7 +7,7 @@ names as nobody's words is Ignored.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from channels.base import ChannelEvent, MessageEdited, MessageReceived, MessageRevoked, ReceiptChanged, Unrecognised
 from domain.messages import Ack, Address, MediaReference, MessageKind
 
+from .baileys import whole_number
 from .contents import COMPANIONS, IGNORED, PROTOCOL, RULES, VIEW_ONCE, WRAPPERS, Rule
 from .envelope import Envelope, Json, jid_from, pick, read_envelope, time_from
 from .ids import NEWSLETTER_SERVER
@@ -96,7 +97,7 @@ def unwrap(content: Json) -> tuple[Json, bool]:
     while True:
         wrapper = next((key for key in content if key in WRAPPERS), None)
         inner = pick(content, wrapper, "message") if wrapper else None
-        if not inner:
+        if not isinstance(inner, Mapping) or not inner:
             return content, view_once
         view_once = view_once or wrapper in VIEW_ONCE
         content = inner
@@ -209,12 +210,12 @@ class _Conversion:
 
     @staticmethod
     def _media(body: Json) -> MediaReference:
-        size = pick(body, "fileLength")
+        size = whole_number(pick(body, "fileLength"))
         extra = {name: value for name in _MEDIA_EXTRA if (value := pick(body, name)) is not None}
         return MediaReference(
             mime_type=pick(body, "mimetype") or None,
             file_name=pick(body, "fileName") or pick(body, "title") or None,
-            size_bytes=int(size) if size is not None else None,
+            size_bytes=size if size is not None and 0 <= size < 2**63 else None,
             url=pick(body, "URL") or None,
             extra=extra,
         )

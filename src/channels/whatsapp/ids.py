@@ -117,3 +117,21 @@ def phone_of(address: Address) -> str | None:
         return canonical_phone(address.value)
     except InvalidInputError:
         return None  # WhatsApp's own service accounts have phone JIDs of other lengths ("0@s.whatsapp.net")
+
+
+_AREAS_WITH_NINTH = range(11, 29)
+_BRAZIL_WITH_NINTH = 13
+
+
+def phone_spellings(text: str) -> tuple[str, ...]:
+    """The digits under which a phone number may be registered on WhatsApp, the likelier first.
+
+    Brazilian mobiles were registered without their ninth digit in the areas 31 to 99 and with it in 11 to 28; whoever
+    asks WhatsApp must ask for both. Raises InvalidInputError for what is no phone number.
+    """
+    digits = canonical_phone(text)[1:]
+    is_mobile = digits.startswith(_BRAZIL) and len(digits) == _BRAZIL_WITH_NINTH and digits[4] == "9"
+    if not is_mobile or digits[5] not in _MOBILE_BEGINNINGS:
+        return (digits,)
+    short = digits[:4] + digits[5:]
+    return (digits, short) if int(digits[2:4]) in _AREAS_WITH_NINTH else (short, digits)

@@ -21,18 +21,20 @@ _WORDS: Final[dict[str, str]] = {
     "card_code": r"cvv2?|cvc2?|cvn|codigo de seguranca|cod\.? de seguranca|codigo de seguridad|security code",
     "phone": (
         r"tel\.?|tels\.?|telefones?|fones?|cel\.?|celular(?:es)?|celu|zap|zapzap|whats|whatsapp|wpp|wats|watsapp|"
-        r"telefonos?|movil|phones?|mobile|cell"
+        r"telefonos?|movil|phones?|mobile|cell|meu numero(?! d[aeo])|mi numero(?! de )|my number(?:'s)?(?! of)"
     ),
     "weak_phone": (
         r"contatos?|contacto|contact|lig(?:a|ar|ue|uem|uei|aram)|llam(?:a|ar|ame|en|e)|call|"
-        r"numero(?! d[aeo]s? (?:conta|cartao|pedido))|number|text me"
+        r"numero(?! d[aeo]s? (?:conta|cuenta|cartao|pedido))|number|text me"
     ),
     "postal_code": r"cep|codigo postal|cod\.? postal|c\.p\.|cp|zip(?: ?code)?|postcode|postal code",
     "birth_date": (
-        r"nasci(?:da|do|mento)?|nasceu|nasc\.?|dn|d\.n\.|naci(?:da|do|miento)?|born|birth(?:day|date)?|dob|d\.o\.b\.?"
+        r"nasci(?:da|do|mento)?|nasceu|nasc\.?|dn|d\.n\.|naci(?:da|do|miento)?|nac\.|aniversario|cumpleanos|"
+        r"born|birth(?:day|date)?|dob|d\.o\.b\.?"
     ),
     "bank_account": (
-        r"c/c|conta[- ]corrente|conta[- ]poupanca|(?:numero|n[o.]?) da conta|conta|poupanca|cuenta(?: corriente)?|"
+        r"c/c|cc|conta[- ]corrente|conta[- ]poupanca|(?:numero|n[o.]?) da conta|conta|poupanca|(?:numero|"
+        r"n[o.]?) de cuenta|cuenta(?: corriente)?|"
         r"(?:bank |checking |savings )?account(?: number)?"
     ),
     "pix": r"chave(?: pix)?(?: aleatoria)?|pix|clave pix|pix key|clave aleatoria",
@@ -40,11 +42,13 @@ _WORDS: Final[dict[str, str]] = {
         r"pedidos?|compras?|encomendas?|protocolos?|prot\.|rastreio|rastreamento|rastrear|rastreador|nf-?e?|"
         r"nota(?: fiscal)?|boletos?|linha digitavel|sku|ean|gtin|isbn|codigo de barras|barras|ref\.?|"
         r"referencia|produtos?|itens|item|lote|"
-        r"serie|serial|imei|iccid|ordem|orders?|tracking|guia|facturas?|faturas?|invoice|tickets?|chamados?|contratos?|"
+        r"serie|serial|imei|iccid|ordem|orders?|tracking|guia|facturas?|faturas?|invoice|tickets?|chamados?|"
+        r"contratos?|"
         r"contract|matricula|inscricao|orcamento|orden|chassi|renavam|placas?|nsu|autorizacao|transacao|transaccion|"
         r"transaction|comprovante|atendimento|cupom|cupon|coupon|voucher|modelo|model|seguimiento|envio|shipment|"
         r"remessa|recibo|receipt|caso|case|processo|reserva|booking|vale|kg|os|ns|n\.s\.|chave de acesso|"
-        r"chave da (?:nota|nf-?e?)|codigos?|cod\.?|code|barcode|sn|id|apolice|po|part number|peca|agencia|ag\.?|branch|"
+        r"chave da (?:nota|nf-?e?)|codigos?|cod\.?|code|barcode|sn|id|apolice|po|part number|peca|agencia|ag\.?|"
+        r"branch|"
         r"cartao (?:sus|presente|fidelidade)|gift card|tarjeta de regalo|presupuesto|reclamacao|reclamo|claim"
     ),
 }

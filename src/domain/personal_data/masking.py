@@ -49,6 +49,8 @@ class Spelling(StrEnum):
     WRITTEN = "written"
     BARE = "bare"
     FORMATTED = "formatted"
+    READABLE = "readable"
+    """Formatted where there is one usual form, else as written."""
 
 
 def redact(text: str) -> str:
@@ -129,8 +131,12 @@ class Placeholders:
         return _replaced(text, [(piece, self._name(piece)) for piece in find(text)])
 
     def reveal(self, text: str) -> str:
-        """The text with the values put back; placeholders that stand for nothing stay as they are."""
-        return _PLACEHOLDER.sub(lambda match: self._value(match) or match[0], text)
+        """The text with the values put back; placeholders that stand for nothing stay as they are.
+
+        CPF, CNPJ and CEP get their usual dots and dashes, however the customer typed them: a reader, and whoever checks
+        the reply against a function's result, then sees one number and not several.
+        """
+        return _PLACEHOLDER.sub(lambda match: self._value(match, Spelling.READABLE) or match[0], text)
 
     def reveal_json(self, raw: str, spelling: Spelling = Spelling.WRITTEN) -> str:
         """The same within JSON text, where a value must not end the string it stands in."""
@@ -211,7 +217,7 @@ def _spelled(kind: Kind, value: str, spelling: Spelling) -> str:
             return f"{bare[:2]}.{bare[2:5]}.{bare[5:8]}/{bare[8:12]}-{bare[12:]}"
         case Kind.POSTAL_CODE if len(bare) == 8:
             return f"{bare[:5]}-{bare[5:]}"
-        case Kind.PHONE:
+        case Kind.PHONE if spelling is Spelling.FORMATTED:
             return f"+{bare}" if value.lstrip().startswith("+") or len(bare) > 11 else f"+55{bare.lstrip('0')}"
         case _:
             return value

@@ -29,27 +29,29 @@ _CNPJ_LETTERS_CALLED: Final = re.compile(
 )
 _CARD: Final = re.compile(r"(?<![\w@#=%$])(?<!\d[.,/\-])\d(?:[ .\-]{0,2}\d){12,}(?![\w%@])")
 _DIGITS_CALLED: Final = re.compile(r"\d(?:[ .\-/]{0,2}\d){4,18}(?!\d)")
-_RG: Final = re.compile(r"\d(?:[ .\-]{0,2}\d){5,8}(?:[ .\-]{0,2}(?:x\b|\d))?(?!\d)")
+_RG: Final = re.compile(r"(?:[a-z]{2}[ \-]?)?\d(?:[ .\-]{0,2}\d){5,8}(?:[ .\-]{0,2}(?:x\b|\d))?(?!\d)")
 _NATIONAL: Final = re.compile(
     r"[a-z]{4}\d{6}[a-z]{6}[a-z0-9]\d\b|[a-z&]{3,4}\d{6}[a-z0-9]{3}\b|"
     r"[a-z]{0,3}[ .\-]?\d(?:[.\- ]?\d){4,13}(?:-?[a-z0-9]\b)?"
 )
 _CARD_CODE: Final = re.compile(r"(?<!\d)\d{3,4}(?![\d/])")
-_ACCOUNT: Final = re.compile(r"\d[\d.]{2,14}(?: ?- ?[\dx]\b)?(?![\d,/])")
+_ACCOUNT: Final = re.compile(r"\d[\d.]{2,14}(?: ?- ?[\dx]\d{0,3}\b)?(?![\d,/])")
 _CEP: Final = re.compile(r"(?<![\w.,/\-])(?:\d{5}|\d{2}\.\d{3}) ?- ?\d{3}(?![\w\-]|[.,/]\d)")
 _CEP_CALLED: Final = re.compile(r"\d{2}\.?\d{3}[ \-.]?\d{3}(?!\d)")
 _POSTAL_CALLED: Final = re.compile(r"\d{5}(?:-\d{4})?(?![\d\-])")
 
 _DDD: Final = "(?:1[1-9]|2[12478]|3[1-578]|4[1-9]|5[1345]|6[1-9]|7[134579]|8[1-9]|9[1-9])"  # Anatel's area codes
+_TRUNK: Final = r"(?:0(?:xx)?)?"
 _INTERNATIONAL: Final = re.compile(r"(?<![\w+])\+ ?\(?\d(?:[ ().\-]{0,3}\d){6,14}(?!\d)")
 _MOBILE: Final = re.compile(
     r"(?<![\w@#=%$+])(?<!\d[.,/\-])"
-    rf"(?:\(?(?:00)?55\)?[ .\-]{{0,2}})?(?:\( ?0?{_DDD} ?\)|0?{_DDD})[ .\-/]{{0,3}}9[ .\-]?"
+    rf"(?:\(?(?:00|0)?55\)?[ .\-]{{0,2}})?(?:\( ?{_TRUNK}{_DDD} ?\)|{_TRUNK}{_DDD})[ .\-/]{{0,3}}9[ .\-]?"
     rf"\d{{4}}[ .\-]{{0,3}}\d{{4}}{_NOT_MORE}"
 )
 _LANDLINE: Final = re.compile(
     r"(?<![\w@#=%$+])(?<!\d[.,/\-])"
-    rf"(?P<country>\(?(?:00)?55\)?[ .\-]{{0,2}})?(?P<area>\( ?0?{_DDD} ?\)|0?{_DDD})(?P<gap>[ .\-]{{0,3}})"
+    rf"(?P<country>\(?(?:00|0)?55\)?[ .\-]{{0,2}})?(?P<area>\( ?{_TRUNK}{_DDD} ?\)|{_TRUNK}{_DDD})"
+    r"(?P<gap>[ .\-]{0,3})"
     rf"[2-9]\d{{3}}(?P<dash>[ .\-]{{0,3}})\d{{4}}{_NOT_MORE}"
 )
 _PHONE_CALLED: Final = re.compile(r"[+(]{0,2}\d(?:[ ().\-/]{0,3}\d){6,14}(?!\d)")
@@ -87,7 +89,7 @@ def find_identities(finds: Finds, labels: Labels) -> None:
         elif label.name == "rg":
             _called(finds, labels, _RG, label.end, Kind.RG)
         elif label.name == "national_id":
-            _called(finds, labels, _NATIONAL, label.end, Kind.NATIONAL_ID)
+            _passport(finds, labels, label.end)
     for pattern in (_CNPJ, _CNPJ_LETTERS):
         for match in pattern.finditer(text):
             called = labels.names(*match.span(), "cnpj")
@@ -100,6 +102,13 @@ def find_identities(finds: Finds, labels: Labels) -> None:
             and not labels.calls_it_something_else(*match.span())
         ):
             finds.add(Kind.CPF, *match.span())
+
+
+def _passport(finds: Finds, labels: Labels, after: int) -> None:
+    match = _next(finds, labels, _NATIONAL, after, gap=40)
+    if match is not None:
+        series = re.search(r"(?<!\w)[A-Z]{1,3} $", finds.text[after : match.start()])
+        finds.add(Kind.NATIONAL_ID, match.start() - (len(series[0]) if series else 0), match.end())
 
 
 def find_cards(finds: Finds, labels: Labels) -> None:

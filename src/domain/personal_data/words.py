@@ -11,7 +11,7 @@ from domain.personal_data.labels import Labels
 _EMAIL: Final = re.compile(r"[\w.+%'\-]{1,64}@[\w\-]{1,63}(?:\.[\w\-]{2,63})+(?<![.\-])")
 _PROVIDERS: Final = r"(?:gmail|hotmail|outlook|yahoo|icloud|live|bol|uol|terra|protonmail|msn|ig|globo|me)"
 _LOOSE_EMAIL: Final = re.compile(
-    rf"[\w.+\-]{{2,64}} ?@ ?{_PROVIDERS}(?: ?\. ?[a-z]{{2,3}})*\b|"
+    rf"[\w.+\-]{{2,64}} ?@ ?{_PROVIDERS}(?: ?[.,] ?(?:com|net|org|br|es|mx|ar|cl|co)\b)*\b|"
     r"[\w.+\-]{2,64}(?: ponto [\w\-]+)? ?(?:\barroba\b|\(at\)|\[at\]|\(arroba\)|\[arroba\]) ?"
     r"[\w\-]+(?:(?: ?\. ?| ponto | punto | dot | ?\(dot\) ?| ?\[dot\] ?)[a-z]{2,})+|"
     r"[\w.+\-]{2,64} at [\w\-]+(?: dot [a-z]{2,})+"
@@ -24,17 +24,20 @@ _KEY: Final = re.compile(
     r"\bglpat-[\w\-]{12,}|\bapp_usr-[\w\-]{10,}|\b\d{8,10}:aa[\w\-]{30,}"
 )
 _KEY_CALLED: Final = re.compile(
-    r"\b(?:token|api[ _\-]?key|apikey|(?:chave|clave)(?: (?:da|de|do|de la))? ?api|secret(?: key)?|client secret|"
+    r"(?<![a-z])(?:token|(?:access|refresh|auth)[ _\-]token|api[ _\-]?key|apikey|(?:chave|clave)(?: (?:da|de|do|"
+    r"de la))? ?api|secret(?:[ _]key)?|client[ _]secret|"
     r"access key|bearer|chave secreta|clave secreta)\b"
     r"(?: (?:da|do|de|of|for|la|el|my|the|api|acesso|access|minha|meu|loja|conta) ?){0,4}"
     r"\s*(?:\b(?:e|eh|is|es)\b|[:=\->]+)?\s*[\"'`]?(?P<value>[\w.\-/+=]{8,})"
 )
-_IS: Final = r"(?:\s*(?:[:=]+>?|->|\b(?:e|eh|is|es|era|was|sera)\b(?:\s*:)?)\s*)"
+_IS: Final = r"(?:'s\b|\s*(?:[:=]+>?|->|\b(?:e|eh|is|es|era|was|sera)\b(?:\s*:)?)\s*)"
 _PASSWORD: Final = re.compile(
-    r"\b(?:senhas?|password|passwd|pwd|passcode|contrasenas?|contraseña|clave(?! (?:pix|aleatoria|api))|pin)\b"
+    r"\b(?:senhas?|password|passwd|pwd|passcode|pass(?=\s*[:=])|contrasenas?|contraseña|clave(?! (?:pix|"
+    r"aleatoria|api))|pin)\b"
     r"(?P<of>(?:[ ,](?:do|da|de|del|of|for|to|the|my|no|na|pro|pra|meu|minha|mi|la|el|atual|nova|antiga|provisoria|"
     r"temporaria|acesso|app|site|wi-?fi|cadastro|conta|email|e-mail|login|aplicativo|sistema|cuenta|account|nueva|"
-    r"new|old|current|actual|anterior|cartao|tarjeta|card|banco|internet|loja|portal|que uso|antes|agora|aqui|numerica|"
+    r"new|old|current|actual|anterior|cartao|tarjeta|card|banco|internet|loja|portal|q(?:ue)? (?:eu )?uso|antes|"
+    r"agora|aqui|numerica|"
     r"para|pra|por|ficou|foi|eu|usuario|user|here|hoje|now)){0,5})"
     rf"(?P<is>{_IS})?\s*(?P<quote>[\"'“`*]?)(?P<value>[^\s\"'”`]{{3,40}})(?P<rest>[ \t]*\w*)"
 )
@@ -55,19 +58,22 @@ _CODE: Final = re.compile(
     r"(?![\d/,.\-]\d|\d|\w)"
 )
 _CODE_BEFORE: Final = re.compile(
-    r"(?<![\d.,/\-])(?P<value>\d{3}[ \-]?\d{3}|\d{4,8})(?![\d.,/\-]\d)\s*"
-    r"(?:\b(?:e|eh|is|es|foi|was)\b\s*)(?:o |the |el |my |meu |mi )?"
+    r"(?<![\d.,/\-])(?P<value>(?<!\w)g-\d{6}|\d{3}[ \-]?\d{3}|\d{4,8})(?![\d.,/\-]\d)\s*"
+    r"(?:\b(?:e|eh|is|es|foi|was)\b\s*)(?:o |the |el |my |meu |mi |seu |tu |your )*"
     r"(?:codigo|code|otp|token)\b"
 )
 _ONE_TIME: Final = re.compile(
     r"\b(?:sms|verificacao|verificacion|verification|verify|confirmacao|confirmacion|confirmation|confirmar|"
     r"acesso|access|chegou|recebi|mandaram|mandou|enviaram|veio|llego|recibi|enviaron|autenticacao|authentication|"
-    r"autenticador|one[ -]?time|otp|2fa|login|got|received|sent me|texted|ativacao|activation|whatsapp|banco|entrar|"
+    r"autenticador|one[ -]?time|otp|2fa|login|google|got|received|sent me|texted|ativacao|activation|whatsapp|"
+    r"banco|entrar|"
     r"6 digitos|seis digitos)\b"
 )
 _OTHER_CODE: Final = re.compile(
-    r"\b(?:produto|producto|product|rastreio|rastreamento|seguimiento|tracking|cupom|cupon|coupon|desconto|discount|barras|"
-    r"pedido|order|item|postal|area|peca|referencia|modelo|sku|retirada|reserva|promocional|promo|erro|error|seguranca|"
+    r"\b(?:produto|producto|product|rastreio|rastreamento|seguimiento|tracking|cupom|cupon|coupon|desconto|"
+    r"discount|barras|"
+    r"pedido|order|item|postal|area|peca|referencia|modelo|sku|retirada|reserva|promocional|promo|erro|error|"
+    r"seguranca|"
     r"seguridad|security|cliente)\b"
 )
 _MONTHS: Final = r"(?:jan|fev|feb|mar|abr|apr|mai|may|jun|jul|ago|aug|set|sep|out|oct|nov|dez|dec|ene|dic)[a-z]*\.?"
@@ -78,31 +84,38 @@ _DATE: Final = re.compile(
     r"[0-3]\d[01]\d(?:19|20)\d{2}(?!\d)"
 )
 _STREET: Final = (
-    r"(?:ruas?|r\.|r(?= d[aeo]s? )|avenida|av(?:en)?\.?|avda\.?|alameda|al\.|travessa|trav\.?|tv\.?|estrada|"
-    r"estr\.?|rodovia|rod\.|praca|pca\.?|largo|ladeira|viela|beco|servidao|calle|c/|carrera|cra\.?|cl\.|paseo|pasaje|camino|plaza|calzada|"
+    r"(?:ruas?|r\.|r:?(?= d[aeo]s? )|avenida|av(?:en)?\.?|avda\.?|alameda|al\.|travessa|trav\.?|tv\.?|estrada|"
+    r"estr\.?|rodovia|rod\.|praca|pca\.?|largo|ladeira|viela|beco|servidao|calle|c/(?!c\b)|carrera|cra\.?|cl\.|"
+    r"paseo|pasaje|camino|plaza|calzada|"
     r"passeio|via|vila|jiron|jr\.)"
 )
 _NAME: Final = r"(?:\d{1,2}o? d[eo] [a-z]+|[a-z][a-z.'’\-]*|\d{1,3}[a-z]?o?(?=\s*(?:,|#|n[o.])))"
 _COMPLEMENT: Final = (
     r"(?:[\s,;\-/]+(?:(?:ap(?:to|t|artamento|\.)?|bloco|blc?|casa|cs|sala|sl|conj(?:unto)?|cj|torre|tr|lote|lt|"
-    r"quadra|qd|andar|piso|departamento|depto|dpto|dto|puerta|apartment|suite|ste|unit|floor|interior|int|edif(?:icio)?|bl)"
-    r"\b\.?\s*(?:n?[o°]\s*)?[:\-]?\s*(?:\d+[a-z]?|[a-z]\d*)\b|\d{1,2}[oa]?\s*(?:andar|piso|floor|izquierda|derecha|izq|dcha)\b|\d[oa]\s?[a-d]\b|fundos|"
+    r"quadra|qd|andar|piso|departamento|depto|dpto|dto|puerta|apartment|suite|ste|unit|floor|interior|int|"
+    r"edif(?:icio)?|bl)"
+    r"\b\.?\s*(?:n?[o°]\s*)?[:\-]?\s*(?:\d+[a-z]?|[a-z]\d*)\b|\d{1,2}[oa]?\s*(?:andar|piso|floor|izquierda|"
+    r"derecha|izq|dcha)\b|\d[oa]\s?[a-d]\b|fundos|"
     r"#\s?\d+[a-z]?))*"
 )
 _HOUSE: Final = r"\d{1,2}\.\d{3}|\d{1,3} ?- ?\d{2}(?!\d)|\d{1,5}(?:-?[a-z])?"
 _ADDRESS: Final = re.compile(
     rf"(?<![a-z]){_STREET}[\s:]*(?P<name>{_NAME}(?:\s+{_NAME}){{0,6}}?)\s*(?:[,;]\s*|\s+|-\s*)"
     rf"(?P<sign>(?:n\s?[o°.]{{1,2}}|num(?:ero)?\.?|nro\.?|numero|no\.?|n|#|altura)\s*:?\s*)?(?P<house>{_HOUSE})"
-    rf"(?![\d/:%]|[.,]\d|[a-z])(?!\s*(?:reais|dias?|horas?|hrs?|h|min|minutos|km|metros|m|anos|vezes|x|lojas|casas|pessoas|"
+    rf"(?![\d/:%]|[.,]\d|[a-z])(?!\s*(?:reais|dias?|horas?|hrs?|h|min|minutos|km|metros|m|anos|vezes|x|lojas|"
+    rf"casas|pessoas|"
     rf"itens|pares|unidades|ano|hours|days)\b){_COMPLEMENT}"
 )
 _ENGLISH_ADDRESS: Final = re.compile(
-    r"(?<![\w.,/$])\d{1,5}[a-z]? (?:(?!(?:at|the|of|in|for|a|to|my|is|from|on|and|or|per) )[a-z0-9][a-z0-9.'\-]* ){1,4}"
-    r"(?:street|st|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|dr|court|ct|place|pl|square|sq|terrace|parkway|pkwy|highway|way)"
+    r"(?<![\w.,/$])\d{1,5}[a-z]? (?:(?!(?:at|the|of|in|for|a|to|my|is|from|on|and|or|"
+    r"per) )[a-z0-9][a-z0-9.'\-]* ){1,4}"
+    r"(?:street|st|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|dr|court|ct|place|pl|square|sq|terrace|"
+    r"parkway|pkwy|highway|way)"
     rf"\b\.?(?![a-z]){_COMPLEMENT}"
 )
 _NO_NAME: Final = re.compile(
-    r"\b(?:tem|fica|eh|que|esta|estao|chegou|foi|vai|dia|ate|as|mas|porque|quero|comprei|paguei|tinha|is|has|hay|tiene|compre|"
+    r"\b(?:tem|fica|eh|que|esta|estao|chegou|foi|vai|dia|ate|as|mas|porque|quero|comprei|paguei|tinha|is|has|"
+    r"hay|tiene|compre|"
     r"pedido|com|cep|cpf|custa|vem|cabem|passou|passa|por|deu)\b"
 )
 
@@ -133,7 +146,7 @@ def find_secrets(finds: Finds, labels: Labels) -> None:
     for match in _UUID.finditer(text):
         around = text[max(0, match.start() - 60) : match.start()]
         if re.search(r"\b(?:pix|chave(?! de acesso)|clave|aleatoria|random key|key)\b", around) or re.match(
-            r"\W{0,3}(?:e|eh|es|is)? ?(?:a |minha |o |meu |mi |my )*(?:chave|pix|clave)",
+            r"\W{0,3}(?:(?:essa|esta|este|isso|e|eh|es|is|a|minha|o|meu|mi|la|my|the) )*(?:chave|pix|clave)",
             text[match.end() : match.end() + 20],
         ):
             finds.add(Kind.PIX_KEY, *match.span())
@@ -199,10 +212,17 @@ def find_birth_dates(finds: Finds, labels: Labels) -> None:
                 finds.add(Kind.BIRTH_DATE, *match.span())
 
 
+def _is_street(match: re.Match[str]) -> bool:
+    """ "rua b 23", but not "rua a 23 metros" and the like: a single letter that is no word, or is set apart."""
+    name = match["name"]
+    apart = bool(match["sign"]) or "," in match[0][match.end("name") - match.start() :][:2]
+    return re.search(r"[a-z]{2}|\d", name) is not None or apart or name not in {"a", "e", "o", "y"}
+
+
 def find_addresses(finds: Finds) -> None:
     """Street and house number."""
     for match in _ADDRESS.finditer(finds.folded):
-        if not _NO_NAME.search(match["name"]) and re.search(r"[a-z]{2}|\d", match["name"]):
+        if not _NO_NAME.search(match["name"]) and _is_street(match):
             finds.add(Kind.ADDRESS, *match.span())
     for match in _ENGLISH_ADDRESS.finditer(finds.folded):
         finds.add(Kind.ADDRESS, *match.span())

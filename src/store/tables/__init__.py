@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 from store.tables.accounts import LoginSession, Membership, Tenant, UserAccount
 from store.tables.conversations import (
     ChannelSession,
+    ConsentEntry,
     Contact,
     ContactAddress,
     Conversation,
@@ -26,7 +27,7 @@ from store.tables.knowledge import (
     PromptBundle,
 )
 from store.tables.webhooks import WebhookDelivery, WebhookEndpoint
-from store.tables.work import Approval, Event, FunctionCall, Handoff, Suggestion, Turn
+from store.tables.work import Approval, Event, FunctionCall, Handoff, IntentAutonomy, Suggestion, Turn
 
 metadata = SQLModel.metadata
 
@@ -39,6 +40,7 @@ __all__ = [
     "BusinessFunctionDeclaration",
     "BusinessRecord",
     "ChannelSession",
+    "ConsentEntry",
     "Contact",
     "ContactAddress",
     "Conversation",
@@ -47,6 +49,7 @@ __all__ = [
     "Handoff",
     "HeldEvent",
     "Intent",
+    "IntentAutonomy",
     "IntentExample",
     "KnowledgeChunk",
     "KnowledgeDocument",

@@ -23,6 +23,8 @@ class Tenant(SQLModel, table=True):
     settings: dict[str, Any] = document()
     profile_version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     """Bumped with every change of what the agent knows; worker processes reload the profile when it differs."""
+    stopped_at: datetime | None = moment(nullable=True)
+    """The kill switch: while set, nothing automatic leaves any of the tenant's numbers."""
     created_at: datetime = moment(now=True)
 
 

@@ -30,6 +30,8 @@ class ChannelSession(SQLModel, table=True):
     qr: str | None = words(nullable=True)
     qr_expires_at: datetime | None = moment(nullable=True)
     config: dict[str, Any] = document()
+    stopped_at: datetime | None = moment(nullable=True)
+    """The kill switch of this number alone; see Tenant."""
     next_send_at: datetime = moment(now=True)
     """Pacing: nothing leaves this number earlier. Kept here so that all processes share it."""
     lease_owner: str | None = words(nullable=True)
@@ -47,6 +49,9 @@ class Contact(SQLModel, table=True):
     push_name: str | None = words(nullable=True)
     is_group: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
     opted_out_at: datetime | None = moment(nullable=True)
+    """Since when the contact wants no messages on the business's initiative; ConsentEntry has the history."""
+    tags: list[str] = document("[]")
+    """What operators call the contact (vip …); the reply policy and handoffs ask for them."""
     created_at: datetime = moment(now=True)
 
 
@@ -109,6 +114,7 @@ class Message(SQLModel, table=True):
             postgresql_where=sql("provider_id IS NOT NULL"),
         ),
         Index("ix_message_conversation", "conversation_id", "id"),
+        Index("ix_message_notices", "conversation_id", "id", postgresql_where=sql("content ? 'notices'")),
     )
     id: int = sequence_key()
     tenant_id: UUID = tenant_key()
@@ -121,7 +127,11 @@ class Message(SQLModel, table=True):
     kind: str = words(default="text")
     text: str = words(default="")
     content: dict[str, Any] = document()
-    """What typed columns do not hold: media reference, raw content, ``problems`` found on the way in."""
+    """What typed columns do not hold: media reference, raw content, ``problems`` found on the way in.
+
+    Of an automatic message ``notices``, what it says besides (disclosure, outside_hours); of a contact's ``command``
+    (opt_out, opt_in), which was carried out when it came and is nothing for the agent.
+    """
     quoted_provider_id: str | None = words(nullable=True)
     user_id: UUID | None = Field(default=None, nullable=True)
     turn_id: UUID | None = Field(default=None, nullable=True)
@@ -171,6 +181,8 @@ class OutboxMessage(SQLModel, table=True):
     turn_id: UUID | None = Field(default=None, nullable=True)
     origin: str = words()
     """bot or operator."""
+    purpose: str = words(default="reply")
+    """reply, or ``proactive``: begun by the business, and so not sent to a contact who has opted out."""
     state: str = words(default="queued")
     fence: int | None = Field(default=None, nullable=True)
     provider_id: str | None = words(nullable=True)
@@ -209,3 +221,26 @@ class SimulatorDelivery(SQLModel, table=True):
     contact: str = words()
     text: str = words()
     at: datetime = moment(now=True)
+
+
+class ConsentEntry(SQLModel, table=True):
+    """The ledger of consent: what a contact allowed or stopped, in which words, and which text was shown."""
+
+    __tablename__ = "consent_entry"
+    __table_args__ = (Index("ix_consent_entry_contact", "contact_id", "id"),)
+    id: int = sequence_key()
+    tenant_id: UUID = tenant_key()
+    contact_id: UUID = reference("contact")
+    purpose: str = words()
+    granted: bool = Field()
+    said: str = words()
+    """The contact's own word, folded."""
+    text_version: str = words()
+    """Key and digest of the text that the contact was shown."""
+    channel: str = words()
+    """The provider it came by."""
+    channel_session_id: UUID = Field()
+    message_id: int = counter()
+    at: datetime = moment()
+    """When the contact said so."""
+    created_at: datetime = moment(now=True)

@@ -27,7 +27,10 @@ class Turn(SQLModel, table=True):
     """One run of the agent with all that explains it."""
 
     __tablename__ = "turn"
-    __table_args__ = (Index("ix_turn_conversation", "conversation_id", "upto_message_id"),)
+    __table_args__ = (
+        Index("ix_turn_conversation", "conversation_id", "upto_message_id"),
+        Index("ix_turn_cost", "tenant_id", "created_at", postgresql_where=sql("cost_micros > 0")),
+    )
     id: UUID = uuid_key()
     tenant_id: UUID = tenant_key()
     conversation_id: UUID = reference("conversation")
@@ -115,6 +118,8 @@ class Suggestion(SQLModel, table=True):
     conversation_id: UUID = reference("conversation")
     turn_id: UUID | None = reference("turn", nullable=True)
     text: str = words()
+    intent: str | None = words(nullable=True)
+    """The intent whose record (IntentAutonomy) the verdict on this suggestion adds to."""
     unsupported: list[dict[str, Any]] = document("[]")
     """Parts of ``text`` that no source of its turn supports: start, end (characters) and kind of each."""
     status: str = words(default="pending")
@@ -137,11 +142,31 @@ class Handoff(SQLModel, table=True):
     turn_id: UUID | None = reference("turn", nullable=True)
     reason: str = words()
     summary: str = words(default="")
+    collected: dict[str, Any] = document()
+    """The parameters that the customer had given."""
+    next_step: str = words(default="")
     announcement: str = words(default="")
+    announced: bool = Field(default=True, sa_column_kwargs={"server_default": sql("true")})
+    """Whether the announcement went out by itself; else the policy kept it back, and it was offered to operators."""
     claimed_by: UUID | None = reference("user_account", nullable=True, ondelete="SET NULL")
     claimed_at: datetime | None = moment(nullable=True)
     ended_at: datetime | None = moment(nullable=True)
     created_at: datetime = moment(now=True)
+
+
+class IntentAutonomy(SQLModel, table=True):
+    """Whether an intent has earned ``auto``: the operators' verdicts on its suggestions. See domain/autonomy.py."""
+
+    __tablename__ = "intent_autonomy"
+    tenant_id: UUID = tenant_key(primary=True)
+    intent: str = Field(primary_key=True)
+    state: str = words(default="earning")
+    """earning, promoted or vetoed."""
+    approved: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    other: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    epoch: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    drop_evidence: float = Field(default=0, sa_column=Column(Float(), nullable=False, server_default=sql("0")))
+    changed_at: datetime = moment(now=True)
 
 
 class Event(SQLModel, table=True):
@@ -158,6 +183,12 @@ class Event(SQLModel, table=True):
             "conversation_id",
             "id",
             postgresql_where=sql("kind LIKE 'conversation.%'"),
+        ),
+        Index(
+            "ix_event_policy",
+            "tenant_id",
+            "id",
+            postgresql_where=sql("kind LIKE 'policy.%' OR kind LIKE 'autonomy.%'"),
         ),
     )
     id: int = sequence_key()

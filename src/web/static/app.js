@@ -24,7 +24,8 @@
     if (id) await htmx.ajax("GET", `/inbox/${id}/live`, { source: "#thread", target: "#thread", swap: "none" }).catch(() => {});
   });
   const refreshNumbers = coalesced(() => { htmx.trigger(document.body, "atende:numbers"); });
-  const refreshAll = () => { refreshList(); refreshNumbers(); refreshConversation(); document.dispatchEvent(new CustomEvent("atende:phone")); };
+  const refreshPolicy = coalesced(() => { htmx.trigger(document.body, "atende:policy"); });
+  const refreshAll = () => { refreshList(); refreshNumbers(); refreshPolicy(); refreshConversation(); document.dispatchEvent(new CustomEvent("atende:phone")); };
 
   // --- The websocket -------------------------------------------------------------------------------------------
   let lastEvent = Number(workspace?.dataset.lastEvent ?? 0);
@@ -50,6 +51,7 @@
       } else {
         if (event.kind.startsWith("message.")) document.dispatchEvent(new CustomEvent("atende:phone"));
         if (event.kind.startsWith("session.")) refreshNumbers();
+        if (/^(policy|autonomy)\./.test(event.kind)) refreshPolicy();
         refreshList();
         if (event.conversation_id === openConversation()) refreshConversation();
       }

@@ -6,6 +6,7 @@ CREATE TABLE tenant (
     timezone TEXT DEFAULT 'America/Sao_Paulo' NOT NULL,
     settings JSONB DEFAULT '{}'::jsonb NOT NULL,
     profile_version INTEGER DEFAULT '1' NOT NULL,
+    stopped_at TIMESTAMP WITH TIME ZONE,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (id),
     UNIQUE (slug)
@@ -58,6 +59,7 @@ CREATE TABLE channel_session (
     qr TEXT,
     qr_expires_at TIMESTAMP WITH TIME ZONE,
     config JSONB DEFAULT '{}'::jsonb NOT NULL,
+    stopped_at TIMESTAMP WITH TIME ZONE,
     next_send_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     lease_owner TEXT,
     lease_until TIMESTAMP WITH TIME ZONE,
@@ -74,6 +76,7 @@ CREATE TABLE contact (
     push_name TEXT,
     is_group BOOLEAN DEFAULT false NOT NULL,
     opted_out_at TIMESTAMP WITH TIME ZONE,
+    tags JSONB DEFAULT '[]'::jsonb NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (id),
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
@@ -93,6 +96,7 @@ CREATE TABLE event (
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_event_conversation ON event (conversation_id, id) WHERE kind LIKE 'conversation.%%';
+CREATE INDEX ix_event_policy ON event (tenant_id, id) WHERE kind LIKE 'policy.%%' OR kind LIKE 'autonomy.%%';
 CREATE INDEX ix_event_tenant ON event (tenant_id, id);
 
 CREATE TABLE intent (
@@ -103,6 +107,19 @@ CREATE TABLE intent (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (id),
     UNIQUE (tenant_id, name),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+
+CREATE TABLE intent_autonomy (
+    tenant_id UUID NOT NULL,
+    intent VARCHAR NOT NULL,
+    state TEXT DEFAULT 'earning' NOT NULL,
+    approved INTEGER DEFAULT '0' NOT NULL,
+    other INTEGER DEFAULT '0' NOT NULL,
+    epoch INTEGER DEFAULT '1' NOT NULL,
+    drop_evidence FLOAT DEFAULT 0 NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (tenant_id, intent),
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
 );
 
@@ -172,6 +189,25 @@ CREATE TABLE webhook_endpoint (
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_webhook_endpoint_tenant_id ON webhook_endpoint (tenant_id);
+
+CREATE TABLE consent_entry (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    tenant_id UUID NOT NULL,
+    contact_id UUID NOT NULL,
+    purpose TEXT NOT NULL,
+    granted BOOLEAN NOT NULL,
+    said TEXT NOT NULL,
+    text_version TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    channel_session_id UUID NOT NULL,
+    message_id BIGINT DEFAULT 0 NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    FOREIGN KEY(contact_id) REFERENCES contact (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_consent_entry_contact ON consent_entry (contact_id, id);
 
 CREATE TABLE contact_address (
     tenant_id UUID NOT NULL,
@@ -361,6 +397,7 @@ CREATE TABLE message (
     FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_message_conversation ON message (conversation_id, id);
+CREATE INDEX ix_message_notices ON message (conversation_id, id) WHERE content ? 'notices';
 CREATE UNIQUE INDEX uq_message_provider ON message (channel_session_id, contact_id, provider_id) WHERE provider_id IS NOT NULL;
 
 CREATE TABLE outbox_message (
@@ -371,6 +408,7 @@ CREATE TABLE outbox_message (
     message_id INTEGER NOT NULL,
     turn_id UUID,
     origin TEXT NOT NULL,
+    purpose TEXT DEFAULT 'reply' NOT NULL,
     state TEXT DEFAULT 'queued' NOT NULL,
     fence INTEGER,
     provider_id TEXT,
@@ -416,6 +454,7 @@ CREATE TABLE turn (
     FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_turn_conversation ON turn (conversation_id, upto_message_id);
+CREATE INDEX ix_turn_cost ON turn (tenant_id, created_at) WHERE cost_micros > 0;
 
 CREATE TABLE approval (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
@@ -447,7 +486,10 @@ CREATE TABLE handoff (
     turn_id UUID,
     reason TEXT NOT NULL,
     summary TEXT DEFAULT '' NOT NULL,
+    collected JSONB DEFAULT '{}'::jsonb NOT NULL,
+    next_step TEXT DEFAULT '' NOT NULL,
     announcement TEXT DEFAULT '' NOT NULL,
+    announced BOOLEAN DEFAULT true NOT NULL,
     claimed_by UUID,
     claimed_at TIMESTAMP WITH TIME ZONE,
     ended_at TIMESTAMP WITH TIME ZONE,
@@ -466,6 +508,7 @@ CREATE TABLE suggestion (
     conversation_id UUID NOT NULL,
     turn_id UUID,
     text TEXT NOT NULL,
+    intent TEXT,
     unsupported JSONB DEFAULT '[]'::jsonb NOT NULL,
     status TEXT DEFAULT 'pending' NOT NULL,
     fence BIGINT DEFAULT 0 NOT NULL,

@@ -156,6 +156,16 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
      WHERE kind = of_kind AND created_at < now() - older_than ORDER BY id LIMIT at_most
 $$;
 
+-- Tenants in which something may have waited too long at the desk: a conversation nobody claimed, a suggestion nobody
+-- judged. How long is too long, each tenant says for itself.
+CREATE FUNCTION gate.tenants_at_the_desk(older_than interval)
+RETURNS TABLE (tenant_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT c.tenant_id FROM conversation c WHERE c.status = 'waiting'
+    UNION
+    SELECT s.tenant_id FROM suggestion s WHERE s.status = 'pending' AND s.created_at < now() - older_than
+$$;
+
 -- Events -------------------------------------------------------------------------------------------------------
 -- In the order of ids, only as far as no open transaction can still write an earlier one.
 CREATE FUNCTION gate.events_after(cursor_id bigint, at_most integer)
@@ -263,5 +273,5 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, gate.switch_login, gate.close_login,
     gate.channel_session, gate.recent_tenants, gate.lease_sessions, gate.release_sessions,
-    gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
+    gate.tenants_at_the_desk, gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
     gate.unsettled_approvals, gate.forgotten_conversations, gate.webhooks_behind, gate.due_webhooks TO atende_app;

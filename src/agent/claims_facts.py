@@ -1,0 +1,135 @@
+"""Values and names of a reply, each with the source that gives it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from agent.claims_book import Book
+from agent.claims_match import NUMERIC, Around, echoed, find_support, same
+from agent.claims_phrases import IDENTIFIERS, KNOWN_NAMES, STOP, YEARLY, YOU_SAID
+from agent.claims_sources import Known, labels_of
+from agent.claims_text import folded, segment_at
+from agent.claims_values import Value
+from agent.claims_words import mentions, stem, words
+
+
+def check_value(book: Book, value: Value) -> None:
+    place = segment_at(book.parts, value.start)
+    feeling, piece = book.moods[place], book.piece(place)
+    day = value.kind in {"date", "weekday", "time", "month"}
+    if day and (feeling == "social" or _is_small_talk(book, place) or (value.unit == "part" and feeling == "question")):
+        return
+    part = book.parts[place]
+    around = Around(
+        frozenset(m.concept for m in book.named[place]),
+        labels_of(book.read.text, book.values, part.start, part.end, value),
+        any(start <= value.start < end for start, end in book.denied) or feeling == "inability",
+    )
+    found = find_support(value, book.index, around, also=[*book.index.echo, *book.values])
+    if found is not None:
+        book.claim(value.start, value.end, value.kind, found[0])
+        book.anchored.add(place)
+        book.paths.setdefault(book.parts[place].sentence, []).append((value, found[1]))
+        return
+    if _agrees_with_neighbour(book, value):
+        book.claim(value.start, value.end, value.kind, "calendar")
+        return
+    if echoed(value, book.index):
+        denied = any(m.negative for m in book.named[place]) or re.search(r"\b(?:nao|no|not|\w+n't|sem|sin)\b", piece)
+        said = YOU_SAID.search(" ".join(book.piece(other) for other in book.sentence(place)))
+        counted = value.kind in {"number", "quantity"} and any(
+            other.kind == "money" and book.parts[place].start <= other.start < book.parts[place].end
+            for other in book.values
+        )
+        if (
+            counted
+            or value.kind in IDENTIFIERS
+            or feeling != "statement"
+            or denied
+            or said
+            or (value.kind == "number" and value.norm >= 10_000)
+        ):
+            book.claim(value.start, value.end, value.kind, "customer")
+            return
+    if (
+        value.kind == "date"
+        and value.norm == (book.index.today.year, book.index.today.month, book.index.today.day)
+        and feeling != "statement"
+    ):
+        return
+    book.claim(value.start, value.end, value.kind, None)
+
+
+def _is_small_talk(book: Book, place: int) -> bool:
+    """A goodbye until tomorrow, a wish for the weekend: no statement, and nothing of the business beside it."""
+    piece = book.piece(place)
+    return bool(
+        re.match(r"(?:ate|hasta|see you|nos vemos|te (?:vejo|espero)|te esperamos)\b", piece)
+    ) and not re.search(r"\d", piece)
+
+
+def _agrees_with_neighbour(book: Book, value: Value) -> bool:
+    """A weekday beside the date that it names, where that date stands on its own feet."""
+    if value.kind != "weekday":
+        return False
+    return any(
+        other.kind == "date"
+        and other is not value
+        and abs(other.start - value.start) < 24
+        and same(value, other)
+        and echoed(other, book.index)
+        for other in book.values
+    )
+
+
+def check_worked_out(book: Book) -> None:
+    """Amounts that follow from other amounts of the reply, once those are known to be right."""
+    wrong = {claim.start for claim in book.claims if claim.supported_by is None}
+    right = [value for value in book.values if value.kind == "money" and book.read.at[value.start] not in wrong]
+    for value in book.values:
+        begin = book.read.at[value.start]
+        if begin in wrong and value.kind in NUMERIC:
+            place = segment_at(book.parts, value.start)
+            known = replace(
+                book.index,
+                known=[
+                    *book.index.known,
+                    *(Known(other, "arithmetic", ("text", ""), frozenset()) for other in right),
+                ],
+            )
+            counts = [Value("number", 0, 0, 1200)] if YEARLY.search(book.read.text) else []
+            found = find_support(
+                value,
+                known,
+                Around(frozenset(), frozenset(), negative=False),
+                also=[*book.index.echo, *book.values, *counts],
+            )
+            if found and value.kind == "money" and not any(same(value, each.value) for each in book.index.known):
+                book.claims = [c for c in book.claims if c.start != begin or c.supported_by is not None]
+                book.claim(value.start, value.end, value.kind, found[0])
+                book.anchored.add(place)
+                right.append(value)
+
+
+def check_names(book: Book) -> None:
+    """Names that nobody in the turn has mentioned."""
+    known = set(book.index.stems) | book.index.echo_stems
+    for name in book.sources.names:
+        known |= {stem(m[0]) for m in words(folded(name).text)}
+    for match in re.finditer(r"(?<=[\w,:;)] )[A-ZÀ-Ý][\wÀ-ÿ]{2,}", book.read.capital):
+        start, end = match.span()
+        word = book.read.text[start:end]
+        if (
+            any(value.start <= start < value.end for value in book.values)
+            or stem(word) in known
+            or word in STOP
+            or word in KNOWN_NAMES
+        ):
+            continue
+        if match[0].isupper() or mentions(word):
+            continue
+        place = segment_at(book.parts, start)
+        if start == book.parts[place].start or book.moods[place] == "social":
+            continue
+        book.claim(start, end, "name", None)

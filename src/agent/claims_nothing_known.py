@@ -1,0 +1,97 @@
+"""Statements of which the sources know nothing, or the contrary."""
+
+from __future__ import annotations
+
+from agent.claims_book import Book
+from agent.claims_lexicon import CLASSES, concept_of
+from agent.claims_phrases import COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, WE
+from agent.claims_sources import sides
+from agent.claims_words import stem, words
+
+
+def check_unknown(book: Book, place: int) -> None:
+    """A statement about business of which nothing at all is known."""
+    part, piece = book.parts[place], book.piece(place)
+    if any(claim.supported_by is None for claim in book.claims_in(part)):
+        return
+    content = _content(book, place)
+    known = [word for word in content if stem(word) in book.index.stems]
+    strange = [
+        word
+        for word in content
+        if word not in known
+        and word not in HARMLESS
+        and concept_of(word) is None
+        and stem(word) not in book.index.echo_stems
+    ]
+    if _done_otherwise(book, place) or _denied_elsewhere(book, place):
+        book.claim(part.start, part.end, "fact", None)
+        return
+    if known:
+        book.anchored.add(place)
+    book.strange[part.sentence] = book.strange.get(part.sentence, 0) + len(strange)
+    if (
+        strange
+        and book.strange[part.sentence] > 1
+        and (place in book.anchored or any(CLASSES[m.concept] == "topic" for m in book.named[place]))
+    ):
+        book.claim(part.start, part.end, "fact", None)
+        return
+    around = book.sentence(place)
+    if place in book.anchored or any(other in book.anchored for other in around):
+        return
+    topics = [m for m in book.named[place] if CLASSES[m.concept] == "topic"]
+    works = any(m.concept in LIGHT and m.form == "plain" for m in book.named[place])
+    says = works or WE.search(piece) or (topics and COPULA.search(piece) and not FRAGMENT.match(piece))
+    if says and (content or topics) and not (topics and not content and len(piece) < 12):
+        book.claim(part.start, part.end, "fact", None)
+
+
+def _content(book: Book, place: int) -> list[str]:
+    """The words of a segment that carry its meaning."""
+    part, found = book.parts[place], []
+    for match in words(book.piece(place)):
+        start = part.start + match.start()
+        short = len(match[0]) <= 3 and not book.read.capital[start : start + len(match[0])].isupper()
+        if (
+            len(match[0]) > 1
+            and not short
+            and match[0] not in STOP
+            and not any(v.start <= start < v.end for v in book.values)
+        ):
+            found.append(match[0])
+    return found
+
+
+def _done_otherwise(book: Book, place: int) -> bool:
+    """Whether something is said to be done for which the word list has no concept, and no source has the word."""
+    part = book.parts[place]
+    for match in DID.finditer(book.read.lower, part.start, part.end):
+        start, end = match.span(match.lastgroup or 0)
+        word = book.read.text[start:end]
+        free = concept_of(word) is None and word not in HARMLESS and word not in STOP and word not in FEELINGS
+        if free and stem(word) not in book.index.stems and stem(word.removeprefix("un")) not in book.index.acted_stems:
+            return True
+    return False
+
+
+def _denied_elsewhere(book: Book, place: int) -> bool:
+    """Whether the statement of a text that is nearest to this one says the contrary."""
+    part = book.parts[place]
+    if any(m.concept in MONEYED and m.negative for m in book.named[place]):
+        return False  # what is not charged is looked up as what is free
+    own = sides(book.read.text, part.start, part.end, book.denied, book.values)
+    best, contrary = 0.0, False
+    for told in book.index.statements:
+        shared = [token for token in own if token in told]
+        weight = len(shared) + len([t for t in shared if isinstance(t, tuple)]) / 2
+        if weight < 1 or weight < best:
+            continue
+        against = any(
+            own[token] != told[token] for token in shared if not isinstance(token, tuple) and token not in MONEYED
+        )
+        named = [token for token in shared if CLASSES.get(token) != "state"]
+        against = against and len(shared) > 1 and bool(named)
+        contrary = against if weight > best else contrary and against
+        best = weight
+    return contrary

@@ -1,0 +1,199 @@
+"""How people greet, ask, offer, apologise, and how they state things: the patterns behind the claim ledger.
+
+All read folded text (lower case, no accents), except where they look for an accent that makes the meaning.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+GREETING: Final = (
+    r"(?:oi+e?|ola|opa|e ai|alo|hola|hello|hi|hey|bo[am]s? (?:dia|tarde|noite)s?|buen[oa]s?(?: (?:dia|tarde|noche)s?)?|"
+    r"good (?:morning|afternoon|evening|day|night))"
+)
+
+SOCIAL: Final = re.compile(
+    rf"(?:{GREETING}\b|"
+    r"(?:muit[oa]s? |mil )?(?:obrigad[oa]|grat[oa]|gracias|thanks?|valeu|agrade[cz]\w*|de nada|por nada|imagina\b|disponha|"
+    r"you'?re welcome|my pleasure|welcome|(?:sejam? |and |e )*bem[- ]vind\w*|(?:and |y |sean? )*(?:bienvenid|welcome)\w*|bienvenid\w*|um prazer|prazer|mucho gusto|con gusto|un placer|nice to|glad|"
+    r"parabens|felicidades|felicitaciones|congrat\w*|feliz|felices|happy|merry)\b|"
+    r"(?:me )?(?:desculp\w*|perdao|perdon\w*|disculp\w*|sorry|apolog\w*|pedimos desculpas|peco desculpas|mil desculpas|lament\w*|"
+    r"(?:sinto|sentimos|siento|lo siento|i'?m (?:so |very |really )?sorry|we'?re (?:so |very )?sorry))|"
+    r"(?:eu |nos |nosotros |i |we |te |lo |le )?(?:entend[oie]\w*|compreend\w*|comprend\w*|imagino|understand|sei (?:que|como)|"
+    r"se que|i know|i get|hear you|fico|ficamos|estou aqui|estamos aqui|estoy aqui|i'?m here|we'?re here|quedo|quedamos|me alegr\w*|nos alegr\w*|que alegria|"
+    r"espero que|esperamos que|ojala|hope|i hope|tomara)\b|"
+    r"que (?:voce|vc|deus|tu|tudo|todo|sua|seu|te|os|as)\b(?! (?:pedido|compra|reembolso))|(?:e |y |and )?(?:ate|hasta) (?:mais|logo|luego|pronto|breve|a proxima|la proxima|ja)|tchau|adios|chau|bye|(?:and |so )?see you|talk soon|anotado|noted|aproveit\w*|descans\w*|curt[ae]|disfrut\w*|cuide-se|cuidate|take care|boa sorte|suerte|good luck|melhoras|force|forca|precisando|beleza|combinado|perfeito|maravilha|abraco\w*|abrazo\w*|beijo\w*|"
+    r"(?:tenha|tengas?|que tenga\w*|have|enjoy|bom|boa|otim[oa]|excelente|lindo|linda)\b[^.]{0,24}\b(?:dia|tarde|noite|semana|noche|fin|"
+    r"final|fim|day|evening|weekend|week|night|one|aula|aulas|viagem|descanso|feriado|domingo|sabado|sexta)\b|"
+    r"(?:que|how|what an?) (?:bom|bueno|legal|otim\w*|lind\w*|maravilh\w*|delicia|pena|chato|fofo|genial|rico|triste|alegria|nice|lovely|great|"
+    r"sweet|pity|shame)\b|"
+    r"(?:sem|no hay|no) (?:problemas?|worries)|nao se preocupe|no te preocupes|don'?t worry|fique tranquil\w*|tranquil\w*|"
+    r"(?:eu )?(?:sou|soy|i am|i'm|aqui é|aqui e|aqui quem fala (?:e|é)|me chamo|meu nome e|me llamo|mi nombre es|my name is|this is)\b|"
+    r"(?:estou|estamos|fico|ficamos) (?:por aqui|aqui|a disposicao|à disposicao|torcendo)|(?:a tua |a sua |tu |your )?(?:as ordens|a disposicao|a tu disposicion|a la orden|a disposicion|at your service)|"
+    r"conte (?:comigo|conosco|com a gente)|cuenta con|count on|(?:e so|es so|basta|just|solo|so) (?:me |nos )?(?:chamar|avisar|falar|mandar|"
+    r"pedir|escrib\w*|llamar|avisarme|let|ask|message|send|text|write|reach)|"
+    r"(?:sempre|always|siempre) (?:que precisar|here|aqui)|qualquer (?:coisa|duvida)|cualquier (?:cosa|duda)|any(?:thing)? (?:else|questions?)|"
+    r"se precisar|aqui (?:e|é) (?:a|o)|(?:e|y|and) (?:que|have|tenha|conte|qualquer)|si necesitas|if you need|ha?ha|rs|kk)"
+)
+
+REQUEST: Final = re.compile(
+    r"(?:por favor|por gentileza|please|pls)\b|"
+    r"\b(?:me|nos) (?:mand[ae]|envi[ae]|pass[ae]|inform[ae]|diz|diga|confirm[ae]|cont[ae]|fal[ae]|ped[ei]|avis[ae]|respond[ae]|explic[ae]|"
+    r"indi[cq]u?[ae]|compart\w*)\b|"
+    r"^(?:so |entao |ok |certo |claro |perfeito |perfecto |primeiro |agora |ahora |first |then |y |e |and )?"
+    r"(?:mand[ae]|envi[ae]|inform[ae]|dig[ae]|diz|confirm[ae]|confira|cheque|verifique|digit[ae]|acess[ae]|entre|clique|toque|respond[ae]|"
+    r"aguard[ae]|espere|escolh[ae]|selecion[ae]|abr[ae]|baix[ae]|reinici[ae]|deslig[ae]|lig[ae]|tent[ae]|tir[ae]|anex[ae]|descrev[ae]|"
+    r"cont[ae]|conte-me|fal[ae]|explique|consulte|veja|olhe|dime|diga|digame|envia\w*|manda\w*|pasa\w*|indica\w*|cuentame|cuenteme|"
+    r"comparte\w*|escribe\w*|elige|revisa|verifica|intenta|reinicia|ingresa|haz|send|tell|share|give|provide|check|try|choose|pick|enter|"
+    r"type|click|tap|open|go to|let me know|reply|restart|confirm|describe|attach|wait|hold on)\b(?! (?:a|o|as|os)? ?equipe)|"
+    r"\b(?:preciso|precisamos|vou precisar|necesito|necesitamos|voy a necesitar|i (?:just |only )?need|i'?ll need|we need|falta|faltou|"
+    r"basta|bastan?)\b(?! (?:verificar|consultar|checar|falar|conferir|revisar|check))|"
+    r"\b(?:voce |vc )?(?:pode|poderia|puedes?|podrias?|podria|can you|could you|would you|you can)\b (?:me |nos |please |por favor )?"
+    r"(?:mandar|enviar|passar|informar|dizer|confirmar|contar|repetir|escrever|falar|conferir|digitar|explicar|detalhar|decir\w*|"
+    r"mandar\w*|enviar\w*|pasar\w*|confirmar\w*|indicar\w*|escribir\w*|contar\w*|send|tell|share|confirm|repeat|check|give|let|explain|"
+    r"provide|clarify|describe)"
+)
+
+OFFER: Final = re.compile(
+    r"\b(?:posso|consigo|puedo|i can|i could|i'?m able|happy to|glad to|prefere|preferes|prefieres|prefiere|gostaria|deseja|desea|deseas|"
+    r"(?:voce )?quer|quieres?|would you|do you want|(?:se|caso|si|if|quando|cuando|whenever|when)(?: (?:voce|vc|usted|tu|you|algo|precisar de algo))?"
+    r"(?:'d)? (?:quiser\w*|queira\w*|preferir\w*|prefira\w*|precis\w*|desej\w*|ach\w*|optar|decidir|quer|quieres?|prefier\w*|dese\w*|necesit\w*|"
+    r"gust\w*|like|want|prefer|need|wish|decide|ready|estiver|puder))\b"
+)
+
+INABILITY: Final = re.compile(
+    r"\b(?:nao|no|nunca|ainda nao|todavia no|aun no) (?:me |te |lhe |se |lo |la |le |o |a |eu |a gente |nos )?(?:foi possivel|fue posible|ha sido posible|e possivel (?:confirmar|consultar|ver)|"
+    r"consig\w*|conseg\w*|pude\w*|pud[oi]\w*|posso|podemos|puedo|logr\w*|encontr\w*|ach\w+|localiz\w*|hall\w*|ubi\w*|vi|vejo|veo|veo\w*|"
+    r"sei|se|sabemos|tenho|tengo|temos (?:essa|esta|a|nenhuma)? ?(?:informa\w*|acesso|registro|como)|tenemos (?:esa|esta|la)? ?(?:informacion|acceso|registro)|"
+    r"entendi\w*|entiendo|dispongo|disponho|recebi|recibi|reconhec\w*|reconoz\w*|deu(?: certo)?|aparec\w*|constam?|ha|hay (?:registro|informacion|resultados))\b|"
+    r"\b(?:i|we)(?: am|'m| are|'re| was| were|'ve| have| do| did)?(?: still| really| just)?(?: not|n't| unable| can't| cannot| could not| couldn't| don't| didn't| wasn't| haven't| do not| did not| was not| have not)\b"
+    r"(?: yet| been)?(?: able)?(?: to)?|"
+    r"\bcan'?t\b|\bcannot\b|\bcouldn'?t\b|\bunable to\b|\bunfortunately i\b|\bit (?:didn'?t|did not) (?:go through|work)|"
+    r"\b(?:tentei|tentamos|intente|intentamos|i tried|we tried)\b|\b(?:sistema|system|servidor|server|agenda|consulta)\b.{0,12}(?:nao respondeu|no respondio|no responde|"
+    r"fora do ar|indisponivel|instavel|didn't respond|did not respond|not responding|is down|caido|lento)|"
+    r"\b(?:sem|sin|without) (?:sucesso|exito|success)|\bdeu (?:erro|problema)|\bhubo un (?:error|problema)|\bthere was (?:an error|a problem)|"
+    r"\b(?:houve|ocorreu|tive|tivemos|tuve|tuvimos|i had|i ran into|we had) (?:um |un |an? )?(?:erro|problema|falha|error|problem|issue|fallo|trouble)"
+)
+
+VERB: Final = re.compile(
+    r"é|\b(?:sao|esta|estao|estamos|foi|foram|fica|ficam|ficou|tem|temos|vem|vai|vao|pode|podem|da|dao|deve|precisa|custa|vale|sai|saem|ha|es|son|fue|hay|queda|quedo|tiene|tenemos|"
+    r"viene|puede|debe|va|is|are|was|were|has|have|had|will|can|comes?|goes|must|costs?|ja|ya|already|been|do|does|don't|we're|it's|you're|voce|you)\b|"
+    r"\w(?:ei|ou|amos|emos|imos|aram|eram|iram)\b"
+)
+
+IDENTIFIERS: Final = frozenset({"code", "phone", "email", "handle", "url", "address"})
+
+CONDITION: Final = re.compile(
+    r"^(?:e |y |and |mas |but |pero )?(?:se|si|if|caso|quando|cuando|when|assim que|once|depois (?:que|de)|after|apos|antes|before|despues|sempre que|whenever|unless|"
+    r"(?:para|to|ao|al) \w+(?:ar|er|ir)|to \w+)\b"
+)
+
+THEN: Final = re.compile(r"^(?:que|assim|asi|so|that way|com isso|dai|ai|y|e|and|para)\b")
+
+YOU: Final = re.compile(r"\b(?:voce|vc|usted|you|you've|vos)\b(?: ja| ya| already| have| had| nos| me| te| que)*\s*$")
+
+YOU_SAID: Final = re.compile(
+    r"\b(?:voce|vc|usted|you|tu|te|me)\b[^.]{0,20}\b(?:disse|falou|mencion\w*|comentou|inform\w*|pedi\w*|relatou|dijiste|dices|contou|contaste|said|mention\w*|told|asked|wrote|"
+    r"escreveu|citou|passou|enviou|mandou)\b|\b(?:conforme|como|segun|according to what) (?:voce|vc|usted|you|tu)\b|\bentendi\w*\b|\bentiendo\b"
+)
+
+LAMENT: Final = re.compile(
+    r"\b(?:sint|lament|sorry|desculp|disculp|perd[ao]|apolog|entend|compreend|comprend|imagin|chato|pena|frustr|transtorno|molest|inconven|understand|obrigad|gracias|thank|agrade|espero|hope)\w*"
+)
+
+GENERIC_DONE: Final = re.compile(
+    r"(?<!ser )(?<!be )\b(?:feit[oa]s?|hech[oa]s?|done|ok|realizad\w+|efetuad\w+|efetivad\w+|conclu\w+|complet\w+|successful\w*|com sucesso|con exito|em andamento|a caminho|na fila|garantid\w+)\b"
+)
+
+DONE_ALONE: Final = re.compile(
+    r"(?:ja (?:esta|foi) |ya (?:esta|quedo) |it'?s |all |tudo |todo |esta |muito )?(?:pront(?:o|a|inho)|feit(?:o|inho)|resolvido|resuelto|listo|hecho|done|all set|sorted|fixed|taken care of)(?: (?:ja|aqui|pra voce|para voce|entao|then|now|for you))?"
+)
+
+SPECIFIC: Final = re.compile(
+    r"\b(?:seus?|suas?|tus?|sus?|your|meus?|minhas?|ele|ela|dele|dela|it|its|esse|essa|este|esta compra|o pedido|el pedido|the order|a compra)\b"
+)
+
+AUXILIARY: Final = re.compile(
+    r"\b(?:foi|foram|fui|fue|fueron|was|were|been|esta|estao|estan|is|are|ja|ya|already|ficou|quedo|quedaron|consta|aparece|has|have|acabou|acaba|got|ha sido|han sido|he|hemos|i've|we've|ser[ai]\w*|saiu|se)\b"
+)
+
+WE_DID: Final = re.compile(r"(?:amos|emos|imos)$")
+
+DID: Final = re.compile(
+    r"\b(?:foi|foram|fue|fueron|was|were|been|está|estão|están|ficou|quedó|quedaron|got|já|ya|are|is|you're|it's) (?:já |ya |now |all |been )?(?P<p>\w{3,}(?:ad[oa]s?|id[oa]s?|ed))\b|"
+    r"\b(?P<pt>\w{3,}ei)\b|\b(?P<es>\w{3,}é)(?!\w)|\b(?:i|we|i've|we've|i have|we have) (?:just |already |also |now )?(?P<en>\w{3,}ed)\b"
+)
+
+FEELINGS: Final = frozenset(
+    """interessado interessada preocupado preocupada cansado cansada animado animada obrigado obrigada convidado convidada localizado localizada situado situada interested worried excited
+    located supposed allowed welcomed gostei adorei amei fiquei pensei imaginei esperei achei passei deixei cheguei entrei fechei voltei tomei hablei sei darei serei estarei terei
+    verei farei irei poderei café você até porém também através pedé bebé olé pié qué porqué sé té fé pé mané josé andré perdido perdida querido querida encantado encantada
+    used based needed wanted loved enjoyed pleased delighted concerned tired bored closed""".split()
+)
+
+YEARLY: Final = re.compile(r"\b(?:ano|anual|anuais|year|yearly|annual|mes a mes)\b")
+
+LIGHT: Final = frozenset(
+    "pay offer serve work allow give require start support finish contact talk find verify make do prepare test reach sell host improve lower charge win receive guarantee".split()
+)
+
+HARMLESS: Final = frozenset(
+    """vier primeiro primer volta voltam voltar volte falta faltam faltar sobra livre livres trazer traga traz trazem leva levam levar levou pedir pede deixar deixa deixe passar passa passam entrar entra entram
+    sair saem chamo dizer disse conta contar maior menor alto baixo contra nome nombre economia economiza regiao compensa bastante tranquila tranquilo nossa gente dividindo ficando fazendo
+    tardar tarda tardan llevar lleva traer trae venir viene vienen salir sale salen dejar deja pasar pasa entra entrar queda quedan gusta necesitas necesito turno estoy estamos tenemos
+    every comes come coming keep keeps takes take taking bring brings must might currently offline online gone ahead long they're you're we're it's i've we've that's there's nothing anything
+    something everything each around about again also next first second third morning afternoon evening night manha tarde noite noche segunda terca quarta quinta sexta valor valores
+    seguir segue seguem continua continuam continue sigue alem ademas besides included apenas partir periodo prazo menores maiores anos dias meses semanas horas minutos inteira inteiro
+    direto directo right away via normal simples simple facil easy rapido rapidinho quick fast bonita bonito linda lindo otima boa bom novo nova new old great nice voce senhor senhora
+    depende dependendo caso sempre geral hora horas data datas feito feita feitas feitos pronto prontinho done news achei aqui agora mesmo mesma importante important lembre lembrar lembrando
+    recomendo recomendamos recomenda sugiro sugerimos suggest recommend sabe saber querer quer quiser podera poderia podem consegue conseguem conseguir economizar aproximadamente aprox media total
+    pessoalmente conforme informado mencionado disse falou peca pecas basta mostrar mostre apresentar apresente ativo ativa sera serao fosse seria seriam seja sejam havia houve havera
+    estando sendo tendo usando pagando ganham ganha custam custa costs spend save saves starting starts ends until desses dessas destes destas dele dela deles delas quem whose whom""".split()
+)
+
+FRAGMENT: Final = re.compile(r"^(?:e|y|and|ou|o|or) (?:o|a|os|as|do|da|el|la|the|seu|sua|tu|your|qual|de)\b[^é]{0,30}$")
+
+WE: Final = re.compile(
+    r"\b(?:temos|tenemos|fazemos|hacemos|trabalhamos|trabajamos|damos|usamos|utilizamos|possuimos|dispomos|disponemos|contamos|ficamos (?:em|n[ao])|estamos (?:em|n[ao]|localiz\w+|ubicad\w+|abert\w+|abiert\w+|fechad\w+|cerrad\w+)|we (?:have|do|are|offer|use|make|carry|ship|run)|we've|we're|tem|tiene|hay|existe\w*|it (?:has|comes)|there (?:is|are))\b"
+)
+
+COPULA: Final = re.compile(
+    r"\b(?:é|sao|esta|estao|foi|foram|fica|ficam|ficou|tem|vem|vai|pode|podem|da|deve|precisa|custa|vale|sai|es|son|fue|queda|tiene|viene|puede|debe|is|are|was|were|has|have|can|comes|goes|must|costs?|'s|inclui|dura|consta|aparece|continua|sigue|remains|segue|esta[vb]a)\b"
+)
+
+YES: Final = re.compile(
+    r"^(?:sim|si|yes|yep|claro que sim|claro que si|com certeza|isso mesmo|exatamente|correto|correcto|correct|exactly|of course|por supuesto|isso|positivo|negativo|nao|no|nope|infelizmente nao|lamentablemente no|unfortunately not)(?: senhora?| temos| tem| pode| da| tenemos| puedes| puede| we do| you can| it is| it does| claro| sim)?$"
+)
+
+PRESENCE: Final = re.compile(
+    r"\b(?:alguem|alguien|anyone|somebody|there|robo|bot|tudo bem|td bem|como vai|que tal|how are you|posso (?:perguntar|falar|tirar)|pode me ajudar|me ajuda|puedes ayudar\w*|can you help|help me|virtual|humano|ai\?)\b"
+)
+
+HUMAN: Final = re.compile(
+    r"\b(?:sou|soy|i am|i'm) (?:um |uma |un |una |an? )?(?:human\w*|pessoa|persona|person|atendente|operador\w*|real)\b"
+)
+
+BENEFITS: Final = frozenset({"free", "discount", "cashback", "waive"})
+
+MONEYED: Final = frozenset({"charge", "fee", "freight", "pay", "price", "interest", "fine", "deposit", "tax"})
+
+STOP: Final = frozenset(
+    """para pelo pela pelos pelas com sem sobre entre mais muito muita muitos muitas tambem ainda agora aqui isso essa esse este esta estas estes aquele aquela ela ele eles elas
+    voce voces nosso nossa nossos nossas seus suas minha meus minhas como quando onde qual quais porque pois entao assim apenas somente todo toda todos todas cada mesmo mesma
+    outro outra outros outras algum alguma alguns algumas nenhum nenhuma nada tudo bem bom boa certo certa claro sim nao conforme cerca aproximadamente acima abaixo mais aproximado geral sempre
+    nunca depois antes durante desde partir logo hoje amanha ontem dentro fora acima abaixo segue seguinte seguintes forma tipo vez vezes favor gente ser estar ter fazer dar ficar
+    esta estao estava sera foram fica ficam ficou fazem fazer tem temos deve devem pode podem posso podemos quer precisar caso segundo tanto quanto menos pouco pra pras pros
+    pero tambien aqui ahora este esta estos estas nuestro nuestra nuestros nuestras suyo cuando donde cual porque entonces asi solo solamente todos todas cada mismo misma otro otra
+    algun alguna nada todo bien bueno buena cierto claro segun siempre despues antes durante desde hasta luego dentro fuera arriba abajo siguiente forma hacer tener puede pueden
+    puedes usted ustedes tienes tiene tienen estan muy mucho mucha unos unas the this that these those with without about from your yours our ours their they them there here have
+    has had will would can could should been being were was are also just only very much more most some any each other another same such then than when where which what while
+    into onto over under after before during until within through because therefore however please well good great sure right still already yet back need needs want like
+    make makes take takes get gets let lets know case way kind sort bit lot both either neither per via ate das dos nas nos uma umas uns sao seu sua teu tua num numa ok show otimo otima perfeito perfeita legal beleza
+    combinado maravilha perfect perfecto genial vale listo pronto prontinho aviso lembrando lembre detalhes informacoes situacao atual atualmente momento normalmente geralmente
+    basta preciso precisa sendo visto vista olha veja viu aproveita aproveite qualquer opcao opcoes opciones options option melhor mejor best""".split()
+)
+
+KNOWN_NAMES: Final = frozenset(
+    "whatsapp instagram facebook google brasil brazil deus cpf cnpj cep nfe sac pdf sms url faq iphone android email gmail senhor senhora natal".split()
+)

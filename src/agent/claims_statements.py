@@ -1,0 +1,214 @@
+"""Statements and promises of a reply: what is said to be done, to be so, or to come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from agent.claims_book import Book
+from agent.claims_lexicon import CLASSES
+from agent.claims_nothing_known import check_unknown
+from agent.claims_phrases import (
+    AUXILIARY,
+    BENEFITS,
+    CONDITION,
+    DONE_ALONE,
+    GENERIC_DONE,
+    HUMAN,
+    IDENTIFIERS,
+    LAMENT,
+    LIGHT,
+    MONEYED,
+    PRESENCE,
+    SPECIFIC,
+    THEN,
+    WE_DID,
+    YES,
+    YOU,
+    YOU_SAID,
+)
+from agent.claims_promises import is_conditional, promises
+from agent.claims_text import folded
+from agent.claims_words import Mention, alike
+
+
+def check_statement(book: Book, place: int) -> None:
+    part, feeling, piece = book.parts[place], book.moods[place], book.piece(place)
+    named = [m for m in book.named[place] if CLASSES[m.concept] != "topic"]
+    if feeling == "social" and HUMAN.search(piece):
+        book.claim(part.start, part.end, "fact", None)
+    if DONE_ALONE.fullmatch(piece) and feeling == "statement":
+        book.claim(part.start, part.end, "action", book.index.acted or book.index.answered)
+        return
+    conditional = bool(CONDITION.match(piece))
+    before = [book.moods[other] for other in book.sentence(place) if other < place]
+    if "request" in before and THEN.match(piece) and not any(m.form == "done" for m in named):
+        return
+    if feeling == "statement" and YOU_SAID.search(
+        " ".join(book.piece(other) for other in book.sentence(place) if other <= place)
+    ):
+        named = [m for m in named if m.concept not in book.index.echo_concepts]
+    if feeling in {"request", "question", "inability"} and not (feeling == "question" and not part.last):
+        return
+    if feeling == "social" and LAMENT.search(piece):
+        return
+    if feeling in {"offer", "social", "question"} or conditional:
+        named = [m for m in named if m.form == "done" and (m.first or AUXILIARY.search(piece)) and not conditional] + [
+            m for m in named if m.concept in BENEFITS and feeling == "offer"
+        ]
+    _check_named(book, place, named)
+    if feeling == "statement" and not conditional:
+        check_unknown(book, place)
+
+
+def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
+    part, piece = book.parts[place], book.piece(place)
+    named = list(named)
+    others = [other for other in book.sentence(place) if other < place]
+    glad = any(book.moods[other] == "social" for other in others) and not any(
+        "?" in text for text in book.sources.customer
+    )
+    finished = GENERIC_DONE.search(piece) or next(
+        (True for m in named if m.concept == "finish" and m.form == "done"), None
+    )
+    for wanted in named:
+        if wanted.form == "name" and CLASSES[wanted.concept] == "state" and not finished:
+            continue
+        if wanted.concept == "finish" and any(m.form == "name" and CLASSES[m.concept] == "state" for m in named):
+            continue
+        before = book.read.text[part.start : wanted.start]
+        if glad and wanted.concept in book.index.echo_concepts:
+            continue
+        if YOU.search(before) and wanted.concept in book.index.echo_concepts:
+            continue
+        first = wanted.first or (
+            WE_DID.search(book.read.text[wanted.start : wanted.end]) is not None
+            and bool(SPECIFIC.search(piece) or re.search(r"\b(?:ja|ya|acabamos)\b", piece))
+        )
+        light = wanted.concept in LIGHT and wanted.form == "plain"
+        heard = (
+            wanted.form != "done" and wanted.concept in book.index.echo_concepts and CLASSES[wanted.concept] == "fact"
+        )
+        if (light or (heard and place in book.anchored)) and not finished:
+            continue
+        done = first or wanted.form == "done" or (finished is not None and wanted.form == "name")
+        state = CLASSES[wanted.concept] == "state"
+        particular = (
+            first
+            or bool(SPECIFIC.search(piece))
+            or any(v.kind in IDENTIFIERS for v in book.values if part.start <= v.start < part.end)
+        )
+        call = done and state and particular and (first or bool(AUXILIARY.search(piece)) or finished is not None)
+        if wanted.first and wanted.concept in {"verify", "find", "receive", "note"}:
+            ref = book.index.answered if wanted.concept != "note" else book.index.acted
+        else:
+            ref = behind(book, wanted, strict=done and state, call=call)
+        kind = "action" if wanted.first else "status" if state else "fact"
+        if ref is None:
+            book.claim(part.start, part.end, kind, None)
+            return
+        book.claim(wanted.start, wanted.end, kind, ref)
+        book.anchored.add(place)
+        _remember(book, place, wanted, strict=done and state)
+
+
+def behind(book: Book, wanted: Mention, *, strict: bool = False, call: bool = False) -> str | None:
+    """The source that says what ``wanted`` says. ``strict``: as done, not only by name; ``call``: only a call's result."""
+    concepts, opposite = alike(wanted.concept), None
+    for said in book.index.said:
+        if said.mention.concept not in concepts or (call and said.path[0] == "text"):
+            continue
+        if strict and (said.weak or (said.mention.form == "name" and said.path[0] != "text")):
+            continue
+        if said.mention.negative == wanted.negative:
+            return said.ref
+        opposite = opposite or said.ref
+    if wanted.negative and opposite is None and wanted.form == "done" and book.index.looked and book.index.answered:
+        return book.index.answered
+    return _free(book, wanted)
+
+
+def _free(book: Book, wanted: Mention) -> str | None:
+    """Not charged is free, and free is not charged."""
+    if wanted.concept in BENEFITS and not wanted.negative:
+        zero = next(
+            (k.ref for k in book.index.known if k.value.norm == 0 and k.value.kind in {"money", "number"}), None
+        )
+        return zero or next(
+            (s.ref for s in book.index.said if s.mention.concept in MONEYED and s.mention.negative), None
+        )
+    if wanted.concept in MONEYED and wanted.negative:
+        return next(
+            (s.ref for s in book.index.said if s.mention.concept in BENEFITS and not s.mention.negative), None
+        ) or next((k.ref for k in book.index.known if k.value.norm == 0 and k.value.kind in {"money", "number"}), None)
+    return None
+
+
+def _remember(book: Book, place: int, wanted: Mention, *, strict: bool) -> None:
+    if not strict:
+        return
+    concepts = alike(wanted.concept)
+    paths = tuple(
+        s.path
+        for s in book.index.said
+        if s.mention.concept in concepts and not s.weak and s.mention.negative == wanted.negative
+    )
+    book.paths.setdefault(book.parts[place].sentence, []).append((wanted, paths))
+
+
+def check_bare_answer(book: Book) -> None:
+    """A bare yes or no to a question about the business."""
+    asked = "\n".join(book.sources.customer).lower()
+    if "?" not in asked or book.index.answered or PRESENCE.search(folded(asked).text):
+        return
+    for place, part in enumerate(book.parts):
+        if YES.match(book.piece(place)) and book.moods[place] == "statement" and place == 0:
+            following = book.moods[1:]
+            if "request" not in following and not any(f in {"offer"} for f in following):
+                book.claim(part.start, part.end, "fact", None)
+
+
+def check_promise(book: Book, place: int) -> bool:
+    part, feeling = book.parts[place], book.moods[place]
+    if feeling in {"inability", "offer"} or (feeling == "question" and part.last):
+        return False
+    for start, end, own in promises(book.read.text, book.read.lower, part.start, part.end):
+        around = book.sentence(place)
+        sentence = " ".join(book.piece(other) for other in around)
+        before = [book.moods[other] for other in around if other <= place]
+        previous = [book.moods[other] for other in range(place) if book.parts[other].sentence == part.sentence - 1]
+        asked = own and THEN.match(book.piece(place)) and {"request", "question"} & set(previous)
+        if (
+            "request" in before
+            or "offer" in before
+            or is_conditional(sentence)
+            or asked
+            or (own and "request" in previous[-1:])
+        ):
+            return True
+        book.claim(start, end, "promise", _kept(book, place, own=own))
+        return True
+    return False
+
+
+def _kept(book: Book, place: int, *, own: bool) -> str | None:
+    """What makes a promise true: a call that waits for a person, or a source that says so of the business."""
+    named = [m for m in book.named[place] if CLASSES[m.concept] == "state"]
+    concepts = {m.concept for m in named}
+    if book.index.asked and concepts <= {
+        "confirm",
+        "verify",
+        "contact",
+        "notify",
+        "update",
+        "talk",
+        "receive",
+        "serve",
+        "approve",
+        "finish",
+    }:
+        return "awaiting_approval"
+    if not concepts:
+        return None
+    told = [behind(book, m, strict=own, call=own) for m in named]
+    return told[0] if all(told) else None

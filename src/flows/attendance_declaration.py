@@ -1,0 +1,250 @@
+"""The part of tenant.yaml that says how the business attends: hours, reply policy, handoffs, autonomy, consent.
+
+Also read back from ``tenant.settings``, where an import leaves it as JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from agent.hours import UnknownCalendarError, holidays_of
+from agent.normalise import words
+from agent.turn import BusinessHours, HandOffTerms, HolidayCalendar, Spans
+from domain.autonomy import AutonomyTerms
+from domain.consent import ConsentWords
+from domain.decisions import HandOffReason, ReplyMode
+from domain.policy import CLOSED, OPEN, PolicyRule
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+TRIGGERS = (
+    HandOffReason.REQUESTED,
+    HandOffReason.ANGER,
+    HandOffReason.REPEATED_FAILURE,
+    HandOffReason.LOW_CONFIDENCE,
+    HandOffReason.RESTRICTED_INTENT,
+    HandOffReason.VIP,
+    HandOffReason.COST_CAP,
+    HandOffReason.TOOL_FAILURE,
+    HandOffReason.OUTSIDE_POLICY,
+)
+"""What a tenant may switch off. The other reasons name what only a person can settle."""
+
+_SPAN = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d")
+
+
+def _weekday(day: str) -> str:
+    if day not in WEEKDAYS:
+        raise ValueError(f"{day!r} is no day; write {', '.join(WEEKDAYS)}")
+    return day
+
+
+def _spans(spans: tuple[str, ...]) -> tuple[str, ...]:
+    previous_end = ""
+    for span in spans:
+        if not _SPAN.fullmatch(span) or span[6:] > "24:00":
+            raise ValueError(f'{span!r} is no span of hours; write "09:00-18:00", in quotes')
+        if span[:5] >= span[6:] or span[:5] < previous_end:
+            raise ValueError(f"{span!r} ends before it starts, or overlaps the span before it")
+        previous_end = span[6:]
+    return spans
+
+
+def _switchable(reason: HandOffReason) -> HandOffReason:
+    if reason not in TRIGGERS:
+        raise ValueError(f"{reason.value} cannot be switched off; these can: {', '.join(TRIGGERS)}")
+    return reason
+
+
+def _folded(word: str) -> str:
+    said = " ".join(words(word))
+    if not said:
+        raise ValueError(f"{word!r} holds no word")
+    return said
+
+
+def off_is_a_word(value: object) -> object:
+    """YAML reads a bare ``off`` as false."""
+    return "off" if value is False else value
+
+
+Weekday = Annotated[str, AfterValidator(_weekday)]
+SpanList = Annotated[tuple[str, ...], AfterValidator(_spans)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
+Trigger = Annotated[HandOffReason, AfterValidator(_switchable)]
+Money = Annotated[Decimal, Field(ge=0, le=1_000_000)]
+
+
+class Declared(BaseModel):
+    """Immutable; an unknown key is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class HolidaysDeclaration(Declared):
+    """Public holidays to keep. ``optional``: true for all, or some by their English names (Carnival …)."""
+
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+    state: Word | None = None
+    optional: bool | tuple[Word, ...] = False
+
+    @model_validator(mode="after")
+    def _is_known(self) -> HolidaysDeclaration:
+        try:
+            holidays_of(self.calendar(), date.today().year)  # noqa: DTZ011 - any year would do
+        except UnknownCalendarError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def calendar(self) -> HolidayCalendar:
+        """The same as the agent reads it."""
+        return HolidayCalendar(self.country, self.state, self.optional)
+
+
+class HoursDeclaration(Declared):
+    """Opening hours. A day that is not listed is closed; ``special_dates`` win over everything else."""
+
+    weekly: dict[Weekday, SpanList] = {}
+    closed_dates: tuple[date, ...] = ()
+    special_dates: dict[date, SpanList] = {}
+    holidays: HolidaysDeclaration | None = None
+    named: dict[Word, dict[Weekday, SpanList]] = {}
+
+    @field_validator("named")
+    @classmethod
+    def _not_ours(cls, named: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in (OPEN, CLOSED):
+            if name in named:
+                raise ValueError(f"{name!r} is a name of Atende's own; choose another one")
+        return named
+
+    def business_hours(self) -> BusinessHours:
+        """The same hours as the agent reads them; no weekly hours at all means that the tenant has none to keep."""
+        return BusinessHours(
+            _week(self.weekly) if self.weekly else (),
+            tuple(day.isoformat() for day in self.closed_dates),
+            {day.isoformat(): _pairs(spans) for day, spans in self.special_dates.items()},
+            self.holidays.calendar() if self.holidays else None,
+            {name: _week(week) for name, week in self.named.items()},
+        )
+
+
+class PolicyRuleDeclaration(Declared):
+    """One rule of the reply policy; see ``domain.policy``."""
+
+    mode: ReplyMode
+    number: Word | None = None
+    intent: Word | None = None
+    hours: Word | None = None
+    tag: Word | None = None
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        return off_is_a_word(value)
+
+    @model_validator(mode="after")
+    def _has_a_condition(self) -> PolicyRuleDeclaration:
+        if not self.rule().conditions:
+            raise ValueError("a rule needs number, intent, hours or tag; reply_mode is the default for all else")
+        return self
+
+    def rule(self) -> PolicyRule:
+        """The same as the policy reads it."""
+        return PolicyRule(self.mode, self.number, self.intent, self.hours, self.tag)
+
+
+class HandOffDeclaration(Declared):
+    """When conversations go to a person; see ``agent.turn.HandOffTerms``. Money is in the currency of model prices."""
+
+    triggers: dict[Trigger, bool] = {}
+    vip_tags: tuple[Word, ...] = ("vip",)
+    offer_first: bool = True
+    cost_per_day: Money | None = None
+    cost_per_conversation: Money | None = None
+    return_unclaimed: bool = False
+
+    def terms(self) -> HandOffTerms:
+        """The same as the agent reads it."""
+        return HandOffTerms(
+            switched_off=frozenset(reason for reason, is_on in self.triggers.items() if not is_on),
+            vip_tags=frozenset(self.vip_tags),
+            offer_first=self.offer_first,
+            cost_per_day_micros=_micros(self.cost_per_day),
+            cost_per_conversation_micros=_micros(self.cost_per_conversation),
+            return_unclaimed=self.return_unclaimed,
+        )
+
+
+class AutonomyDeclaration(Declared):
+    """How an intent earns ``auto``; see ``domain.autonomy.AutonomyTerms``."""
+
+    bar: Annotated[float, Field(ge=0.5, le=0.999)] = 0.9
+    error: Annotated[float, Field(gt=0, le=0.2)] = 0.05
+    least_cases: Annotated[int, Field(ge=10, le=100_000)] = 50
+    audit_share: Annotated[float, Field(ge=0.01, le=1)] = 0.1
+
+    def terms(self) -> AutonomyTerms:
+        """The same as the rules read it."""
+        return AutonomyTerms(self.bar, self.error, self.least_cases, self.audit_share)
+
+
+class ConsentDeclaration(Declared):
+    """Words of the tenant's own, beside the usual ones, that stop and allow messages on the business's initiative."""
+
+    opt_out_words: tuple[Annotated[Word, AfterValidator(_folded)], ...] = ()
+    opt_in_words: tuple[Annotated[Word, AfterValidator(_folded)], ...] = ()
+
+    def words(self) -> ConsentWords:
+        """The same as the way in reads it."""
+        return ConsentWords(frozenset(self.opt_out_words), frozenset(self.opt_in_words))
+
+
+class AttendanceDeclaration(Declared):
+    """All of it; tenant.yaml adds the rest."""
+
+    hours: HoursDeclaration = HoursDeclaration()
+    policy: tuple[PolicyRuleDeclaration, ...] = ()
+    announce_under: tuple[Literal[ReplyMode.SUGGEST, ReplyMode.OFF], ...] = ()
+    handoff: HandOffDeclaration = HandOffDeclaration()
+    autonomy: AutonomyDeclaration | None = None
+    consent: ConsentDeclaration = ConsentDeclaration()
+    suggestions_expire_after_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 24
+
+    @field_validator("announce_under", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        return [off_is_a_word(mode) for mode in value] if isinstance(value, list | tuple) else value
+
+    def profile_fields(self) -> dict[str, Any]:
+        """Fields of ``agent.turn.TenantProfile``."""
+        return {
+            "hours": self.hours.business_hours(),
+            "policy_rules": tuple(declared.rule() for declared in self.policy),
+            "announce_under": frozenset(self.announce_under),
+            "hand_off": self.handoff.terms(),
+            "autonomy": self.autonomy.terms() if self.autonomy else None,
+            "consent": self.consent.words(),
+        }
+
+    @classmethod
+    def stored(cls, settings: Mapping[str, Any]) -> AttendanceDeclaration:
+        """From ``tenant.settings``; what is missing there has its default."""
+        return cls.model_validate({name: settings[name] for name in cls.model_fields if name in settings})
+
+
+def _week(week: Mapping[str, tuple[str, ...]]) -> tuple[Spans, ...]:
+    return tuple(_pairs(week.get(day, ())) for day in WEEKDAYS)
+
+
+def _pairs(spans: tuple[str, ...]) -> Spans:
+    return tuple((span[:5], span[6:]) for span in spans)
+
+
+def _micros(money: Decimal | None) -> int | None:
+    return None if money is None else int(money * 1_000_000)

@@ -1,0 +1,1 @@
+"""Stand-ins for the HTTP servers of gateways."""
