@@ -42,6 +42,7 @@ def profile_of(
         trusted_writes=frozenset(row["name"] for row in function_rows if row["trusted"]),
         texts=settings.get("texts", {}),
         persona=settings.get("persona", ""),
+        domains=frozenset(settings.get("domains", ())),
         **attendance.profile_fields(),
         mask_model_prompts=settings.get("mask_model_prompts") is True,
     )
