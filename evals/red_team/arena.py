@@ -131,7 +131,7 @@ def _letters(text: str) -> str:
 
 
 def _with(records: InMemoryRecords, more: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> InMemoryRecords:
-    merged = {name: dict(rows) for name, rows in records._collections.items()}
+    merged: dict[str, Mapping[str, Mapping[str, Any]]] = dict(records._collections)
     for name, rows in more.items():
         merged[name] = {**merged.get(name, {}), **rows}
     return InMemoryRecords(merged)
