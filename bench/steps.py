@@ -21,6 +21,7 @@ _BLOCKED_SECONDS = 0.02
 """Without a sign for so long, a step is taken to wait for another's lock."""
 _CURRENT: ContextVar[Steps | None] = ContextVar("steps", default=None)
 _HASTE: ContextVar[float] = ContextVar("haste", default=1.0)
+_IN_THOUGHT: ContextVar[int] = ContextVar("in_thought", default=0)
 _HASTES = (1.0, 1.0, 4.0, 16.0)
 """How much likelier one actor is picked than another: evenly mixed cases and ones in which somebody is far ahead."""
 
@@ -32,6 +33,9 @@ class Steps:
         self._random = random.Random(seed)
         self._parked: list[tuple[asyncio.Future[None], float]] = []
         self._changed = asyncio.Event()
+        self._thinking = 0
+        self.asking = 0
+        """Statements under way, which may wait for a lock."""
         self.taken = 0
         """Steps so far."""
 
@@ -56,14 +60,22 @@ class Steps:
                 continue
             self._changed.clear()
             (place,) = self._random.choices(range(len(self._parked)), [haste for _, haste in self._parked])
-            self._parked.pop(place)[0].set_result(None)
+            picked, _ = self._parked.pop(place)
+            if not picked.done():  # whoever waited may have been given up
+                picked.set_result(None)
             self.taken += 1
+            await self._settled()
+        return await everything
+
+    async def _settled(self) -> None:
+        """Until whoever was picked waits again, has ended, or must be waiting for a lock."""
+        while not self._changed.is_set():
             try:
                 async with asyncio.timeout(_BLOCKED_SECONDS):
                     await self._changed.wait()
             except TimeoutError:
-                continue
-        return await everything
+                if self.asking or not self._thinking:
+                    return
 
     async def _all(self, tasks: list[asyncio.Task[Any]], then: Awaitable[Any] | None) -> list[Any]:
         found = await asyncio.gather(*tasks, return_exceptions=True)
@@ -75,8 +87,12 @@ class Steps:
         """Wait to be picked."""
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._parked.append((waiting, _HASTE.get()))
+        self._thinking -= _IN_THOUGHT.get()
         self._changed.set()
-        await waiting
+        try:
+            await waiting
+        finally:
+            self._thinking += _IN_THOUGHT.get()
 
 
 async def step() -> None:
@@ -84,6 +100,24 @@ async def step() -> None:
     current = _CURRENT.get()
     if current is not None:
         await current.park()
+
+
+@asynccontextmanager
+async def thinking() -> AsyncIterator[None]:
+    """Work without a statement in it: one step, however long the machine takes for it."""
+    await step()
+    current = _CURRENT.get()
+    if current is not None:
+        current._thinking += 1
+    thought = _IN_THOUGHT.set(1)
+    try:
+        yield
+    finally:
+        _IN_THOUGHT.reset(thought)
+        if current is not None:
+            current._thinking -= 1
+            current._changed.set()
+    await step()
 
 
 class SteppedDatabase(Database):
@@ -97,6 +131,18 @@ class SteppedDatabase(Database):
             await step()
 
 
+async def _asked(statement: Awaitable[Any]) -> Any:
+    await step()
+    current = _CURRENT.get()
+    if current is None:
+        return await statement
+    current.asking += 1
+    try:
+        return await statement
+    finally:
+        current.asking -= 1
+
+
 class _Stepped:
     """A connection whose statements are steps."""
 
@@ -104,21 +150,16 @@ class _Stepped:
         self._connection = connection
 
     async def fetch(self, *arguments: Any) -> Any:
-        await step()
-        return await self._connection.fetch(*arguments)
+        return await _asked(self._connection.fetch(*arguments))
 
     async def fetchrow(self, *arguments: Any) -> Any:
-        await step()
-        return await self._connection.fetchrow(*arguments)
+        return await _asked(self._connection.fetchrow(*arguments))
 
     async def fetchval(self, *arguments: Any) -> Any:
-        await step()
-        return await self._connection.fetchval(*arguments)
+        return await _asked(self._connection.fetchval(*arguments))
 
     async def execute(self, *arguments: Any) -> Any:
-        await step()
-        return await self._connection.execute(*arguments)
+        return await _asked(self._connection.execute(*arguments))
 
     async def executemany(self, *arguments: Any) -> Any:
-        await step()
-        return await self._connection.executemany(*arguments)
+        return await _asked(self._connection.executemany(*arguments))

@@ -29,7 +29,7 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import asyncpg
-from bench.steps import SteppedDatabase
+from bench.steps import SteppedDatabase, thinking
 from bench.takeover_case import Bench, Case
 from bench.takeover_watch import WATCH
 from langgraph.checkpoint.memory import InMemorySaver
@@ -37,8 +37,11 @@ from tests.database import SECRET, migrated_template, new_database
 from tests.postgres import FAST, running_server
 
 from agent.encoder import default_encoder
-from agent.graph import build_agent
+from agent.graph import Agent
 from agent.language_model import ModelClients
+from agent.prompts import load_prompts
+from agent.texts import load_texts
+from agent.turn import TurnContext, TurnInput, TurnResult
 from flows.approvals import Approvals
 from flows.desk import Actor, Desk
 from flows.inbound import Inbound
@@ -56,6 +59,14 @@ BROKEN = {
     "decide": (turns, "_DECIDE", "AND fence = $2 AND status = 'bot'", "AND $2::bigint IS NOT NULL"),
 }
 """Statements with their fence, and without it."""
+
+
+class SteppedAgent(Agent):
+    """The same agent; somebody may come in before it begins and after it has decided."""
+
+    async def run(self, turn: TurnInput, context: TurnContext) -> TurnResult:
+        async with thinking():
+            return await super().run(turn, context)
 
 
 @asynccontextmanager
@@ -82,7 +93,7 @@ async def open_bench(owner_dsn: str, *, at_once: int) -> AsyncIterator[Bench]:
         desk,
         (rui, ana),
         profiles,
-        build_agent(InMemorySaver()),
+        SteppedAgent(load_prompts(), load_texts(), InMemorySaver()),
         KillSwitch(stepped, wakeup),
         wakeup,
     )
