@@ -193,7 +193,7 @@ async def test_that_a_flood_of_forged_deliveries_is_told_to_wait_and_locks_no_au
         await asyncio.gather(*flooding)
         assert set(statuses) <= {401, 404, 429}
         assert statuses.count(429) > len(statuses) / 2 > 60
-        assert sorted(took)[len(took) // 2] < 0.25
+        assert sorted(took)[len(took) // 2] < 1.0  # behind the flood it would be many seconds
         assert len(await doors.stored()) == 61
 
 
