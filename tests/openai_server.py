@@ -5,10 +5,10 @@ searched in the last user message, case-insensitive) serves every request that m
 one step, or holds several under ``steps``: then the round of the tool loop (assistant messages since the last user
 message) selects the step.
 
-A step: ``reply`` (text; ``{tool_result}`` and ``{user}`` are filled in) | ``tool_calls`` ([{name, arguments: object or
-raw text}]) | ``status`` (with ``retry_after``) | ``hold`` (seconds without an answer) | ``reset`` | ``empty_choices`` |
-``body`` (raw text, ``content_type``). ``delay`` (seconds), ``finish_reason`` and ``faults`` (steps served first, once
-each per distinct request) go with any of them.
+A step: ``reply`` (text; ``{tool_result}``, ``{user}`` and the system message are filled in, see ``_retold``) |
+``tool_calls`` ([{name, arguments: object or raw text}]) | ``status`` (with ``retry_after``) | ``hold`` (seconds without
+an answer) | ``reset`` | ``empty_choices`` | ``body`` (raw text, ``content_type``). ``delay`` (seconds),
+``finish_reason`` and ``faults`` (steps served first, once each per distinct request) go with any of them.
 
     python -m tests.openai_server --script script.json --port 8901      # GET /log shows the requests seen
 """
@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
+import codecs
 import contextlib
 import hashlib
 import json
@@ -126,7 +128,33 @@ def _filled(text: str | None, body: Mapping[str, Any]) -> str | None:
     if not text:
         return text
     result = next((str(m["content"]) for m in reversed(body["messages"]) if m["role"] == "tool"), "")
+    system = next((str(m["content"]) for m in body["messages"] if m["role"] == "system"), "")
+    text = re.sub(r"\{system(?:_(\w+))?\}", lambda match: _retold(system, match[1] or ""), text)
+    reference = re.search(r"Reference: (\S+)", system)
+    text = text.replace("{canary}", reference[1] if reference else "").replace(
+        "{canary_dashed}", "-".join(reference[1]) if reference else ""
+    )
     return text.replace("{tool_result}", result).replace("{user}", _last_user(body))
+
+
+def _retold(system: str, how: str) -> str:
+    """The system message as a model that was talked into it gives it away."""
+    match how:
+        case "part":
+            return system[400:560]
+        case "base64":
+            return base64.b64encode(system.encode()).decode()
+        case "reversed":
+            return system[::-1]
+        case "rot13":
+            return codecs.encode(system, "rot13")
+        case "lines":
+            return "\n".join(system.split())
+        case "emoji":
+            return " 🌱 ".join(system.split())
+        case "spaced":
+            return " ".join(system)
+    return system
 
 
 def _reset(request: web.Request) -> web.StreamResponse:

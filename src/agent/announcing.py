@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from babel.dates import format_date, format_time
 
-from agent.collecting import label_of
 from agent.dialogue import missing
 from agent.hours import closed_since, is_open, next_opening
 from agent.policy import policy_in
-from agent.state import Evidence, Reading
-from agent.texts import FixedTexts
+from agent.texts import FixedTexts, label_of
 from agent.turn import TenantProfile, TurnContext, TurnInput
 from domain.decisions import AskApproval, HandOff, Reply
+
+if TYPE_CHECKING:
+    from agent.state import Evidence, Reading
 
 DISCLOSURE: Final = "disclosure"
 OUTSIDE_HOURS: Final = "outside_hours"

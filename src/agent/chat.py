@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from agent.language_model import Message, ModelAnswer, RequestedCall
+from agent.outgoing import CANARY
 from agent.prompts import Prompt, as_data
 from agent.state import Reading
 from agent.turn import HistoryMessage, Passage, TurnContext, TurnInput
+from agent.untrusted import display_name
 from domain.decisions import HandOffReason
-from domain.messages import Author
+from domain.messages import Author, MessageKind
 
 _HISTORY_MESSAGES: Final = 20
 _MESSAGE_CHARACTERS: Final = 4_000
@@ -55,7 +57,8 @@ def opening_messages(
         persona=profile.persona,
         language=reading.language,
         today=f"{context.now.astimezone(profile.timezone):%A, %Y-%m-%d %H:%M}",
-        contact_name=turn.contact_name or "",
+        contact_name=display_name(turn.contact_name),
+        canary=CANARY,
         masked=profile.mask_model_prompts,
         passages=[{"ref": p.ref, "title": p.title, "text": p.text} for p in passages],
         progress=json.dumps(dialogue.to_json(), ensure_ascii=False) if dialogue.function else "",
@@ -69,7 +72,8 @@ def opening_messages(
 def _message(message: HistoryMessage) -> Message:
     text = message.text[:_MESSAGE_CHARACTERS] or f"[{message.kind}]"
     if message.author is Author.CONTACT:
-        return {"role": "user", "content": f"<customer_message>\n{as_data(text)}\n</customer_message>"}
+        mark = " forwarded" if message.forwarded else "" if message.kind is MessageKind.TEXT else f" {message.kind}"
+        return {"role": "user", "content": f"<customer_message{mark}>\n{as_data(text)}\n</customer_message>"}
     if message.author is Author.BOT:
         return {"role": "assistant", "content": text}
     return {"role": "assistant", "content": f"[written by a person of the team] {text}"}

@@ -6,9 +6,10 @@ import re
 from dataclasses import replace
 
 from agent.claims_book import Book
+from agent.claims_labels import labels_of
 from agent.claims_match import NUMERIC, Around, echoed, find_support, same
-from agent.claims_phrases import IDENTIFIERS, KNOWN_NAMES, STOP, YEARLY, YOU_SAID
-from agent.claims_sources import Known, labels_of
+from agent.claims_phrases import IDENTIFIERS, KNOWN_NAMES, ROUGHLY, STOP, YEARLY, YOU_SAID
+from agent.claims_sources import Known
 from agent.claims_text import folded, segment_at
 from agent.claims_values import Value
 from agent.claims_words import mentions, stem, words
@@ -17,7 +18,7 @@ from agent.claims_words import mentions, stem, words
 def check_value(book: Book, value: Value) -> None:
     place = segment_at(book.parts, value.start)
     feeling, piece = book.moods[place], book.piece(place)
-    day = value.kind in {"date", "weekday", "time", "month"}
+    day = value.kind in {"date", "weekday", "time", "month", "period"}
     if day and (feeling == "social" or _is_small_talk(book, place) or (value.unit == "part" and feeling == "question")):
         return
     part = book.parts[place]
@@ -25,6 +26,7 @@ def check_value(book: Book, value: Value) -> None:
         frozenset(m.concept for m in book.named[place]),
         labels_of(book.read.text, book.values, part.start, part.end, value),
         any(start <= value.start < end for start, end in book.denied) or feeling == "inability",
+        ROUGHLY.search(book.read.text, max(0, value.start - 24), value.start) is not None,
     )
     found = find_support(value, book.index, around, also=[*book.index.echo, *book.values])
     if found is not None:

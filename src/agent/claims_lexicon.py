@@ -88,6 +88,7 @@ accept: aceit acept accept
 serve: atend atiend serve$ serves$ serving cater
 work: funcion trabalh trabaj operat opera$ operam$ works$ working$
 allow: permit permis allow autoriza$ poss(ivel)$ possivel$ posible$ possible$
+furnished: mobiliad amuebl amobl furnish
 require: exig requer$ requier$ require$ required$ requires$ obrigator obligator mandatory$ necessari necesari
 cover: cobert cobre$ cobrem$ cobrir$ cubre$ cubren$ cubiert cover
 guarantee: garant guarante warrant
@@ -100,7 +101,7 @@ support: suport soport support
 """
 
 _FACTS: Final = """
-all: todos$ todas$ nenhum$ nenhuma$ ningun$ ninguna$ ninguno$ qualquer$ cualquier$ cualquiera$ sempre$ siempre$ nunca$ jamais$ always$ never$ all$ every$
+all: toda$ whole$ entire$ anywhere$ everywhere$ worldwide$ todos$ todas$ qualquer$ cualquier$ cualquiera$ sempre$ siempre$ nunca$ jamais$ always$ never$ all$ every$
 free: grat$ gratis$ gratuit free$ cortesia$ bonific brinde brindes$ regalo$ gift complimentar complementar
 discount: descont descuent discount promo oferta$ ofertas$ cupom$ cupons$ cupon$ cupones$ coupon voucher liquida$ sale$ off$ rebaja
 cashback: cashback$ pontos$ puntos$ points$ credito$$ bonus$
@@ -130,7 +131,7 @@ vegan: vegan vegetar
 gluten: gluten$ lactos$ lactose$ lactosa$ celiac sugar$ acucar$ azucar$
 parking: estacion parking$ manobr valet$
 tag: etiquet tag$ tags$ label labels$
-use: unused$ unopened$ unwashed$ unworn$ usad uso$ sinuso$
+unused: unused$ unopened$ unwashed$ unworn$
 wifi: wifi$ internet$$
 pets: pet$ pets$ mascot animais$ animales$ cachorr perro perros$ dog$ dogs$ gato$ gatos$ cat$ cats$
 access: acessib accesib accessib rampa$ ramp$ elevador$ ascensor$ wheelchair
@@ -201,6 +202,12 @@ team: equip(e)$$
 """
 
 _TOPICS: Final = """
+clean: limp clean
+seat: sentad seated$ seat$ seats$ assento$ assentos$ asiento$
+chair: cadeira cadeiras silla$ sillas$ chair
+duration: durac duration lasts$ janela$ window$ term$ prazo$
+rent: alug alquil rent$ rental$ rents$
+condo: condom
 deadline: praz plaz deadline term$
 teacher: profess teacher
 student: estud alun student

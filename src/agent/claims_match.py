@@ -15,11 +15,14 @@ from agent.claims_values import Value
 NUMERIC: Final = frozenset({"money", "percent", "number", "quantity"})
 _TO_MINUTES: Final = {"minute": 1, "hour": 60, "day": 1440, "week": 10080}
 _TO_MONTHS: Final = {"month": 1, "year": 12}
-_SPECIFIC: Final = frozenset("freight discount refund fine interest deposit installment fee cashback tax".split())
+_SPECIFIC: Final = frozenset(
+    ["freight", "discount", "refund", "fine", "interest", "deposit", "installment", "fee", "cashback", "tax"]
+)
 _AMOUNT_ROLES: Final = _SPECIFIC | {"total", "price", "balance"}
 _DAY_ROLES: Final = {
     "expire": "due", "deadline": "due", "deliver": "arrive", "arrive": "arrive", "ship": "ship", "pay": "pay", "refund": "refund",
 }  # fmt: skip
+_LASTING: Final = frozenset("deadline warranty duration delay expire await guarantee date".split())
 _MOST: Final = 40
 """Numbers that are combined: a price list of hundreds proves anything."""
 
@@ -31,13 +34,15 @@ class Around:
     roles: frozenset[str]
     labels: frozenset[Any]
     negative: bool
+    rough: bool = False
+    """The value is said to be rounded ("quase")."""
 
 
 def find_support(
     value: Value, index: Index, around: Around, *, also: Iterable[Value] = ()
 ) -> tuple[str, tuple[Path, ...]] | None:
     """The source of ``value`` and the places in it, or None. ``also``: counts that the conversation names."""
-    hits = [known for known in index.known if same(value, known.value)]
+    hits = [known for known in index.known if same(value, known.value) and not _unitless(value, known)]
     fitting = [
         known for known in hits if not _contradicts(value, around, known) and not _mislabelled(around, known, index)
     ]
@@ -45,6 +50,10 @@ def find_support(
         return fitting[0].ref, tuple(known.path for known in fitting)
     if hits:
         return None
+    if around.rough and value.kind in NUMERIC:
+        near = (known for known in index.known if _near(value, known.value))
+        found = next((known for known in near if not _contradicts(value, around, known)), None)
+        return (found.ref, (found.path,)) if found else None
     derived = _derived(value, index, list(also))
     return (derived, ()) if derived else None
 
@@ -62,6 +71,9 @@ def same(one: Value, other: Value) -> bool:
             return _same_day(one.norm, other.norm)
         case "weekday":
             return bool(one.norm == (other.norm if other.kind == "weekday" else _weekday(other)))
+        case "period":
+            day = _day(other)
+            return bool(one.norm == other.norm or (day and one.norm[0] <= day.toordinal() <= one.norm[1]))
         case "month" if other.kind in {"month", "date"}:
             year, month = other.norm[0], other.norm[1]
             return bool(month == one.norm[1] and (one.norm[0] is None or year is None or year == one.norm[0]))
@@ -127,6 +139,20 @@ def _day(value: Value) -> date | None:
         return None
 
 
+def _near(value: Value, other: Value) -> bool:
+    """Whether one is the other rounded: within three in a hundred."""
+    alike = other.kind in NUMERIC and (value.unit == other.unit or not other.unit or value.kind == "money")
+    return alike and abs(value.norm - other.norm) * 100 <= 3 * other.norm
+
+
+def _unitless(value: Value, known: Known) -> bool:
+    """A bare number of a result says nothing about a time, unless its name does."""
+    lasts = value.kind == "quantity" and (
+        value.unit in _TO_MINUTES or value.unit in _TO_MONTHS or value.unit == "businessday"
+    )
+    return lasts and known.value.kind == "number" and not known.roles & _LASTING
+
+
 def _mislabelled(around: Around, known: Known, index: Index) -> bool:
     """Whether a text gives this value for one thing and the reply for another, to which the text gives another value."""
     if not known.labels or not around.labels:
@@ -165,9 +191,13 @@ def _derived(value: Value, index: Index, also: list[Value]) -> str | None:
     if value.kind in {"date", "weekday", "month"}:
         return next((ref for day, ref in _days(index) if same(value, _as_value(day))), None)
     if value.kind == "time" and value.unit != "part":  # "1h30" may also be how long something takes
-        long = _hours(min(value.norm), index)
-        if long:
-            return long
+        length = min(value.norm)
+        starts = [
+            (minutes, known.ref) for known in index.known if known.value.kind == "time" for minutes in known.value.norm
+        ]
+        for (one, ref), (other, _) in combinations(starts[:12], 2):
+            if length and abs(one - other) == length:
+                return ref
     if value.kind == "time":
         return next((ref for minutes, ref in _moments(index) if minutes in value.norm), None)
     if value.kind in {"code", "number"} and len(str(value.norm)) >= 3:

@@ -126,7 +126,7 @@ LEAD: Final = re.compile(
 )
 
 TIME: Final = re.compile(
-    r"(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?:\s?h(?:oras?|s|rs)?\b(?!\s?\d)(?! (?:depois|antes|de|por|apos|uteis|despues|before|after|a day))|\s?h\s?(?P<hm>[0-5]\d)\b|:(?P<m>[0-5]\d)(?::[0-5]\d)?(?:\s?h(?:s|rs)?\b)?|(?=\s?(?:a\.?m\b|p\.?m\b|(?:da|de la) (?:manha|tarde|noite|manana|noche)|in the (?:morning|afternoon|evening))))"
+    r"(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?:\s?h(?:s|rs)?\b(?!\s?\d)(?! (?:depois|antes|de|por|apos|uteis|despues|before|after|a day))|\s?h\s?(?P<hm>[0-5]\d)\b|:(?P<m>[0-5]\d)(?::[0-5]\d)?(?:\s?h(?:s|rs)?\b)?|(?=\s?(?:a\.?m\b|p\.?m\b|(?:da|de la) (?:manha|tarde|noite|manana|noche)|in the (?:morning|afternoon|evening))))"
     r"(?:\s?(?P<half>a\.?m\b\.?|p\.?m\b\.?|(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening)))?"
 )
 
@@ -188,6 +188,13 @@ PART: Final = re.compile(
 
 PARTS_OF_DAY: Final = {"m": tuple(range(300, 720)), "a": tuple(range(721, 1140)), "e": tuple(range(1080, 1440))}
 
+_NEXT_WEEK = r"semana que vem|semana que viene|(?:na |la )?proxima semana|semana proxima|next week"
+_NEXT_MONTH = r"mes que vem|mes que viene|(?:no |el )?proximo mes|mes proximo|next month"
+_THIS_WEEK = r"(?:nessa|nesta|essa|esta) semana|this week"
+_THIS_MONTH = r"(?:nesse|neste|esse|este) mes|this month"
+PERIOD: Final = re.compile(
+    rf"\b(?:(?P<next>(?:{_NEXT_WEEK})|(?P<month>{_NEXT_MONTH}))|(?:{_THIS_WEEK})|(?P<this>{_THIS_MONTH}))\b"
+)
 NTH: Final = re.compile(
     r"\b(?P<n>primeir|segund|terceir|primer|tercer|first|second|third)[oa]? (?=(?:troc|cambi|exchang|return|devol|consult|compr|purchas|order|parcel|cuota|mensalid|aula|"
     r"class|visit|unidade|peca|session|sess|month|mes|item|pedido|tentativ|multa|delivery|entrega))"
@@ -196,7 +203,7 @@ NTH: Final = re.compile(
 MARKER: Final = re.compile(r"(?:^|\n)[ \t]*(?:[-•*]\s*)?(\d{1,2})(?:[.)]|\s?[-–]\s)(?=\s?\D)", re.MULTILINE)
 
 IDIOMS: Final = re.compile(
-    r"\b(?:o[s]? dois|as duas|los dos|las dos|the two|the 2|both|nos dois|um ou dois|mil (?:desculpas|perdoes|perdones|disculpas|gracias|obrigad\w+|beijos|abracos)|"
+    r"\b(?:(?:voces|vcs|ustedes|you) (?:dois|duas|dos|two)|o[s]? dois|as duas|los dos|las dos|the two|the 2|both|nos dois|um ou dois|mil (?:desculpas|perdoes|perdones|disculpas|gracias|obrigad\w+|beijos|abracos)|"
     r"dois (?:segundos|segundinhos|minutinhos)|24 ?h(?:oras)? por dia nao|cpf (?:tem|com|de|sao)(?: os)? (?:11|onze)(?: (?:digitos|numeros))?|"
     r"(?:11|onze) (?:digitos|numeros)(?: do (?:seu )?cpf)?|(?:8|oito) (?:digitos|numeros) do (?:seu )?cep|segunda via|primeira vez|"
     r"\d? ?(?:estrelas?) nao|uma ou duas|dos palabras|duas palavras|passo a passo|covid-19|mp3|mp4|h2o|b2b|24/7 nao|a1 nao|4g|5g|3d|a4)\b"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from agent.claims_book import Book
+from agent.claims_labels import sides
 from agent.claims_lexicon import CLASSES, concept_of
-from agent.claims_phrases import COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, WE
-from agent.claims_sources import sides
-from agent.claims_words import stem, words
+from agent.claims_phrases import COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, VERB, WE
+from agent.claims_text import folded
+from agent.claims_words import is_portuguese, stem, words
 
 
 def check_unknown(book: Book, place: int) -> None:
@@ -29,15 +32,22 @@ def check_unknown(book: Book, place: int) -> None:
         return
     if known:
         book.anchored.add(place)
+    around = book.sentence(place)
     book.strange[part.sentence] = book.strange.get(part.sentence, 0) + len(strange)
+    business = any(other in book.anchored for other in around) or any(
+        CLASSES[m.concept] == "topic" for m in book.named[place]
+    )
+    # One strange word is enough where it is all that a clause has to say.
+    alone = not known and not any(claim.supported_by for claim in book.claims_in(part))
+    if _is_foreign(book):  # words of another language than the source's own are no surprise
+        alone, strange = False, strange[1:]
     if (
         strange
-        and book.strange[part.sentence] > 1
-        and (place in book.anchored or any(CLASSES[m.concept] == "topic" for m in book.named[place]))
+        and business
+        and (book.strange[part.sentence] > 1 or (alone and VERB.search(book.read.text, part.start, part.end)))
     ):
         book.claim(part.start, part.end, "fact", None)
         return
-    around = book.sentence(place)
     if place in book.anchored or any(other in book.anchored for other in around):
         return
     topics = [m for m in book.named[place] if CLASSES[m.concept] == "topic"]
@@ -45,6 +55,12 @@ def check_unknown(book: Book, place: int) -> None:
     says = works or WE.search(piece) or (topics and COPULA.search(piece) and not FRAGMENT.match(piece))
     if says and (content or topics) and not (topics and not content and len(piece) < 12):
         book.claim(part.start, part.end, "fact", None)
+
+
+def _is_foreign(book: Book) -> bool:
+    """Whether the texts that were found are in another language than the reply."""
+    told = [folded(text[:300]).text for _, text in book.sources.passages]
+    return bool(told) and all(is_portuguese(text) is not (book.language == "pt") for text in told)
 
 
 def _content(book: Book, place: int) -> list[str]:
@@ -83,15 +99,26 @@ def _denied_elsewhere(book: Book, place: int) -> bool:
     own = sides(book.read.text, part.start, part.end, book.denied, book.values)
     best, contrary = 0.0, False
     for told in book.index.statements:
-        shared = [token for token in own if token in told]
+        shared = own.keys() & told.keys()
+        if not shared:
+            continue
         weight = len(shared) + len([t for t in shared if isinstance(t, tuple)]) / 2
         if weight < 1 or weight < best:
             continue
-        against = any(
-            own[token] != told[token] for token in shared if not isinstance(token, tuple) and token not in MONEYED
-        )
+        plain = [token for token in shared if not isinstance(token, tuple) and token not in MONEYED]
+        differ = sum(own[token] != told[token] for token in plain)
+        against = differ > len(plain) - differ
         named = [token for token in shared if CLASSES.get(token) != "state"]
         against = against and len(shared) > 1 and bool(named)
         contrary = against if weight > best else contrary and against
         best = weight
-    return contrary
+    having = WE.search(book.piece(place)) is not None
+    return contrary or (having and any(_only_denied(book, token) for token, denied in own.items() if not denied))
+
+
+def _only_denied(book: Book, token: Any) -> bool:
+    """Whether every sentence that speaks of this thing denies it."""
+    if isinstance(token, tuple) or token in CLASSES:
+        return False
+    told = [statement[token] for statement in book.index.statements if token in statement]
+    return bool(told) and all(told)

@@ -15,6 +15,7 @@ GREETING: Final = (
 
 SOCIAL: Final = re.compile(
     rf"(?:{GREETING}\b|"
+    r".{0,24}\bagradec|(?:(?:por aqui|aqui|eu|yo) )*(?:so|somente|apenas|solo|solamente) (?:atendo|respondo|falo|converso|ajudo|atiendo|hablo|ayudo)\b|(?:wishing|we wish|i wish|desejo|desejamos|te deseo|les deseamos)\b|(?:poxa|puxa|nossa|vaya|wow|uau|eita)\b|"
     r"(?:muit[oa]s? |mil )?(?:obrigad[oa]|grat[oa]|gracias|thanks?|valeu|agrade[cz]\w*|de nada|por nada|imagina\b|disponha|"
     r"you'?re welcome|my pleasure|welcome|(?:sejam? |and |e )*bem[- ]vind\w*|(?:and |y |sean? )*(?:bienvenid|welcome)\w*|bienvenid\w*|um prazer|prazer|mucho gusto|con gusto|un placer|nice to|glad|"
     r"parabens|felicidades|felicitaciones|congrat\w*|feliz|felices|happy|merry)\b|"
@@ -121,12 +122,12 @@ AUXILIARY: Final = re.compile(
 WE_DID: Final = re.compile(r"(?:amos|emos|imos)$")
 
 DID: Final = re.compile(
-    r"\b(?:foi|foram|fue|fueron|was|were|been|está|estão|están|ficou|quedó|quedaron|got|já|ya|are|is|you're|it's) (?:já |ya |now |all |been )?(?P<p>\w{3,}(?:ad[oa]s?|id[oa]s?|ed))\b|"
+    r"\b(?:foi|foram|fue|fueron|was|were|been|está|estão|están|ficou|quedó|quedaron|got|já|ya|are|is|you're|it's|é|são|vem|viene|comes) (?:já |ya |now |all |been |todo |toda |totalmente |fully |muy |muito )?(?P<p>\w{3,}(?:ad[oa]s?|id[oa]s?|ed))\b|"
     r"\b(?P<pt>\w{3,}ei)\b|\b(?P<es>\w{3,}é)(?!\w)|\b(?:i|we|i've|we've|i have|we have) (?:just |already |also |now )?(?P<en>\w{3,}ed)\b"
 )
 
 FEELINGS: Final = frozenset(
-    """interessado interessada preocupado preocupada cansado cansada animado animada obrigado obrigada convidado convidada localizado localizada situado situada interested worried excited
+    """passado passada pasado pasada limitado limitada animada hello united dedicado dedicada feriado sabado mercado lado estado interessado interessada preocupado preocupada cansado cansada animado animada obrigado obrigada convidado convidada localizado localizada situado situada interested worried excited
     located supposed allowed welcomed gostei adorei amei fiquei pensei imaginei esperei achei passei deixei cheguei entrei fechei voltei tomei hablei sei darei serei estarei terei
     verei farei irei poderei café você até porém também através pedé bebé olé pié qué porqué sé té fé pé mané josé andré perdido perdida querido querida encantado encantada
     used based needed wanted loved enjoyed pleased delighted concerned tired bored closed""".split()
@@ -135,11 +136,11 @@ FEELINGS: Final = frozenset(
 YEARLY: Final = re.compile(r"\b(?:ano|anual|anuais|year|yearly|annual|mes a mes)\b")
 
 LIGHT: Final = frozenset(
-    "pay offer serve work allow give require start support finish contact talk find verify make do prepare test reach sell host improve lower charge win receive guarantee".split()
+    "request pay offer serve work allow give require start support finish contact talk find verify make do prepare test reach sell host improve lower charge win receive guarantee".split()
 )
 
 HARMLESS: Final = frozenset(
-    """vier primeiro primer volta voltam voltar volte falta faltam faltar sobra livre livres trazer traga traz trazem leva levam levar levou pedir pede deixar deixa deixe passar passa passam entrar entra entram
+    """passou passaram passed somando somado sumando juntando totalizando proximo proxima passo passos siguiente paso next step steps confusao unidos vier primeiro primer volta voltam voltar volte falta faltam faltar sobra livre livres trazer traga traz trazem leva levam levar levou pedir pede deixar deixa deixe passar passa passam entrar entra entram
     sair saem chamo dizer disse conta contar maior menor alto baixo contra nome nombre economia economiza regiao compensa bastante tranquila tranquilo nossa gente dividindo ficando fazendo
     tardar tarda tardan llevar lleva traer trae venir viene vienen salir sale salen dejar deja pasar pasa entra entrar queda quedan gusta necesitas necesito turno estoy estamos tenemos
     every comes come coming keep keeps takes take taking bring brings must might currently offline online gone ahead long they're you're we're it's i've we've that's there's nothing anything
@@ -159,15 +160,23 @@ WE: Final = re.compile(
 )
 
 COPULA: Final = re.compile(
-    r"\b(?:é|sao|esta|estao|foi|foram|fica|ficam|ficou|tem|vem|vai|pode|podem|da|deve|precisa|custa|vale|sai|es|son|fue|queda|tiene|viene|puede|debe|is|are|was|were|has|have|can|comes|goes|must|costs?|'s|inclui|dura|consta|aparece|continua|sigue|remains|segue|esta[vb]a)\b"
+    r"\b(?:é|sao|esta|estao|foi|foram|fica|ficam|ficou|tem|vem|vai|pode|podem|da|deve|precisa|custa|vale|sai|volta|voltam|cai|caem|entra|muda|passa|leva|demora|acaba|termina|chegam|vuelve|cae|es|son|fue|queda|tiene|viene|puede|debe|is|are|was|were|has|have|can|comes|goes|must|costs?|'s|inclui|dura|consta|aparece|continua|sigue|remains|segue|esta[vb]a)\b"
 )
 
+MEANWHILE: Final = re.compile(r"(?:while|enquanto|mientras)\b")
+ROUGHLY: Final = re.compile(
+    r"\b(?:cerca de|quase|aproximadamente|aprox|por volta de|uns|umas|em torno de|pouco (?:mais|menos) de|about|around|almost|nearly|roughly|approximately|just (?:over|under)|"
+    r"casi|unos|unas|alrededor de|cerca de|poco (?:mas|menos) de) $"
+)
+ONCE: Final = re.compile(
+    r"\b(?:assim que|quando|depois que|once|as soon as|cuando|en cuanto|una vez que) (?:voce |vc |usted |tu |you )?(?:me |nos )?(?:mandar|enviar|passar|informar|confirmar|send|share|envies|mandes|pases|confirmes)\b"
+)
 YES: Final = re.compile(
     r"^(?:sim|si|yes|yep|claro que sim|claro que si|com certeza|isso mesmo|exatamente|correto|correcto|correct|exactly|of course|por supuesto|isso|positivo|negativo|nao|no|nope|infelizmente nao|lamentablemente no|unfortunately not)(?: senhora?| temos| tem| pode| da| tenemos| puedes| puede| we do| you can| it is| it does| claro| sim)?$"
 )
 
 PRESENCE: Final = re.compile(
-    r"\b(?:alguem|alguien|anyone|somebody|there|robo|bot|tudo bem|td bem|como vai|que tal|how are you|posso (?:perguntar|falar|tirar)|pode me ajudar|me ajuda|puedes ayudar\w*|can you help|help me|virtual|humano|ai\?)\b"
+    r"\b(?:alguem|alguien|anyone|somebody|there|robo|robot|machine|maquina|bot|tudo bem|td bem|como vai|que tal|how are you|posso (?:perguntar|falar|tirar)|pode me ajudar|me ajuda|puedes ayudar\w*|can you help|help me|virtual|humano|ai\?)\b"
 )
 
 HUMAN: Final = re.compile(

@@ -8,7 +8,7 @@ from typing import Final
 
 _DOES: Final = (
     r"avis\w+|retorn\w+|respond\w+|mand[oe]|envi[oe]|ligo|chamo|encaminho|transfiro|passo|confirmo|cancelo|verifico|consulto|checo|confiro|vejo|"
-    r"resolvo|agendo|remarco|troco|devolvo|falo com|repasso|providencio|solicito|peco|aciono|providencio|acompanho|dou (?:um )?retorno|"
+    r"resolvo|agendo|remarco|troco|devolvo|falo com|repasso|providencio|solicito|aciono|providencio|acompanho|dou (?:um )?retorno|"
     r"llamo|contacto|escribo|reviso|veo|cambio|paso|derivo|averiguo|gestiono|mantengo|notifico|comunico|informo|busco|investigo|analiso|reservo|guardo|separo"
 )
 _FIRST: Final = re.compile(
@@ -22,6 +22,9 @@ _FIRST: Final = re.compile(
     r"encaminha\w*|llama\w*|contacta\w*|confirma\w*|resolve\w*|notify|call|contact)\b|"
     r"\b(?P<ing>(?:estou|estamos|estoy|to|i'm|i am|we're|we are) (?:ja |ya |te |lhe |le |just |now |already )*(?!aguardando|esperando|ajudando|aqui|torcendo|falando|having|sorry|looking forward|"
     r"going|getting|trying|tentando|intentando|waiting|glad|happy|here|atendendo|atendiendo|talking|hoping|seeing|passando|tendo|teniendo|vendo aqui)(?:\w+ndo|\w+ing)\b)|"
+    r"\b(?P<meanwhile>(?:while|enquanto|mientras) (?:i |eu |yo )?(?:check\w*|pull\w*|look\w*|get|verify|find|"
+    + _DOES
+    + r"))\b|"
     r"^(?:e |y |entao |logo |depois |em seguida |ai |eu |assim que \w+ )*(?P<bare>" + _DOES + r")\b|"
     r"\b(?P<future>(?:te |lhe |le |lo |la |se |nos )?(?:\w{3,}(?:aremos|eremos|iremos)|\w{3,}(?:arei|erei|irei)))\b|"
     r"\b(?P<vow>pode deixar|deixa comigo|deixe comigo|dejalo en mis manos|dejamelo|leave it (?:to|with) me|i promise|prometo|prometemos|garanto que|te garanto|garantizo|"
@@ -41,7 +44,7 @@ _OTHERS: Final = re.compile(
     r"\b(?:will be|'ll be|going to be) (?:\w+ed|sent|paid|made|done|back)\b"
 )
 _HARMLESS: Final = re.compile(
-    r"^\s*(?:(?:te|lhe|le|you|os|a|o|la|lo|adorar|muito|com|prazer|gladly|happily|agora|ja|entao|just|de|be|also|need|to|na|hora|con|gusto|mucho|com|todo|sim) )*"
+    r".*\b(?:juntos|juntas|together)\b|^\s*(?:(?:te|lhe|le|you|os|a|o|la|lo|adorar|muito|com|prazer|gladly|happily|agora|ja|entao|just|de|be|also|need|to|na|hora|con|gusto|mucho|com|todo|sim) )*"
     r"(?:ajud\w*|ayud\w*|help\w*|assist\w*|precis\w*|necesit\w*|need\w*|ador\w*|love|ser|sou|explic\w*|explain|mostr\w*|show|list\w*|resum\w*|happy|glad|delighted|"
     r"la|ficar (?:feliz|torcendo|aqui|contente)|nessa|nesse|por partes|com calma|comecar|empezar|start|juntos|together|passo a passo|encontrar a melhor|aqui|here|orient\w*|gui\w*|guide|torcer|sentir|ficar feliz|"
     r"esclarec\w*|aclar\w*|clarify|know|atend\w*|deixar (?:aqui|abaixo)|perguntar|preguntar|ask|falar sobre|walk you)\b"

@@ -10,10 +10,11 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
+from agent.claims_labels import labels_of, sides
 from agent.claims_lexicon import concept_of
 from agent.claims_text import folded, segment_at, segments
 from agent.claims_values import Value, find_values
-from agent.claims_words import UNS, Form, Mention, form_of, mentions, negated, stem, words
+from agent.claims_words import Form, Mention, form_of, mentions, negated, stem, words
 from domain.decisions import ToolCall
 
 Path = tuple[Any, ...]
@@ -92,8 +93,17 @@ _OUT: Final = (
     (re.compile(r"\bdelivered|entregue|entregado"), "ship arrive receive"),
     (re.compile(r"await|pending|aguard|pendente|pendiente"), "await"),
     (re.compile(r"in stock|em estoque|disponivel"), "available stock"),
-    (re.compile(r"out of stock|sold out|sem estoque|esgotado|unavailable"), "soldout"),
+    (
+        re.compile(
+            r"\btaken\b|fully booked|\bfull\b|ocupad[oa]|lotad[oa]|out of stock|sold out|sem estoque|esgotado|unavailable"
+        ),
+        "soldout",
+    ),
     (re.compile(r"\b(?:ready|pronto|listo)\b"), "prepare finish available"),
+    (
+        re.compile(r"sem uso|sin uso|sin usar|nao usad|not used|never worn"),
+        "unused",
+    ),
     (
         re.compile(r"in progress|em andamento|processing|under review|in review|em analise"),
         "start verify process prepare",
@@ -263,17 +273,19 @@ class Index:
     def _text(self, text: str, ref: str) -> None:
         self.answered = self.answered or ref
         read = _read(text, self.language, self.today)
-        self._absorb(read, ref, ("text", ref), None)
+        known, said = _told(text, ref, self.language, self.today)
+        self.known += known
+        self.said += said
+        self.texts.append((read.plain, ref))
+        self.stems = {**dict.fromkeys(read.stems, ref), **self.stems}
         self.statements += read.statements
 
-    def _absorb(self, read: _Read, ref: str, path: Path, roles: frozenset[str] | None) -> None:
+    def _absorb(self, read: _Read, ref: str, path: Path, roles: frozenset[str]) -> None:
         self.texts.append((read.plain, ref))
         for value, around, labels, negative in read.values:
-            self.known.append(Known(value, ref, path, around if roles is None else roles | around, labels, negative))
+            self.known.append(Known(value, ref, path, roles | around, labels, negative))
         for mention in read.mentions:
-            going = (
-                roles is not None and mention.form == "name" and read.plain[mention.start : mention.end].endswith("ing")
-            )
+            going = mention.form == "name" and read.plain[mention.start : mention.end].endswith("ing")
             self.said.append(Said(replace(mention, form="plain") if going else mention, ref, path))
         for each in read.stems:
             self.stems.setdefault(each, ref)
@@ -326,43 +338,12 @@ def _read(source: str, language: str, today: date) -> _Read:
     return _Read(text, tuple(around), tuple(named), frozenset(stem(m[0]) for m in words(text)), tuple(statements))
 
 
-def labels_of(text: str, values: Sequence[Value], start: int, end: int, value: Value) -> frozenset[Any]:
-    """What tells ``value`` from others of its kind: the words and the values of ``text[start:end]``."""
-    spots = [other for other in values if start <= other.start < end]
-    found: set[Any] = {(other.kind, other.norm) for other in spots if other.kind != value.kind}
-    for match in words(text[start:end]):
-        place = start + match.start()
-        if len(match[0]) > 3 and not any(other.start <= place < other.end for other in spots):
-            found.add(concept_of(match[0]) or stem(match[0]))
-    return frozenset(found)
-
-
-def sides(
-    text: str, start: int, end: int, denied: Sequence[tuple[int, int]], values: Sequence[Value]
-) -> dict[Any, bool]:
-    """What ``text[start:end]`` speaks of, and whether it denies it: concepts, other words, weekdays."""
-    found: dict[Any, bool] = {}
-    for match in words(text[start:end]):
-        place = start + match.start()
-        concept = concept_of(match[0])
-        if (
-            (len(match[0]) > 3 or concept)
-            and match[0] not in _PLAIN
-            and not any(v.start <= place < v.end for v in values)
-        ):
-            token = concept or stem(match[0])
-            found[token] = any(begin <= place < stop for begin, stop in denied) is not (match[0] in UNS)
-    for value in values:
-        if value.kind == "weekday" and start <= value.start < end:
-            found["weekday", value.norm] = False
-    return found
-
-
-_PLAIN: Final = frozenset(
-    """para pelo pela com sem sobre este esta esse essa isso aqui muito mais nao sim pode podem podemos ser estar ter temos tem voce voces nosso nossa nossos nossas seus suas seu sua quando
-    como todo toda todos todas cada tambien tambem puede pueden nuestro nuestra this that with without your have has can will our are not from each every they them there were been does
-    don't isn't aren't only just also apenas somente solo hasta desde""".split()
-)
+@lru_cache(maxsize=4_096)
+def _told(text: str, ref: str, language: str, today: date) -> tuple[tuple[Known, ...], tuple[Said, ...]]:
+    """What a text of the tenant gives: the same for every turn of the day."""
+    read, path = _read(text, language, today), ("text", ref)
+    known = tuple(Known(value, ref, path, around, labels, negative) for value, around, labels, negative in read.values)
+    return known, tuple(Said(mention, ref, path) for mention in read.mentions)
 
 
 def _moment(text: str, now: datetime) -> datetime | None:

@@ -18,7 +18,9 @@ from agent.claims_phrases import (
     IDENTIFIERS,
     LAMENT,
     LIGHT,
+    MEANWHILE,
     MONEYED,
+    ONCE,
     PRESENCE,
     SPECIFIC,
     THEN,
@@ -52,6 +54,8 @@ def check_statement(book: Book, place: int) -> None:
         return
     if feeling == "social" and LAMENT.search(piece):
         return
+    if feeling == "statement" and ONCE.search(" ".join(book.piece(other) for other in book.sentence(place))):
+        conditional = True
     if feeling in {"offer", "social", "question"} or conditional:
         named = [m for m in named if m.form == "done" and (m.first or AUXILIARY.search(piece)) and not conditional] + [
             m for m in named if m.concept in BENEFITS and feeling == "offer"
@@ -65,9 +69,10 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
     part, piece = book.parts[place], book.piece(place)
     named = list(named)
     others = [other for other in book.sentence(place) if other < place]
-    glad = any(book.moods[other] == "social" for other in others) and not any(
-        "?" in text for text in book.sources.customer
-    )
+    # "Que bom que chegou": gladness about what the customer has told, unless it was a question.
+    said = book.read.text[book.parts[place - 1].end : part.start].strip() if others else ""
+    glad = said in {"que", "that"} and book.moods[place - 1] == "social"
+    glad = glad and not any("?" in text for text in book.sources.customer)
     finished = GENERIC_DONE.search(piece) or next(
         (True for m in named if m.concept == "finish" and m.form == "done"), None
     )
@@ -125,6 +130,8 @@ def behind(book: Book, wanted: Mention, *, strict: bool = False, call: bool = Fa
         opposite = opposite or said.ref
     if wanted.negative and opposite is None and wanted.form == "done" and book.index.looked and book.index.answered:
         return book.index.answered
+    if wanted.negative and wanted.concept in {"available", "stock"}:
+        return next((s.ref for s in book.index.said if s.mention.concept == "soldout" and not s.mention.negative), None)
     return _free(book, wanted)
 
 
@@ -178,7 +185,7 @@ def check_promise(book: Book, place: int) -> bool:
         before = [book.moods[other] for other in around if other <= place]
         previous = [book.moods[other] for other in range(place) if book.parts[other].sentence == part.sentence - 1]
         asked = own and THEN.match(book.piece(place)) and {"request", "question"} & set(previous)
-        if (
+        if not MEANWHILE.match(book.read.text, start) and (
             "request" in before
             or "offer" in before
             or is_conditional(sentence)

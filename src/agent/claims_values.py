@@ -44,6 +44,7 @@ from agent.claims_notation import (
     PARTS,
     PARTS_OF_DAY,
     PERCENT,
+    PERIOD,
     PHONE,
     RANGE,
     RELATIVE,
@@ -64,7 +65,7 @@ from agent.dates import MONTH_OF, WEEKDAY_OF
 from agent.quantities import WORD_VALUES, read_amount
 
 ValueKind = Literal[
-    "url", "email", "handle", "money", "percent", "date", "weekday", "month", "time", "quantity", "phone", "code", "number",
+    "url", "email", "handle", "money", "percent", "date", "weekday", "period", "month", "time", "quantity", "phone", "code", "number",
     "address", "name",
 ]  # fmt: skip
 
@@ -137,7 +138,7 @@ def _numbers_that_name(text: str, found: _Found) -> None:
             found.add("phone", match.start(), match.end(), plain)
     for match in CODE.finditer(text):
         code = match[0].strip("#./- ")
-        if not re.fullmatch(r"\d{1,3}(?:a|o|st|nd|rd|th|x|h)", code):
+        if not re.fullmatch(r"\d{1,3}(?:a|o|st|nd|rd|th|x|h)|\d{1,2}-[a-z]{3,}", code):
             end = match.start() + len(match[0].rstrip("./-"))
             found.add("code", match.start(), end, re.sub(r"[^a-z0-9]", "", code))
 
@@ -217,10 +218,22 @@ def _days(text: str, language: str, today: date, found: _Found) -> None:
         for match in pattern.finditer(text):
             day = today + timedelta(days=days)
             found.add("date", match.start(), match.end(), (day.year, day.month, day.day))
+    for match in PERIOD.finditer(text):
+        found.add("period", match.start(), match.end(), _period(match, today))
     _weekdays(text, found)
     for match in DAY.finditer(text):
         if 1 <= int(match["d"]) <= 31:
             found.add("date", match.start("d"), match.end("d"), (None, None, int(match["d"])))
+
+
+def _period(match: re.Match[str], today: date) -> tuple[int, int]:
+    """The first and the last day that are meant, as ordinals."""
+    ahead = 1 if match["next"] else 0
+    if match["month"] or match["this"]:
+        first = (today.replace(day=1) + timedelta(days=32 * ahead)).replace(day=1)
+        return first.toordinal(), (first + timedelta(days=32)).replace(day=1).toordinal() - 1
+    monday = (today - timedelta(days=today.weekday() - 7 * ahead)).toordinal()
+    return monday, monday + 6
 
 
 def _dates_in_figures(text: str, language: str, found: _Found) -> None:
@@ -285,7 +298,8 @@ def _times(text: str, language: str, found: _Found) -> None:
     for match in CLOCK.finditer(text):
         hour = int(match["h"]) if match["h"].isdigit() else spelled(match["h"], language)
         bare = match["h"] in LONE and not match["half"]
-        if hour is None or match["not"] or hour > 24 or bare:
+        lasts = match[0].startswith("ate ") and text[match.end() :].startswith(" horas")
+        if hour is None or match["not"] or hour > 24 or bare or lasts:
             continue
         said = match["m"] or ""
         minutes = int(said) if said.isdigit() else PARTS.get(said, 0)

@@ -40,7 +40,7 @@ _SHORT: Final = frozenset(
     {"sem", "sin", "without", "zero", "nenhum", "nenhuma", "ningun", "ninguna", "menos", "fora", "except"}
 )
 _EXCLUDED: Final = re.compile(
-    r"\b(?:excluded|excluid[oa]s?|unavailable|indisponive(?:l|is)|not (?:included|covered|available|allowed)|nao (?:inclus[oa]s?|cobert[oa]s?))\b"
+    r"\b(?:excluded|excluid[oa]s?|unavailable|indisponive(?:l|is)|not (?:included|covered|available|allowed)|nao (?:esta |estao |é |sao )?(?:inclus[oa]s?|cobert[oa]s?))\b"
 )
 _STOPS: Final = re.compile(r"[.;:!?\n]")
 _AFTER_NEGATION: Final = re.compile(r"[,.;:!?\n]|\b(?:mas|pero|but|porem|apenas|somente|solo|only|so)\b")
@@ -65,9 +65,9 @@ _SPANISH_FIRST: Final = re.compile(r"\w{2,}[éí]$")
 _SPANISH_THIRD: Final = re.compile(r"\w{2,}ó$")
 
 
+_PAID: Final = frozenset({"paga", "pagas", "pago", "pagos"})
+_AS: Final = re.compile(r"\b(?:como|esta|estao|estan|foi|fue|consta|ja|ya|ficou|quedo) $")
 _TO_BE: Final = re.compile(r"\b(?:ser|be|sea|seja) $")
-UNS: Final = frozenset({"unused", "unworn", "unopened", "unwashed"})
-"""Words that deny what they name."""
 
 
 def words(text: str) -> list[re.Match[str]]:
@@ -116,6 +116,11 @@ def negated(text: str, language: str = "") -> list[tuple[int, int]]:
     return spans
 
 
+def is_portuguese(text: str) -> bool:
+    """Whether folded ``text`` looks Portuguese rather than Spanish or English."""
+    return len(_PORTUGUESE.findall(text)) > len(_OTHER.findall(text))
+
+
 def mentions(text: str, lower: str | None = None, language: str = "") -> list[Mention]:
     """The concepts of folded ``text``; ``lower`` is the same with accents."""
     denied = negated(text, language)
@@ -129,10 +134,10 @@ def mentions(text: str, lower: str | None = None, language: str = "") -> list[Me
         accented = accents[start:end]
         negative = any(begin <= start < stop for begin, stop in denied)
         form = form_of(match[0], accented)
-        if match[0] in UNS:
-            negative = not negative
         if text[max(0, start - 3) : start] == "to " and form == "plain":
             form = "name"
+        if match[0] in _PAID and _AS.search(text, max(0, start - 10), start):
+            form = "done"
         if form == "done" and _TO_BE.search(text, max(0, start - 8), start):
             form = "plain"  # "deve ser feita"
         found.append(Mention(concept, form, negative, start, end, is_first(match[0], accented)))

@@ -13,7 +13,7 @@ from agent.offers import is_last_try, with_offer
 from agent.parameters import Extraction, extract
 from agent.phrases import drops_it, opens_a_subject
 from agent.state import Evidence, Reading, ReadyCall, TurnState
-from agent.texts import FixedTexts
+from agent.texts import FixedTexts, label_of
 from agent.turn import TenantProfile, TurnContext, TurnInput
 from domain.decisions import HandOffReason
 from tools.declaration import BusinessFunction, Parameter, ParameterKind
@@ -118,12 +118,6 @@ def question(texts: FixedTexts, profile: TenantProfile, parameter: Parameter, la
     ]
     label = label_of(texts, profile, parameter, language)
     return texts.say(profile, "ask", language, label=label, options=options)
-
-
-def label_of(texts: FixedTexts, profile: TenantProfile, parameter: Parameter, language: str) -> str:
-    """What the parameter is called in a sentence."""
-    described = parameter.description or parameter.name
-    return texts.say(profile, f"label_{parameter.kind}", language, description=described)
 
 
 def _ready(reading: Reading, dialogue: Dialogue, function: BusinessFunction) -> ReadyCall:

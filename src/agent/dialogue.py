@@ -26,6 +26,8 @@ class Dialogue:
     """How often in a row the customer was asked to put it in other words."""
     waiting: bool = False
     """The question is open: a message without an answer to it is a failure. Otherwise an answer is only welcome."""
+    confirm: Mapping[str, Any] = field(default_factory=dict)
+    """The ready call that the customer was asked to confirm, and under ``asked_text`` the words of that question."""
     offered: str = ""
     """A person was offered, for this HandOffReason: a yes takes the offer up, a further failure does without one."""
 

@@ -18,6 +18,7 @@ import yaml
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from agent.untrusted import shown
 from domain.errors import AtendeError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class PromptError(AtendeError):
 
 def as_data(value: object) -> str:
     """Untrusted text as it may stand between delimiters: it cannot close its own tag nor open another."""
-    return str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return shown(str(value)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
@@ -205,6 +206,7 @@ def bundle_hash(library: PromptLibrary, profile: TenantProfile, model: ModelSett
         "prompts": library.digest(),
         "functions": {name: [f.json_schema(), f.effect] for name, f in profile.functions.items()},
         "trusted_writes": sorted(profile.trusted_writes),
+        "domains": sorted(profile.domains),
         "intents": {name: _intent(spec) for name, spec in profile.intents.items()},
         "threshold": profile.threshold,
         "knowledge_threshold": profile.knowledge_threshold,

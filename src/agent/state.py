@@ -68,6 +68,9 @@ class Evidence:
     def because(self, code: str, detail: str = "") -> Evidence:
         return replace(self, reasons=(*self.reasons, Reason(code, detail)))
 
+    def supported_by(self, reasons: tuple[Reason, ...]) -> Evidence:
+        return replace(self, reasons=(*self.reasons, *reasons))
+
     def called(self, call: ToolCall) -> Evidence:
         return replace(self, calls=(*self.calls, call))
 
@@ -116,6 +119,8 @@ class TurnState(TypedDict, total=False):
     """The node that goes on."""
     needs_model: Annotated[bool, UntrackedValue]
     void: Annotated[bool, UntrackedValue]
+    confirmed: Annotated[bool, UntrackedValue]
+    """The customer has just said yes to exactly the ready call."""
     notices: Annotated[tuple[str, ...], UntrackedValue]
     """See TurnResult."""
 

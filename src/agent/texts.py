@@ -12,6 +12,7 @@ import yaml
 from agent.prompts import PromptError, prompts_folder
 from agent.templates import TemplateFailedError, render
 from agent.turn import TenantProfile, Translations
+from tools.declaration import Parameter
 
 LANGUAGES: Final = ("pt", "es", "en")
 
@@ -46,6 +47,12 @@ def choose(translations: Translations, *languages: str) -> str:
         if translations.get(language):
             return translations[language]
     return next((text for text in translations.values() if text), "")
+
+
+def label_of(texts: FixedTexts, profile: TenantProfile, parameter: Parameter, language: str) -> str:
+    """What the parameter is called in a sentence."""
+    described = parameter.description or parameter.name
+    return texts.say(profile, f"label_{parameter.kind}", language, description=described)
 
 
 def load_texts(folder: Path | None = None, required: Sequence[str] = LANGUAGES) -> FixedTexts:

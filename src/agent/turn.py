@@ -134,6 +134,8 @@ class TenantProfile:
     consent: ConsentWords = field(default_factory=ConsentWords)
     persona: str = ""
     """How the assistant introduces itself and speaks, for the language model's prompt."""
+    domains: frozenset[str] = frozenset()
+    """Internet domains whose links an automatic reply may hold, besides those in the tenant's own texts."""
     mask_model_prompts: bool = False
     """Whether a language model reads placeholders instead of personal data (agent.masked_model)."""
 
@@ -147,6 +149,8 @@ class HistoryMessage:
     text: str
     at: datetime
     kind: MessageKind = MessageKind.TEXT
+    forwarded: bool = False
+    """Somebody else wrote it: the contact only passed it on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,12 @@ def _people(explanation: Mapping[str, Any]) -> Iterator[str]:
         yield _line("", f"→ {_json(write['result'])}{' ' + write['error_code'] if write['error_code'] else ''}")
     for handoff in explanation["handoffs"]:
         claimed = f", claimed{_who(handoff, 'claimed_at')}" if handoff["claimed_at"] else ", not claimed yet"
-        yield _line("handoff", f"{handoff['reason']}{claimed}")
+        announced = "" if handoff["announced"] else ", announcement kept back by the policy"
+        yield _line("handoff", f"{handoff['reason']}{claimed}{announced}")
+        if handoff["collected"]:
+            yield _line("", f"collected {_json(handoff['collected'])}")
+        if handoff["next_step"]:
+            yield _line("", f"next step {handoff['next_step']!r}")
 
 
 def _sent(sent: Mapping[str, Any]) -> Iterator[str]:

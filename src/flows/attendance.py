@@ -21,7 +21,7 @@ from domain.policy import Policy
 from flows import autonomy
 from flows.attendance_declaration import AttendanceDeclaration
 from flows.notices import say
-from flows.profiles import profile_of
+from flows.tenant_profile import profile_of
 from store import conversations, events, turns
 from store.database import Connection, Database, Row
 from store.wakeup import EVENTS, OUTBOX, Wakeup

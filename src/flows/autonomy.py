@@ -19,8 +19,7 @@ from domain.autonomy import (
     started_anew,
     vetoed,
 )
-from domain.errors import NotFoundError
-from store import autonomy, events
+from store import autonomy, events, policy
 from store.database import Connection, Database, Row
 from store.wakeup import EVENTS, Wakeup
 
@@ -52,8 +51,7 @@ class Autonomy:
 
     async def _change(self, tenant_id: UUID, intent: str, change: AutonomyChange, actor: str) -> None:
         async with self._db.transaction(tenant_id) as tx:
-            if await tx.fetchval("SELECT 1 FROM intent WHERE name = $1", intent) is None:
-                raise NotFoundError("intent", intent)
+            await policy.check_intent(tx, intent)
             before = await autonomy.locked(tx, tenant_id, intent)
             if (before.state == "vetoed") == (change == "vetoed"):
                 return

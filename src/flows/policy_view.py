@@ -10,7 +10,7 @@ from domain.autonomy import AutonomyTerms
 from domain.decisions import ReplyMode
 from domain.policy import PolicyRule
 from flows.autonomy import Standing, standings, terms_of
-from flows.profiles import profile_of
+from flows.tenant_profile import profile_of
 from store import policy
 from store.database import Connection
 from store.policy import Change, NumberSwitch

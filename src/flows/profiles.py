@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -18,10 +17,8 @@ from agent.encoder import Encoder
 from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
 from agent.turn import Passage, TenantProfile
-from domain.decisions import ReplyMode
-from flows.attendance_declaration import AttendanceDeclaration
-from flows.tenant_declaration import IntentDeclaration
 from flows.tenant_files import load_functions
+from flows.tenant_profile import profile_of
 from flows.tenants import FOLDER_SOURCE
 from store import knowledge
 from store.database import Connection, Database, Row
@@ -136,7 +133,7 @@ class Profiles:
             intents = await tx.fetch("SELECT declaration FROM intent ORDER BY name")
             functions = await tx.fetch("SELECT name, source, trusted FROM business_function WHERE enabled")
             examples = await knowledge.examples(tx)
-        profile = _profile(tenant, intents, functions, self._functions(functions))
+        profile = profile_of(tenant, intents, functions, self._functions(functions))
         classifier = await asyncio.to_thread(_train, examples, self._installation.encoder)
         return Brain(
             profile, Batches(classifier), self._model(tenant["settings"]), self._db, self._installation.encoder
@@ -158,38 +155,6 @@ class Profiles:
         if declared := settings.get("model"):
             chosen = ModelSettings(**declared)
         return LanguageModel(chosen, self._installation.model_clients) if chosen else None
-
-
-def _profile(
-    tenant: Row, intents: Sequence[Row], function_rows: Sequence[Row], functions: Mapping[str, BusinessFunction]
-) -> TenantProfile:
-    settings = tenant["settings"]
-    attendance = AttendanceDeclaration.stored(settings)
-    specs = [IntentDeclaration.model_validate({**row["declaration"], "examples": {}}).spec() for row in intents]
-    return TenantProfile(
-        id=str(tenant["id"]),
-        name=tenant["name"],
-        version=str(tenant["profile_version"]),
-        timezone=ZoneInfo(tenant["timezone"]),
-        languages=tuple(settings.get("languages", ("pt", "es", "en"))),
-        default_language=settings.get("default_language", "pt"),
-        reply_mode=ReplyMode(settings.get("reply_mode", "suggest")),
-        threshold=float(settings.get("threshold", 0.8)),
-        knowledge_threshold=float(settings.get("knowledge_threshold", 0.5)),
-        unmatched_mode=ReplyMode(settings["unmatched_mode"]) if settings.get("unmatched_mode") else None,
-        intents={spec.name: spec for spec in specs},
-        functions=functions,
-        trusted_writes=frozenset(row["name"] for row in function_rows if row["trusted"]),
-        texts=settings.get("texts", {}),
-        persona=settings.get("persona", ""),
-        **attendance.profile_fields(),
-        mask_model_prompts=settings.get("mask_model_prompts") is True,
-    )
-
-
-def profile_of(tenant: Row, intents: Sequence[Row] = ()) -> TenantProfile:
-    """The tenant without its functions: enough for its texts, hours and policy. Whole rows."""
-    return _profile(tenant, intents, (), {})
 
 
 def _train(rows: Sequence[Row], encoder: Encoder) -> IntentClassifier:

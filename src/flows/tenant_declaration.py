@@ -28,6 +28,7 @@ _RELATIVE_DAY = re.compile(r"today([+-]\d{1,4})?")
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+Domain = Annotated[str, StringConstraints(pattern=r"^([a-z0-9-]+\.)+[a-z]{2,}$", to_lower=True, max_length=253)]
 Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -95,6 +96,7 @@ class TenantSettings(AttendanceDeclaration):
     debounce: DebounceDeclaration = DebounceDeclaration()
     texts: dict[str, dict[Language, Sentence]] = Field(default_factory=dict)
     trusted_writes: tuple[Identifier, ...] = ()
+    domains: tuple[Domain, ...] = ()
     numbers: Annotated[tuple[NumberDeclaration, ...], Field(min_length=1)]
     users: tuple[UserDeclaration, ...] = ()
 
@@ -237,6 +239,7 @@ def to_profile(declaration: TenantDeclaration, tenant_id: str) -> TenantProfile:
         trusted_writes=frozenset(settings.trusted_writes),
         texts=settings.texts,
         persona=settings.persona,
+        domains=frozenset(settings.domains),
         **settings.profile_fields(),
         mask_model_prompts=settings.mask_model_prompts,
     )

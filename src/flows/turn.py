@@ -254,12 +254,16 @@ def as_input(row: Row) -> TurnInput:
     return TurnInput(
         conversation_id=str(row["id"]),
         history=tuple(
-            HistoryMessage(id_, Author(author), text, datetime.fromtimestamp(float(at), UTC), MessageKind(kind))
-            for id_, kind, text, at, author in row["history"]
+            HistoryMessage(
+                id_, Author(author), text, datetime.fromtimestamp(float(at), UTC), MessageKind(kind), bool(forwarded)
+            )
+            for id_, kind, text, at, author, forwarded in row["history"]
         ),
         unanswered=tuple(
-            HistoryMessage(id_, Author.CONTACT, text, datetime.fromtimestamp(float(at), UTC), MessageKind(kind))
-            for id_, kind, text, at in row["unanswered"]
+            HistoryMessage(
+                id_, Author.CONTACT, text, datetime.fromtimestamp(float(at), UTC), MessageKind(kind), bool(forwarded)
+            )
+            for id_, kind, text, at, forwarded in row["unanswered"]
         ),
         contact_id=str(row["contact_id"]),
         contact_name=row["name"] or row["push_name"],

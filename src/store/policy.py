@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from domain.errors import NotFoundError
 from store.database import Connection
 
 
@@ -37,6 +38,12 @@ async def number_switches(tx: Connection) -> list[NumberSwitch]:
         "SELECT id, name, config ->> 'key' AS key, stopped_at FROM channel_session ORDER BY created_at, name"
     )
     return [NumberSwitch(**row) for row in rows]
+
+
+async def check_intent(tx: Connection, name: str) -> None:
+    """Raise NotFoundError where the tenant has no such intent."""
+    if await tx.fetchval("SELECT 1 FROM intent WHERE name = $1", name) is None:
+        raise NotFoundError("intent", name)
 
 
 async def changes(tx: Connection, limit: int = 30) -> list[Change]:

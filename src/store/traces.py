@@ -67,7 +67,8 @@ SELECT f.id, f.function, f.ordinal, f.arguments, f.status, f.result -> 'value' A
 """
 
 _HANDOFFS = """
-SELECT h.reason, h.summary, h.announcement, u.name AS by, h.claimed_at, h.ended_at, h.created_at
+SELECT h.reason, h.summary, h.collected, h.next_step, h.announcement, h.announced,
+       u.name AS by, h.claimed_at, h.ended_at, h.created_at
   FROM handoff h LEFT JOIN user_account u ON u.id = h.claimed_by
  WHERE h.conversation_id = $1 AND h.turn_id = $2
  ORDER BY h.created_at

@@ -24,12 +24,14 @@ SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.l
                   WHERE a.tenant_id = c.tenant_id AND a.state = 'promoted'), '[]') AS promoted,
        (SELECT array_agg(a.kind || ':' || a.value ORDER BY a.kind DESC, a.value)
           FROM contact_address a WHERE a.contact_id = c.contact_id) AS addresses,
-       coalesce((SELECT jsonb_agg(jsonb_build_array(m.id, m.kind, m.text, extract(epoch FROM m.sent_at)) ORDER BY m.id)
+       coalesce((SELECT jsonb_agg(jsonb_build_array(m.id, m.kind, m.text, extract(epoch FROM m.sent_at),
+                                                    m.content #> '{{raw,forwarded}}') ORDER BY m.id)
           FROM message_as_changed m
          WHERE m.conversation_id = c.id AND m.id > c.answered_upto_id AND m.author = 'contact' AND NOT m.historical
            AND NOT m.revoked AND m.kind NOT IN ('reaction', 'system', 'poll_vote', 'call')
            AND (m.kind <> 'text' OR btrim(m.text) <> '') AND NOT m.content ? 'command'), '[]') AS unanswered,
-       coalesce((SELECT jsonb_agg(jsonb_build_array(h.id, h.kind, h.text, extract(epoch FROM h.sent_at), h.author)
+       coalesce((SELECT jsonb_agg(jsonb_build_array(h.id, h.kind, h.text, extract(epoch FROM h.sent_at), h.author,
+                                                    h.content #> '{{raw,forwarded}}')
                                   ORDER BY h.id)
           FROM (SELECT m.* FROM message_as_changed m
                   LEFT JOIN outbox_message o ON o.message_id = m.id
@@ -100,7 +102,7 @@ SELECT c.fence, c.channel_session_id, o.id AS outbox_id FROM c LEFT JOIN o ON tr
 async def read(tx: Connection, conversation_id: UUID) -> Row | None:
     """Everything a turn needs, in one statement and therefore of one moment. None if there is no such conversation.
 
-    ``unanswered``: [[id, kind, text, epoch seconds] …]; ``history`` likewise with the author as fifth.
+    ``unanswered``: [[id, kind, text, epoch seconds, forwarded] …]; ``history`` likewise with the author as fifth.
     """
     return await tx.fetchrow(_READ, conversation_id, HISTORY_LENGTH)
 

@@ -15,6 +15,10 @@ Effect = Literal["read", "write"]
 """``read`` changes nothing and may run again; ``write`` acts and waits for a person unless the tenant trusts it."""
 
 
+SERVED_BY_CONTEXT = frozenset({"tenant", "tenant_id", "contact", "contact_id", "contact_address", "contact_addresses"})
+"""No parameter may be called so: the context says who is served."""
+
+
 class ParameterKind(StrEnum):
     """Kinds that can be recognised in a message without a language model."""
 
@@ -118,6 +122,13 @@ class BusinessFunction:
     timeout_seconds: float = 10.0
     idempotent: bool = False
     """It, or what it calls, recognises ``ToolContext.idempotency_key``: a call of unknown outcome may be repeated."""
+
+    def __post_init__(self) -> None:
+        # A model fills the parameters: whom a function serves must come from the context alone.
+        if taken := sorted({parameter.name for parameter in self.parameters} & SERVED_BY_CONTEXT):
+            raise ValueError(
+                f"business function {self.name} takes {', '.join(taken)}: read it from ToolContext instead"
+            )
 
     def json_schema(self) -> dict[str, Any]:
         """The OpenAI ``tools`` entry of this function."""

@@ -205,6 +205,7 @@ CLAIMS = {
     "name": N_("a name"),
     "number": N_("a number"),
     "percent": N_("a percentage"),
+    "period": N_("a week or month"),
     "phone": N_("a phone number"),
     "promise": N_("a promise"),
     "quantity": N_("a quantity or period"),

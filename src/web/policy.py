@@ -13,7 +13,7 @@ from domain.errors import NotAllowedError
 from flows.autonomy import Autonomy
 from flows.policy_view import policy_view
 from flows.stopping import KillSwitch
-from store import inbox, numbers
+from store import inbox, numbers, policy
 from web.access import CurrentVisitor, Visitor
 from web.pages import pages
 from web.services import services
@@ -58,13 +58,13 @@ def policy_router(switch: KillSwitch, autonomy: Autonomy) -> APIRouter:
 
     @router.post("/intents/{intent}/veto")
     async def veto(request: Request, visitor: CurrentVisitor, intent: str) -> Response:
-        _administers(visitor)
+        await _own_intent(request, visitor, intent)
         await autonomy.veto(visitor.tenant_id, intent, actor=str(visitor.actor))
         return await _answer(request, visitor, "policy/content.html")
 
     @router.post("/intents/{intent}/allow")
     async def allow(request: Request, visitor: CurrentVisitor, intent: str) -> Response:
-        _administers(visitor)
+        await _own_intent(request, visitor, intent)
         await autonomy.lift_veto(visitor.tenant_id, intent, actor=str(visitor.actor))
         return await _answer(request, visitor, "policy/content.html")
 
@@ -74,6 +74,12 @@ def policy_router(switch: KillSwitch, autonomy: Autonomy) -> APIRouter:
 async def _own_number(request: Request, visitor: Visitor, session_id: UUID) -> None:
     async with services(request).db.transaction(visitor.tenant_id) as tx:
         await numbers.number(tx, session_id)  # another tenant's must look like none, whoever asks
+    _administers(visitor)
+
+
+async def _own_intent(request: Request, visitor: Visitor, intent: str) -> None:
+    async with services(request).db.transaction(visitor.tenant_id) as tx:
+        await policy.check_intent(tx, intent)
     _administers(visitor)
 
 

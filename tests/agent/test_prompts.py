@@ -22,6 +22,7 @@ INPUTS = {
     "persona": "",
     "language": "pt",
     "today": "segunda",
+    "canary": "ref0",
     "contact_name": "",
     "masked": False,
     "passages": [],

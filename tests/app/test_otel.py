@@ -166,6 +166,26 @@ async def test_that_a_turn_over_several_messages_is_in_the_trace_of_the_last_and
     assert named(spans, "send ")[0].context.trace_id == last.context.trace_id
 
 
+async def test_that_what_a_person_approved_later_is_in_the_trace_of_the_message_that_asked_for_it(
+    owner_dsn: str, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATENDE_TEST_TRACE", str(tmp_path / "trace"))
+    async with open_shop(owner_dsn, db) as shop, open_backroom(shop) as backroom:
+        with watching() as kept:
+            await shop.write("Ana", "quero reservar uma mesa")
+            await backroom.rest()
+            approval = (await shop.fetch("SELECT id FROM approval"))[0]["id"]
+            await shop.desk.decide_call(shop.operator, approval, approved=True)
+            await backroom.rest()
+            spans = kept.get_finished_spans()
+    (received,) = named(spans, "receive")
+    (tool,) = named(spans, "execute_tool book_table")
+    assert tool.parent.span_id == received.context.span_id
+    assert tool.attributes["atende.tool.effect"] == "write"
+    assert len(named(spans, "send ")) == 2
+    assert {span.context.trace_id for span in spans} == {received.context.trace_id}
+
+
 async def test_that_a_failure_is_told_by_its_class_and_not_by_its_words(backroom: Backroom) -> None:
     with watching() as kept:
         await serve_one(backroom, gateway=Gateway(mishaps=[RuntimeError(f"cannot send {SAID}")]))

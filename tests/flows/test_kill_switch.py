@@ -78,12 +78,20 @@ async def test_that_a_running_turn_no_longer_acts_on_its_own_and_the_next_one_as
 ) -> None:
     async with shop.db.transaction(shop.tenant_id) as tx:
         await tx.execute("UPDATE business_function SET trusted = true")
-        await tx.execute("UPDATE tenant SET stopped_at = now(), profile_version = profile_version + 1")
+        await tx.execute("UPDATE tenant SET profile_version = profile_version + 1")
+    await shop.write("maria", "faz a consulta lenta")
+    await backroom.rest()  # the agent is loaded: what follows takes moments
     await shop.write("maria", "reserva uma mesa pra mim")
+    async with shop.db.transaction(shop.tenant_id) as tx:
+        await tx.execute("SELECT 1 FROM conversation FOR UPDATE")  # the turn has read, and waits where it would act
+        working = asyncio.create_task(backroom.work())
+        await asyncio.sleep(1)
+        await switch.stop(shop.tenant_id, actor="test")
+    await working
     await backroom.rest()
     assert await shop.fetch("SELECT 1 FROM function_call") == []
     assert [row["function"] for row in await shop.fetch("SELECT function FROM approval")] == ["book_table"]
-    assert await shop.got("maria") == []
+    assert await shop.got("maria") == [DONE]
 
 
 async def test_that_what_people_write_goes_out_all_the_while(

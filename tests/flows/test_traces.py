@@ -131,6 +131,8 @@ async def test_that_a_handoff_tells_its_reason_and_who_took_it(shop: Shop, backr
     assert handoff["reason"] == "requested"
     assert handoff["by"]
     assert handoff["claimed_at"]
+    assert handoff["announced"] is True
+    assert f"handoff       requested, claimed by {handoff['by']} at " in "\n".join(lines([told], as_json=False))
 
 
 async def test_that_a_turn_is_found_by_its_id_a_short_id_its_messages_and_its_conversation(

@@ -7,6 +7,7 @@ What a request does wrong is an error to the caller and stands in ``problems``, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import itertools
 import json
@@ -58,6 +59,7 @@ class CloudApiServer:
     mishaps: list[Mishap] = field(default_factory=list)
     """One for each request; ``fate`` is one for all from now on."""
     fate: Mishap | None = None
+    late_seconds: float = 0.0
     requests: list[Any] = field(default_factory=list)
     media_url: str = ""
     ids: Any = field(default_factory=lambda: itertools.count(1))
@@ -80,6 +82,10 @@ class CloudApiServer:
     def hangs(self) -> None:
         """Take requests and never answer."""
         self.fate = "hang"
+
+    def answers_late(self, seconds: float) -> None:
+        """Do what is asked at once, and tell it later."""
+        self.late_seconds = seconds
 
     @property
     def config(self) -> dict[str, Any]:
@@ -117,6 +123,8 @@ class CloudApiServer:
         answer = self._answer(request, form)
         if mishap == "late":
             await self.gone.wait()
+        with contextlib.suppress(TimeoutError):  # no longer than the test lasts
+            await asyncio.wait_for(self.gone.wait(), self.late_seconds)
         return answer
 
     def _answer(self, request: web.Request, form: dict[str, Any]) -> web.Response:

@@ -55,6 +55,11 @@ async def test_that_a_customer_gets_an_automatic_reply_and_the_operator_sees_bot
     await expect(page.locator('#timeline .from-bot [data-delivery="sent"]').first).to_be_visible(timeout=PATIENCE)
     await expect(page.locator("#details [data-turn]")).to_contain_text("Respondeu sozinho")
     await _picture(page, "auto-reply")
+    await page.locator("#timeline .from-bot").get_by_text("Por que esta resposta?").first.click()
+    await expect(page.locator("#why[open]")).to_contain_text("que horas vocês abrem?")
+    await _picture(page, "why")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#why")).to_be_hidden()
 
 
 async def test_that_an_approved_suggestion_reaches_the_customer(page: Page) -> None:

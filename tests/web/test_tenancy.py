@@ -15,10 +15,10 @@ PUBLIC = {"/login", "/logout", "/language", "/healthz", "/"}
 """Routes that take no tenant's id: before the sign-in, or about the visitor alone."""
 OWN = {"/inbox", "/inbox/list", "/demo"}
 """Routes that show the visitor's own tenant without naming anything."""
-NUMBERS = {"/numbers", "/numbers/list"}
+NUMBERS = {"/numbers", "/numbers/list", "/policy", "/policy/content"}
 """Likewise, about numbers instead of conversations."""
-ADMINISTRATORS = {"/integrations"}
-"""Lists that operators do not see at all: see test_endpoints."""
+ADMINISTRATORS = {"/integrations", "/policy/stop", "/policy/resume"}
+"""What is not for operators at all, and names nothing: see test_endpoints, test_policy."""
 FORM = {
     "text": "oi",
     "reason": "tone",
@@ -114,6 +114,7 @@ async def _one_of_each(site: Site, number: Number) -> dict[str, Any]:
             number.session_id,
             message,
         )
+        await tx.execute("INSERT INTO intent (tenant_id, name) VALUES ($1, 'segredo')", number.tenant_id)
         endpoint = await tx.fetchval(
             "INSERT INTO webhook_endpoint (tenant_id, url) VALUES ($1, 'https://segredo.example') RETURNING id",
             number.tenant_id,
@@ -125,6 +126,7 @@ async def _one_of_each(site: Site, number: Number) -> dict[str, Any]:
             endpoint,
         )
     return {
+        "intent": "segredo",
         "endpoint_id": endpoint,
         "delivery_id": delivery,
         "action": "test",

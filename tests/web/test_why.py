@@ -53,7 +53,7 @@ async def test_that_a_bot_message_offers_its_explanation_which_tells_everything(
     turn = await decided(site, shop, conversation, Reply("Chega amanhã.", REASONS, SOURCES), masked=True)
     path = f"/inbox/{conversation}/turns/{turn}"
     page = (await operator.get(f"/inbox/{conversation}", headers={"HX-Target": "pane"})).text
-    assert f'hx-get="{path}"' in page
+    assert f'data-why="{path}"' in page
     assert "Por que esta resposta?" in page
     why = (await operator.get(path)).text
     for told in (
@@ -86,14 +86,14 @@ async def test_that_a_suggestion_offers_its_explanation_and_then_tells_who_edite
     turn = await decided(site, shop, conversation, Suggest("Trocamos em 7 dias.", REASONS))
     path = f"/inbox/{conversation}/turns/{turn}"
     card = (await operator.get(f"/inbox/{conversation}/live")).text
-    assert f'hx-get="{path}"' in card
+    assert f'data-why="{path}"' in card
     waiting = (await operator.get(path)).text
     assert "A sugestão espera por um atendente" in waiting
     assert "Nada foi enviado." in waiting
     async with site.db.transaction(shop.tenant_id) as tx:
         suggestion = await tx.fetchval("SELECT id FROM suggestion")
     sent = await operator.post(f"/inbox/{conversation}/suggestions/{suggestion}/approve", data={"text": "Em 30 dias."})
-    assert f'hx-get="{path}"' in sent.text  # the operator's own message explains itself too
+    assert f'data-why="{path}"' in sent.text  # the operator's own message explains itself too
     why = (await operator.get(path)).text
     assert "A sugestão foi editada e enviada" in why
     assert "Trocamos em 7 dias.</del>" in why

@@ -8,6 +8,8 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from agent.authority import Authority
+from agent.confirming import ask_to_confirm
 from agent.dialogue import MOST_FAILURES, Dialogue
 from agent.drafts import hand_off, reply
 from agent.offers import is_last_try, with_offer
@@ -40,6 +42,14 @@ class Act:
             return ask_approval(self.texts, context.profile, reading, evidence, ready)
         if approved:
             evidence = evidence.because("approved_by_a_person", function.name)
+        elif function.effect == "write" and not state.get("confirmed"):
+            authority = Authority(state["turn"], context, reading.language)
+            grounds = await authority.judge(function, ready["arguments"], in_progress=True)
+            evidence = evidence.supported_by(grounds.reasons)
+            if grounds.verdict == "confirm":
+                return ask_to_confirm(self.texts, context.profile, reading, evidence, ready)
+            if grounds.verdict != "run":
+                return ask_approval(self.texts, context.profile, reading, evidence, ready)
         result = await context.call(function, ready["arguments"], ready["ordinal"])
         return word_outcome(self.texts, context, reading, evidence, ready=ready, result=result)
 

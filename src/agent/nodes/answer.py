@@ -9,11 +9,12 @@ from langgraph.runtime import Runtime
 
 from agent.drafts import hand_off, reply
 from agent.offers import with_offer
+from agent.outgoing import foreign_link
 from agent.relevance import CANDIDATES, ranked
 from agent.state import TurnState, evidence_of
 from agent.texts import FixedTexts
 from agent.turn import TurnContext
-from domain.decisions import HandOffReason, Source
+from domain.decisions import HandOffReason, ReplyMode, Source
 
 _QUOTED_CHARACTERS: Final = 700
 
@@ -31,6 +32,9 @@ class Answer:
         if best is not None and best.score >= context.profile.knowledge_threshold:
             evidence = evidence.because("knowledge", f"{best.ref} with score {best.score:.2f}")
             text = self.texts.say(context.profile, "knowledge", reading.language, passage=quoted(best.text))
+            if reading.mode is ReplyMode.AUTO and (link := foreign_link(best.text, context.profile)):
+                evidence = evidence.because("foreign_link", link)
+                reading = reading.capped(ReplyMode.SUGGEST)
             source = Source("knowledge", best.ref, best.title, best.score)
             return reply(replace(reading, dialogue=replace(reading.dialogue, clarified=0)), evidence, text, source)
         score = f"best score {best.score:.2f}" if best else "nothing found"

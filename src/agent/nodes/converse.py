@@ -12,16 +12,20 @@ from typing import Any, Final
 from langgraph.runtime import Runtime
 
 from agent.arguments import parse_spelled_arguments
+from agent.authority import Authority
 from agent.chat import HAND_OFF_REASONS, HAND_OFF_TOOL, opening_messages, requested, tool_message
+from agent.confirming import ask_to_confirm
 from agent.dialogue import Dialogue
-from agent.drafts import hand_off, written
+from agent.drafts import hand_off, reply, written
 from agent.language_model import LanguageModel, Message, ModelAnswer, ModelError, RequestedCall
 from agent.nodes.act import ask_approval, handed_off_outcome, needs_approval, record
+from agent.outgoing import REVEALING, Outgoing
 from agent.prompts import PromptLibrary
 from agent.relevance import CANDIDATES, ranked
 from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.texts import FixedTexts
 from agent.turn import CallResult, Passage, TurnContext
+from agent.untrusted import asks_about_itself
 from domain.decisions import HandOff, HandOffReason, ModelCall, ReplyMode, Source
 from domain.errors import InvalidInputError
 from domain.policy import UNSUPPORTED
@@ -53,7 +57,10 @@ class Converse:
         found = ranked(reading.text, await context.search(reading.text, reading.language, CANDIDATES))
         passages = [p for p in found[:_PASSAGES] if p.score >= context.profile.knowledge_threshold]
         messages = opening_messages(self.prompt, state["turn"], context, reading, passages)
-        loop = _Loop(self.texts, context, reading, evidence_of(state), passages)
+        authority = Authority(state["turn"], context, reading.language)
+        guard = Outgoing.for_turn(self.prompt, context.profile, reading, authority.voice, passages)
+        loop = _Loop(self.texts, context, reading, evidence_of(state), passages, authority, guard)
+        loop.probed = any(asks_about_itself(message.text) for message in state["turn"].unanswered)
         return await loop.run(context.model, messages, self.prompt.model)
 
 
@@ -66,7 +73,13 @@ class _Loop:
     reading: Reading
     evidence: Evidence
     passages: Sequence[Passage]
+    authority: Authority
+    guard: Outgoing
     corrections: int = 0
+    probed: bool = False
+    """The customer asks how the assistant is set up: what the model tells of it, in whatever words, stays inside."""
+    misled: bool = False
+    """The model wanted to look up or change what the customer never named."""
 
     async def run(self, model: LanguageModel, messages: list[Message], options: Any) -> TurnState:
         functions = self.context.profile.functions
@@ -122,6 +135,14 @@ class _Loop:
         except InvalidInputError as error:
             self._correct(call, messages, str(error))
             return None
+        foreign = self.authority.foreign_value(function, arguments)
+        if foreign is not None:
+            self.misled = True
+            self.evidence = self.evidence.because("value_not_from_customer", f"{function.name}: {foreign.name}")
+            self._correct(
+                call, messages, f"{foreign.name}: the customer never gave this value; ask the customer for it"
+            )
+            return None
         ready = ReadyCall(
             function=function.name,
             arguments=arguments,
@@ -133,10 +154,18 @@ class _Loop:
         )
         if needs_approval(function, self.context):
             return ask_approval(self.texts, self.context.profile, self.reading, self.evidence, ready)
+        if function.effect == "write":
+            grounds = await self.authority.judge(function, arguments)
+            self.evidence = self.evidence.supported_by(grounds.reasons)
+            if grounds.verdict != "run":
+                ask = ask_to_confirm if grounds.verdict == "confirm" else ask_approval
+                return ask(self.texts, self.context.profile, self.reading, self.evidence, ready)
         result = self._already(ready) or await self.context.call(function, arguments, ready["ordinal"])
         if result.outcome == "refused":
             return {"evidence": self.evidence.because("call_refused"), "void": True, "step": "decide"}
         self.evidence = record(self.evidence, function.name, arguments, result)
+        if result.outcome == "succeeded":
+            self.authority.learn(function, arguments, result.result)
         content = {"status": result.outcome, "code": result.error_code, "result": result.result}
         messages.append(tool_message(call, {key: value for key, value in content.items() if value is not None}))
         return handed_off_outcome(self.reading, self.evidence, result)
@@ -184,11 +213,28 @@ class _Loop:
         if not sources:
             evidence = evidence.because("unsupported", "no function result and no passage stands behind the reply")
             reading = reading.under(self.context, UNSUPPORTED)
+        results = [call.result for call in self.evidence.calls if call.outcome in {"succeeded", "business_error"}]
+        if self.probed and not results:
+            return self._withheld(evidence.because("asks_about_itself"))
+        finding = self.guard.finding(text, results, misled=self.misled)
+        if finding is not None:
+            evidence = evidence.because(finding.code, finding.detail)
+            if finding.code in REVEALING:
+                return self._withheld(evidence)
+            reading = reading.capped(ReplyMode.SUGGEST)
         if answer.unknown_placeholders:
             evidence = evidence.because("placeholder_made_up", ", ".join(answer.unknown_placeholders))
             # Nobody shall get a riddle: a person puts it right.
             reading = reading.capped(ReplyMode.SUGGEST)
         return {**written(reading, evidence, text, *sources), "passages": tuple(self.passages)}
+
+    def _withheld(self, evidence: Evidence) -> TurnState:
+        """The answer would show how the assistant is set up: the customer hears kindly that this stays inside."""
+        evidence = evidence.because("answer_withheld")
+        if evidence.calls:
+            return hand_off(self.reading, evidence, HandOffReason.OUTSIDE_POLICY, "answer_withheld")
+        said = self.texts.say(self.context.profile, "about_itself", self.reading.language)
+        return reply(self.reading, evidence, said, Source("answer", "about_itself"))
 
     def _give_up(self, code: str, detail: str) -> TurnState:
         """No usable answer. What already ran must not be lost in a passage of knowledge: then a person goes on."""

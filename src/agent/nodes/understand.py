@@ -8,6 +8,7 @@ from typing import Final
 from langgraph.runtime import Runtime
 
 from agent.collecting import answer_to_question, collect
+from agent.confirming import answer_to_confirmation
 from agent.dialogue import Dialogue
 from agent.drafts import hand_off, reply, silent, unmatched
 from agent.language import detect_language
@@ -19,6 +20,7 @@ from agent.policy import policy_in
 from agent.state import Evidence, Reading, TurnState
 from agent.texts import FixedTexts, choose
 from agent.turn import TurnContext, TurnInput
+from agent.untrusted import display_name
 from domain.decisions import HandOffReason, ReplyMode, Source
 from domain.messages import MessageKind
 
@@ -48,6 +50,10 @@ class Understand:
             return self._without_words(turn, context, reading, evidence)
         if (reason := _trigger(context, reading.text)) is not None:
             return await self._to_person(turn, context, reading, evidence, reason)
+        if reading.dialogue.confirm:
+            step, reading = answer_to_confirmation(self.texts, turn, context, reading, evidence)
+            if step is not None:
+                return step
         if (step := answer_to_offer(self.texts, context, reading, evidence)) is not None:
             return step
         if reading.dialogue.asked:
@@ -144,6 +150,6 @@ def _read(turn: TurnInput, context: TurnContext) -> Reading:
     text = "\n".join(message.text[:MAX_READ] for message in turn.unanswered if message.text.strip())[:_MOST_READ]
     known = turn.language if turn.language in profile.languages else None
     language = detect_language(text, known or profile.default_language, profile.languages)
-    contact = {"id": turn.contact_id, "name": turn.contact_name or ""}
+    contact = {"id": turn.contact_id, "name": display_name(turn.contact_name)}
     reading = Reading(text, language, profile.reply_mode, Dialogue.from_json(turn.dialogue), contact=contact)
     return reading.under(context, None)

@@ -106,7 +106,7 @@ def parse(payload: object, *, received_at: datetime | None = None) -> list[Chann
     if not isinstance(body, dict):
         return [Unrecognised("not_an_object", {"body": brief(body)})]
     name, content = body.get("event"), body.get("payload")
-    if not isinstance(name, str) or not isinstance(content, dict):
+    if not isinstance(name, str) or not name or not isinstance(content, dict):
         return [Unrecognised(name[:100] if isinstance(name, str) and name else "unnamed", brief(body))]
     return _Webhook(name, content, body, read_time(body.get("timestamp")) or now).events()
 

@@ -181,10 +181,13 @@
       event.preventDefault();
       location.assign(`${workspace.dataset.base}${location.search}`);
     }
+    const why = target.closest("[data-why]");
+    if (why) htmx.ajax("GET", why.dataset.why, { source: "#why-content", target: "#why-content", swap: "innerHTML" }).catch(() => {});
     const edit = target.closest("[data-edit-suggestion]");
     if (edit) toggleEditing(edit.closest("[data-suggestion]"));
   });
-  // The explanation of a reply opens once it is there; a click beside it or Escape closes it.
+  // The explanation of a reply opens once it is there; a click beside it or Escape closes it. Its own box asks for it:
+  // a refresh may take the button away meanwhile.
   document.body.addEventListener("htmx:afterSwap", ({ target }) => {
     if (target.id === "why-content" && !one("#why").open) one("#why").showModal();
   });

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -157,6 +157,13 @@ VALUES: list[Any] = [
 ]
 
 
+def delivered(event: str, **fields: Any) -> dict[str, Any]:
+    """A delivery as GOWA sends it."""
+    common = {"id": "3EB0A", "chat_id": JID, "from": JID, "from_name": "Maria", "timestamp": "2026-03-04T12:00:00Z"}
+    payload = {**common, "is_from_me": False, **fields}
+    return {"event": event, "device_id": "5511900000000@s.whatsapp.net", "payload": payload}
+
+
 class TestGowa(GatewayContract):
     secret_setting = "webhook_secret"
     webhooks = st.one_of(
@@ -168,6 +175,23 @@ class TestGowa(GatewayContract):
             st.dictionaries(st.sampled_from(NAMES), any_json(NAMES, VALUES), max_size=5),
         ),
     )
+
+    samples: ClassVar[list[Any]] = [
+        delivered("message", body="oi", replied_to_id="3EB0Q", quoted_body="antes", chat_lid="149000011210072@lid"),
+        delivered("message", image={"path": "statics/media/1.jpeg", "caption": "veja"}, view_once=True),
+        delivered("message", audio="statics/media/1.ogg", forwarded=True, referral={"ctwa_clid": "x"}),
+        delivered("message", location={"degreesLatitude": -23.5, "degreesLongitude": -46.6, "name": "Loja"}),
+        delivered("message", contacts_array=[{"displayName": "Ana", "vcard": "BEGIN:VCARD", "phone_number": "1"}]),
+        delivered("message.reaction", reaction="👍", reacted_message_id="3EB0Q"),
+        delivered("message.edited", original_message_id="3EB0Q", body="novo"),
+        delivered("message.revoked", revoked_message_id="3EB0Q", revoked_from_me=False),
+        delivered("message.ack", ids=["3EB0A", "3EB0B"], receipt_type="read"),
+        delivered("call.offer", call_id="CALL1", group_jid="120363000000000001@g.us", auto_rejected=False),
+        {
+            "sender_id": "5511990001111", "chat_id": "5511990001111", "from": f"{JID} in 120363000000000001@g.us",
+            "timestamp": "2026-03-04T12:00:00Z", "message": {"id": "3EB0A", "text": "oi", "replied_id": "3EB0Q"},
+        },
+    ]  # fmt: skip
 
     @staticmethod
     def make(http: httpx.AsyncClient) -> Gateway:

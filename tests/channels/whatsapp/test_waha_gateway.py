@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -156,6 +156,16 @@ VALUES: list[Any] = [
 ]
 
 
+GOWS = {"Chat": "5511990001111@s.whatsapp.net", "SenderAlt": "149000011210072@lid", "PushName": "Maria"}
+
+
+def delivered(event: str, **fields: Any) -> dict[str, Any]:
+    """A delivery as WAHA sends it."""
+    common = {"id": FILE_ID, "timestamp": 1772625590, "from": CHAT, "fromMe": False, "hasMedia": False}
+    me = {"id": "5511900000000@c.us", "jid": "5511900000000:3@s.whatsapp.net", "lid": "169000086490092@lid"}
+    return {"event": event, "session": "default", "me": me, "payload": {**common, **fields}}
+
+
 class TestWaha(GatewayContract):
     secret_setting = "hmac_key"
     webhooks = st.one_of(
@@ -167,6 +177,23 @@ class TestWaha(GatewayContract):
             st.dictionaries(st.sampled_from(NAMES), any_json(NAMES, VALUES), max_size=5),
         ),
     )
+
+    samples: ClassVar[list[Any]] = [
+        delivered("message.any", body="oi", replyTo={"id": "3EB0Q", "body": "antes"}, _data={"notifyName": "Maria"}),
+        delivered("message", hasMedia=True, media={"url": "http://waha/api/files/1.jpeg", "mimetype": "image/jpeg"}),
+        delivered("message", _data={"Info": GOWS, "Message": {"extendedTextMessage": {"text": "oi"}}}),
+        delivered("message", _data={"Info": GOWS, "Message": {"audioMessage": {"PTT": True, "fileLength": 9}}}),
+        delivered("message", _data={"key": {"remoteJidAlt": "149000011210072@lid"}, "message": {"conversation": "oi"}}),
+        delivered("message", location={"latitude": "-23.5", "longitude": "-46.6", "description": "Loja"}),
+        delivered("message.reaction", reaction={"text": "👍", "messageId": FILE_ID}),
+        delivered("message.edited", editedMessageId="3EB0Q", body="novo"),
+        delivered("message.revoked", revokedMessageId="3EB0Q", after={"id": FILE_ID, "timestamp": 1772625590}),
+        delivered("message.ack", id=f"true_{CHAT}_3EB0A1", fromMe=True, ack=3, ackName="READ"),
+        delivered("session.status", status="WORKING", statuses=[{"status": "WORKING", "timestamp": 1772625590000}]),
+        delivered("poll.vote", vote={"id": FILE_ID, "from": CHAT, "selectedOptions": ["Sim"]}, poll={"id": FILE_ID}),
+        delivered("event.response", eventResponse={"response": "GOING"}, eventCreationKey={"id": FILE_ID}),
+        delivered("call.received", isVideo=False, isGroup=False),
+    ]
 
     @staticmethod
     def make(http: httpx.AsyncClient) -> Gateway:
