@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import aiohttp
 import asyncpg
-import httpx
 from bench.deliveries import OTHER_PHONE_ID, PROFILES, Delivery, Fuzz
 
 from channels.base import MessageReceived, SessionRef, Unrecognised
@@ -21,6 +21,8 @@ from flows.deliveries import read_delivery
 CONNECTIONS = 16
 LIMIT = 24 * 1024 * 1024
 _REFUSALS = {401, 404, 413, 429}
+_ATTEMPTS = 3
+"""Of a delivery whose connection broke: it was not acknowledged, so a gateway repeats it."""
 
 
 @dataclass
@@ -44,7 +46,7 @@ class Report:
 class Ground:
     """Where a campaign takes place: the server, the number, and the owner's look at the database."""
 
-    client: httpx.AsyncClient
+    client: aiohttp.ClientSession
     owner: asyncpg.Connection
     gateway: Gateway
     number: UUID
@@ -61,20 +63,26 @@ class Ground:
 
     async def _send(self, deliveries: Iterable[Delivery], report: Report) -> None:
         for delivery in deliveries:
-            headers = {name: value.encode("latin-1") for name, value in delivery.headers.items()}
-            try:
-                answer = await self.client.post(delivery.path, content=delivery.body, headers=headers)
-                status = answer.status_code
-            except httpx.HTTPError as error:
-                # A server that refuses an oversized body by its length does not read it: the writer may see a reset.
-                if delivery.kind != "oversized":
-                    report.faults.append(f"{delivery.kind}: {error!r}")
-                    continue
-                status = 413
+            status = await self._post(delivery)
+            if status is None:
+                report.faults.append(f"{delivery.kind}: no answer in {_ATTEMPTS} attempts")
+                continue
             report.statuses.setdefault(delivery.kind, Counter())[status] += 1
             is_refusal = delivery.kind == "oversized" or not delivery.signed
             if (status not in _REFUSALS) if is_refusal else (status != 200):
                 report.faults.append(f"{delivery.kind}: {status} for {delivery.body[:300]!r}")
+
+    async def _post(self, delivery: Delivery) -> int | None:
+        for _ in range(_ATTEMPTS):
+            try:
+                async with self.client.post(delivery.path, data=delivery.body, headers=delivery.headers) as answer:
+                    await answer.read()
+                    return answer.status
+            except aiohttp.ClientError:
+                # A server that refuses an oversized body by its length does not read it: the writer may see a reset.
+                if delivery.kind == "oversized":
+                    return 413
+        return None
 
     async def _compare(self, signed: list[Delivery], report: Report) -> None:
         config = PROFILES[self.gateway.provider].config

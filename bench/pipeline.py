@@ -46,7 +46,7 @@ from store.wakeup import Wakeup
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SECRET = "a secret for measuring only, of enough characters"
-PORT = 8899
+PORT = int(os.environ.get("BENCH_PORT", "8899"))
 HMAC_KEY = "bench"
 TEXTS = (
     "cadê meu pedido {n}?",

@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import aiohttp
 import asyncpg
 import httpx
 from bench.campaign import Ground
@@ -45,9 +46,11 @@ async def main() -> int:
             owner = await asyncpg.connect(bench.dsn)
             with bench.process("web"):
                 await wait_for(f"http://127.0.0.1:{PORT}/healthz")
-                async with httpx.AsyncClient(
-                    base_url=f"http://127.0.0.1:{PORT}", timeout=60, trust_env=False
-                ) as client:
+                connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)  # shorter than the server's
+                async with (
+                    aiohttp.ClientSession(f"http://127.0.0.1:{PORT}", connector=connector) as client,
+                    httpx.AsyncClient() as unused,
+                ):
                     for provider in chosen.provider or sorted(PROFILES):
                         number = await owner.fetchval(
                             "INSERT INTO channel_session (tenant_id, provider, name, config) "
@@ -56,7 +59,7 @@ async def main() -> int:
                             provider,
                             json.dumps(PROFILES[provider].config),
                         )
-                        gateway = FACTORIES[provider](client, None)
+                        gateway = FACTORIES[provider](unused, None)
                         started = time.monotonic()
                         report = await Ground(client, owner, gateway, number).play(
                             seed=chosen.seed, requests=chosen.requests

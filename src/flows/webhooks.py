@@ -21,7 +21,7 @@ from flows.inbound import Inbound, SessionInfo, read_session
 from flows.media import MediaFiles
 from store import quarantine
 from store.database import Database
-from store.journal import Entry, Journal
+from store.journal import Entry, Journal, JournalFullError
 from store.outage import AWAY
 
 log = logging.getLogger(__name__)
@@ -29,8 +29,10 @@ log = logging.getLogger(__name__)
 JOURNALLED = "journalled"
 _CACHED_NUMBERS = 10_000
 _LOOK_AGAIN_SECONDS = 1.0
-_STORE_SECONDS = 10.0
+_STORE_SECONDS = 5.0
 _AWAY_SECONDS = 1.0
+_HANGING_SECONDS = 15.0
+"""How long nothing is asked of a database that was away, or that did not answer at all."""
 _LARGE = 256 * 1024
 _ASIDE = "\n"
 """In a journal's entry, between the provider and the name under which it is to be quarantined."""
@@ -84,6 +86,7 @@ class Webhooks:
             async with asyncio.timeout(_STORE_SECONDS):
                 session = await self._lookup(session_id)
         except AWAY as error:
+            self._mark_away(error)
             known = self._known.get(session_id)
             if known is None:
                 raise NumberUnknownNowError from error
@@ -99,11 +102,7 @@ class Webhooks:
         known = self._known.get(session_id)
         if known is not None and self.is_away():
             return known
-        try:
-            session = await self._inbound.session(session_id)
-        except AWAY:
-            self._mark_away()
-            raise
+        session = await self._inbound.session(session_id)
         self._know(session)
         return session
 
@@ -147,9 +146,14 @@ class Webhooks:
             try:
                 return await self._store(session, body)
             except AWAY as error:
-                self._mark_away()
+                self._mark_away(error)
                 log.warning("the database is away (%r); deliveries go to the journal", error)
-        await self._journal.add(Entry(session.id, session.provider, body, datetime.now(UTC)))
+        try:
+            await self._journal.add(Entry(session.id, session.provider, body, datetime.now(UTC)))
+        except JournalFullError:
+            if self.gateway(session.provider).retries == "never":
+                log.exception("a delivery to %s is lost until the gateway is asked for its history", session.id)
+            raise
         return [JOURNALLED]
 
     async def set_aside(self, session: SessionInfo, name: str, body: bytes) -> Sequence[str]:
@@ -158,8 +162,8 @@ class Webhooks:
             try:
                 async with asyncio.timeout(_STORE_SECONDS):
                     await self._quarantine(session, name, body)
-            except AWAY:
-                self._mark_away()
+            except AWAY as error:
+                self._mark_away(error)
             else:
                 return ["kept"]
         await self._journal.add(Entry(session.id, f"{session.provider}{_ASIDE}{name}", body, datetime.now(UTC)))
@@ -214,11 +218,18 @@ class Webhooks:
             log.warning("%d deliveries were left in the journal by a process that is gone", found)
 
     async def drain(self) -> int:
-        """Store what the journal holds, of this process and of those before it; returns how many."""
+        """Store what the journal holds, of this process and of those before it; returns how many.
+
+        Raises nothing while the database is away: what is left is tried again by the next call.
+        """
         await self.adopt()
         if not self._journal.waiting:
             return 0
-        count = await self._journal.drain(self._keep)
+        try:
+            count = await self._journal.drain(self._keep)
+        except AWAY as error:
+            log.info("the journal waits for the database: %r", error)
+            return 0
         log.info("stored %d deliveries from the journal", count)
         return count
 
@@ -238,8 +249,9 @@ class Webhooks:
         """Whether the database could not be reached a moment ago."""
         return time.monotonic() < self._away_until
 
-    def _mark_away(self) -> None:
-        self._away_until = time.monotonic() + _AWAY_SECONDS
+    def _mark_away(self, error: Exception) -> None:
+        pause = _HANGING_SECONDS if isinstance(error, TimeoutError) else _AWAY_SECONDS
+        self._away_until = time.monotonic() + pause
 
     # One webhook for many numbers ---------------------------------------------------------------------------------
 
@@ -251,8 +263,8 @@ class Webhooks:
             try:
                 async with asyncio.timeout(_STORE_SECONDS):
                     rows = await self._db.gate("channel_sessions", provider)
-            except AWAY:
-                self._mark_away()
+            except AWAY as error:
+                self._mark_away(error)
             else:
                 numbers = tuple(read_session(row["id"], row) for row in rows)
                 self._directories[provider] = (time.monotonic(), numbers)

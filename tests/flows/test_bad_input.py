@@ -84,7 +84,8 @@ async def test_that_what_is_not_understood_is_kept_whole(door: Door, event: str)
         (row,) = await door.fetch("SELECT content -> 'raw' AS raw FROM message WHERE provider_id = 'it'")
     else:
         assert await beside_others(door, Unrecognised("na\x00me", raw)) == "kept"
-        (row,) = await door.fetch("SELECT body -> 'raw' AS raw FROM held_event")
+        (row,) = await door.fetch("SELECT convert_from(body, 'UTF8')::jsonb AS raw, name FROM quarantined_event")
+        assert row["name"] == "na\ufffdme"
     assert row["raw"]["strange"] == {f"{REPLACED}key": [REPLACED, None, str(2**70), None]}
 
 

@@ -87,7 +87,12 @@ async def test_that_while_the_database_is_away_deliveries_are_journalled_and_sto
         assert [entry[0] for entry in await doors.stored()] == ["before"]
         await door.open()
         await assert_stored(doors, "before", *journalled)
-        assert await doors.quarantined() == [("unreadable_body", 1, b"\xff\xfe not json")]
+
+        async def drained() -> bool:
+            kept = await doors.quarantined() == [("unreadable_body", 1, b"\xff\xfe not json")]
+            return kept and [path.stat().st_size for path in (tmp_path / "journal").iterdir()] == [0]
+
+        await eventually(drained, within=10, what="an empty journal")
         assert (await doors.deliver(said("after"))).json() == {"stored": ["stored"]}
         assert [path.stat().st_size for path in (tmp_path / "journal").iterdir()] == [0]
 
@@ -193,7 +198,7 @@ async def test_that_a_flood_of_forged_deliveries_is_told_to_wait_and_locks_no_au
         await asyncio.gather(*flooding)
         assert set(statuses) <= {401, 404, 429}
         assert statuses.count(429) > len(statuses) / 2 > 60
-        assert sorted(took)[len(took) // 2] < 0.25
+        assert sorted(took)[len(took) // 2] < 1.0  # behind the flood it would be many seconds
         assert len(await doors.stored()) == 61
 
 

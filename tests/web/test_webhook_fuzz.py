@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import aiohttp
 import asyncpg
 import httpx
 import pytest
@@ -30,7 +31,11 @@ async def test_that_nothing_unsigned_is_accepted_and_nothing_signed_is_lost(
     owner = await asyncpg.connect(owner_dsn)
     config = json.dumps(PROFILES[provider].config)
     await owner.execute("UPDATE channel_session SET config = $2 WHERE id = $1", number.session_id, config)
-    async with running_web(owner_dsn, tmp_path) as client, httpx.AsyncClient() as unused:
+    async with (
+        running_web(owner_dsn, tmp_path) as served,
+        aiohttp.ClientSession(str(served.base_url).rstrip("/")) as client,
+        httpx.AsyncClient() as unused,
+    ):
         gateway = FACTORIES[provider](unused, None)
         report = await Ground(client, owner, gateway, number.session_id).play(seed=SEED, requests=150)
     await owner.close()
