@@ -225,6 +225,8 @@ class Authority:
             case Kind.TEXT:
                 said = set(words(text))
                 wanted = words(str(value))
+                if str(value).isdigit():  # written in groups, as people write a CPF
+                    return any(_digits(run[0]) == str(value) for run in _NUMBERS.finditer(folded))
                 return bool(wanted) and all(word in said for word in wanted)
         return False
 
@@ -233,7 +235,11 @@ class Authority:
         said = {_key(word) for message in self.voice.own for word in words(message.text)}
         marked = [word for word in value.split() if any(char.isdigit() for char in word) or "@" in word]
         marked += [word for name in _NAME.finditer(value) for word in name[0].split()]
-        return all(_key(word) in said or any(_same(word, own) for own in self.voice.addresses) for word in marked)
+        runs = {_digits(run[0]) for message in self.voice.own for run in _NUMBERS.finditer(fold(message.text))}
+        return all(
+            _key(word) in said or word in runs or any(_same(word, own) for own in self.voice.addresses)
+            for word in marked
+        )
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

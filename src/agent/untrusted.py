@@ -145,7 +145,9 @@ _ORDER: Final = re.compile("|".join(f"(?:{pattern})" for pattern in _ORDERS))
 _NAME_CHARACTERS: Final = 40
 _PLAIN_WORDS: Final = 16
 _MIXED_VOICES: Final = re.compile(
-    r"\b(?:nao|nem|nunca|jamais|sem|no|not|don'?t|doesn'?t|never|ni|nunca|sin|without|"
+    r"\b(?:nao|nem|nunca|jamais|sem|no(?! (?:meu|seu|nosso|cartao|boleto|pix|credito|debito|dia|fim|final|inicio|nome|"
+    r"endereco|cep|cpf|pedido|sabado|domingo|mes|ano|proximo|mesmo|horario|periodo|centro|bairro|carrinho)\b)|"  # "in"
+    r"not|don'?t|doesn'?t|never|ni|nunca|sin|without|"
     r"diz(?:em|ia|endo)?|disse\w*|fal(?:a|ou|am|aram|ando)|escrev\w+|mand(?:ou|aram)|pedi(?:u|ram|ndo)|pergunt\w+|"
     r"respond\w+|li|leu|le|vi|viu|recebi\w*|cheg(?:ou|aram) isso|coment\w+|mensagem|mensagens|texto|e-?mail|print|"
     r"audio|foto|bilhete|recado|assunto|aspas|signific\w+|traduz\w*|resum\w*|exemplo|tipo|historia|"
