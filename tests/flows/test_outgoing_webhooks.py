@@ -204,7 +204,7 @@ async def test_that_an_attempt_that_died_is_made_again(
     await door.take(door.message())
     async with public_client(OWN) as http:
         dying = WebhookPosting(door.db, http, OWN)
-        receiver.delay = 30
+        receiver.delay = 2
         await dying.run_due()
         for _ in range(100):
             if receiver.got:
