@@ -16,7 +16,7 @@ from domain.consent import PROACTIVE, ConsentCommand, ConsentWords
 from domain.messages import Address, AddressKind, Author, MessageKind
 from flows import decisions
 from flows.notices import say
-from store import conversations, events
+from store import contacts, conversations, events
 from store.database import Connection, Row
 from store.messages import NewMessage
 
@@ -62,8 +62,8 @@ def read(event: MessageReceived, author: Author, settings: Mapping[str, Any]) ->
 
 async def _has_opted_out(tx: Connection, addresses: Sequence[Address]) -> bool:
     found = await tx.fetchval(
-        """SELECT 1 FROM contact_address a JOIN contact c ON c.id = a.contact_id
-            WHERE (a.kind, a.value) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND c.opted_out_at IS NOT NULL""",
+        f"""SELECT 1 FROM {contacts.named_by("$1", "$2")} a JOIN contact c ON c.id = a.contact_id
+             WHERE c.opted_out_at IS NOT NULL""",
         [address.kind.value for address in addresses],
         [address.value for address in addresses],
     )

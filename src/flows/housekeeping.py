@@ -13,7 +13,7 @@ from procrastinate.jobs import Status as JobStatus
 from flows import receipts
 from flows.held import own_message_event
 from flows.inbound import Inbound, addresses
-from store import outbox
+from store import contacts, outbox
 from store.database import Connection, Database, Row
 from store.jobs import enqueue_approval, enqueue_turn
 from store.wakeup import EVENTS, Wakeup
@@ -121,12 +121,11 @@ async def _settle_own_message(tx: Connection, inbound: Inbound, held: Row) -> bo
     if await receipts.is_ours(tx, session_id, event.provider_id):
         return True
     twin = await tx.fetchval(
-        """SELECT o.id FROM contact_address a
+        f"""SELECT o.id FROM {contacts.named_by("$2", "$3")} a
              JOIN conversation c ON c.contact_id = a.contact_id AND c.channel_session_id = $1
              JOIN outbox_message o ON o.conversation_id = c.id
              JOIN message m ON m.id = o.message_id
-            WHERE (a.kind, a.value) IN (SELECT * FROM unnest($2::text[], $3::text[]))
-              AND o.state = 'unknown' AND o.provider_id IS NULL AND m.text = $4
+            WHERE o.state = 'unknown' AND o.provider_id IS NULL AND m.text = $4
             ORDER BY o.message_id LIMIT 1""",
         session_id,
         [name.kind.value for name in names],

@@ -320,9 +320,9 @@ async def _addresses_known(tx: Connection, event: MessageReceived) -> bool:
     """Whether all addresses already name one contact with this push name, so that nothing must be resolved."""
     wanted = {(address.kind.value, address.value) for address in addresses(event)}
     row = await tx.fetchrow(
-        """SELECT count(*) AS known, count(DISTINCT c.id) AS people, min(c.push_name) AS push_name
-             FROM contact_address a JOIN contact c ON c.id = a.contact_id
-            WHERE (a.kind, a.value) IN (SELECT * FROM unnest($1::text[], $2::text[]))""",
+        f"""SELECT count(*) AS known, count(DISTINCT c.id) AS people, min(c.push_name) AS push_name
+              FROM {contacts.named_by("$1", "$2")} a
+              CROSS JOIN LATERAL (SELECT id, push_name FROM contact t WHERE t.id = a.contact_id LIMIT 1) c""",
         [kind for kind, _ in wanted],
         [value for _, value in wanted],
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 from channels.base import ReceiptChanged, SendFailed
 from domain.messages import ACK_ORDER, Address
 from domain.text import storable
-from store import events, outbox
+from store import contacts, events, outbox
 from store.database import Connection, Row
 
 
@@ -131,9 +131,7 @@ async def undecided_sends(tx: Connection, session_id: UUID, names: Collection[Ad
     nobody knows may be the one that it is sent to.
     """
     found: bool = await tx.fetchval(
-        """WITH k AS (
-               SELECT a.contact_id FROM contact_address a
-                WHERE (a.kind, a.value) IN (SELECT * FROM unnest($2::text[], $3::text[])))
+        f"""WITH k AS (SELECT contact_id FROM {contacts.named_by("$2", "$3")} a)
            SELECT EXISTS (
                SELECT 1 FROM k
                  JOIN conversation c ON c.contact_id = k.contact_id AND c.channel_session_id = $1

@@ -12,6 +12,17 @@ from store.database import Connection
 from store.jobs import enqueue_turn
 
 
+def named_by(kinds: str, values: str) -> str:
+    """SQL of the contacts (``contact_id``) that two arrays of address kinds and values name, for a FROM clause.
+
+    Each address is looked up by its key. A plain join would be planned for arrays of any length, and read all contacts:
+    26 ms instead of 0.15 with 20,000 of them.
+    """
+    return f"""(SELECT t.contact_id FROM unnest({kinds}::text[], {values}::text[]) w(kind, value)
+                CROSS JOIN LATERAL (SELECT a.contact_id FROM contact_address a
+                                     WHERE a.kind = w.kind AND a.value = w.value LIMIT 1) t)"""
+
+
 async def resolve(
     tx: Connection, tenant_id: UUID, addresses: Sequence[Address], *, push_name: str | None = None
 ) -> UUID:
@@ -24,8 +35,9 @@ async def resolve(
     for kind, value in wanted:  # sorted: two transactions take the locks in the same order
         await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 7))", f"{tenant_id}:{kind}:{value}")
     found = await tx.fetch(
-        """SELECT DISTINCT c.id, c.created_at FROM contact_address a JOIN contact c ON c.id = a.contact_id
-            WHERE (a.kind, a.value) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY c.created_at, c.id""",
+        f"""SELECT DISTINCT c.id, c.created_at FROM {named_by("$1", "$2")} a
+             CROSS JOIN LATERAL (SELECT id, created_at FROM contact t WHERE t.id = a.contact_id LIMIT 1) c
+             ORDER BY c.created_at, c.id""",
         [kind for kind, _ in wanted],
         [value for _, value in wanted],
     )
