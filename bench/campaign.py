@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -75,7 +76,9 @@ class Ground:
     async def _post(self, delivery: Delivery) -> int | None:
         for _ in range(_ATTEMPTS):
             try:
-                async with self.client.post(delivery.path, data=delivery.body, headers=delivery.headers) as answer:
+                async with self.client.post(
+                    delivery.path, data=io.BytesIO(delivery.body), headers=delivery.headers
+                ) as answer:
                     await answer.read()
                     return answer.status
             except aiohttp.ClientError:
