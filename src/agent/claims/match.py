@@ -9,8 +9,8 @@ from datetime import date, timedelta
 from itertools import combinations
 from typing import Any, Final
 
-from agent.claims_sources import Index, Known, Path
-from agent.claims_values import Value
+from agent.claims.sources import Index, Known, Path
+from agent.claims.values import Value
 
 NUMERIC: Final = frozenset({"money", "percent", "number", "quantity"})
 _TO_MINUTES: Final = {"minute": 1, "hour": 60, "day": 1440, "week": 10080}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
-from agent.claims_lexicon import CLASSES, concept_of
+from agent.claims.lexicon import CLASSES, concept_of
 
 Form = Literal["done", "plain", "name"]
 """``done``: a participle or a past; ``name``: a noun or an infinitive; ``plain``: all else, such as a present."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from agent.claims_book import Book
-from agent.claims_lexicon import CLASSES
-from agent.claims_nothing_known import check_unknown
-from agent.claims_phrases import (
+from agent.claims.book import Book
+from agent.claims.lexicon import CLASSES
+from agent.claims.nothing_known import check_unknown
+from agent.claims.phrases import (
     AUXILIARY,
     BENEFITS,
     CONDITION,
@@ -29,9 +29,9 @@ from agent.claims_phrases import (
     YOU,
     YOU_SAID,
 )
-from agent.claims_promises import is_conditional, promises
-from agent.claims_text import folded
-from agent.claims_words import Mention, alike
+from agent.claims.promises import is_conditional, promises
+from agent.claims.text import folded
+from agent.claims.words import Mention, alike
 
 
 def check_statement(book: Book, place: int) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
-from agent.claims_phrases import INABILITY, OFFER, REQUEST, SOCIAL, VERB
+from agent.claims.phrases import INABILITY, OFFER, REQUEST, SOCIAL, VERB
 
 Mood = Literal["statement", "question", "request", "offer", "inability", "social"]
 

@@ -10,11 +10,11 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from agent.claims_labels import labels_of, sides
-from agent.claims_lexicon import concept_of
-from agent.claims_text import folded, segment_at, segments
-from agent.claims_values import Value, find_values
-from agent.claims_words import Form, Mention, form_of, mentions, negated, stem, words
+from agent.claims.labels import labels_of, sides
+from agent.claims.lexicon import concept_of
+from agent.claims.text import folded, segment_at, segments
+from agent.claims.values import Value, find_values
+from agent.claims.words import Form, Mention, form_of, mentions, negated, stem, words
 from domain.decisions import ToolCall
 
 Path = tuple[Any, ...]

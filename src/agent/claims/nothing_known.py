@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.claims_book import Book
-from agent.claims_labels import sides
-from agent.claims_lexicon import CLASSES, concept_of
-from agent.claims_phrases import COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, VERB, WE
-from agent.claims_text import folded
-from agent.claims_words import is_portuguese, stem, words
+from agent.claims.book import Book
+from agent.claims.labels import sides
+from agent.claims.lexicon import CLASSES, concept_of
+from agent.claims.phrases import COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, VERB, WE
+from agent.claims.text import folded
+from agent.claims.words import is_portuguese, stem, words
 
 
 def check_unknown(book: Book, place: int) -> None:

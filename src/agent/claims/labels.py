@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from agent.claims_lexicon import concept_of
-from agent.claims_values import Value
-from agent.claims_words import stem, words
+from agent.claims.lexicon import concept_of
+from agent.claims.values import Value
+from agent.claims.words import stem, words
 
 
 def labels_of(text: str, values: Sequence[Value], start: int, end: int, value: Value) -> frozenset[Any]:

@@ -3,13 +3,13 @@
 Rules, no model: the same reply over the same sources has the same ledger. What cannot be explained counts as
 unsupported, since a person who looks at it costs less than a customer who was told what is not so.
 
-    claims_text        folds the reply and cuts it into segments, each with its mood: only statements must be true
-    claims_values      amounts, dates, times, links, codes in a form in which equal ones are equal (claims_notation)
-    claims_words       concepts ("cancelado", "grátis") with their form and whether they are denied (claims_lexicon)
-    claims_sources     the same of results, passages and the customer's messages
-    claims_match       whether a value is in a source, or follows from it by arithmetic or the calendar
-    claims_facts       values and names;  claims_statements  what is done, so, or promised;
-    claims_nothing_known  statements that no source knows;  claims_records  values of different things beside each other
+    text        folds the reply and cuts it into segments, each with its mood: only statements must be true
+    values      amounts, dates, times, links, codes in a form in which equal ones are equal (notation)
+    words       concepts ("cancelado", "grátis") with their form and whether they are denied (lexicon)
+    sources     the same of results, passages and the customer's messages
+    match       whether a value is in a source, or follows from it by arithmetic or the calendar
+    facts       values and names;  statements  what is done, so, or promised;
+    nothing_known  statements that no source knows;  records  values of different things beside each other
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from agent.claims_book import Book
-from agent.claims_facts import check_names, check_value, check_worked_out
-from agent.claims_records import check_records
-from agent.claims_sources import Sources
-from agent.claims_statements import check_bare_answer, check_promise, check_statement
+from agent.claims.book import Book
+from agent.claims.facts import check_names, check_value, check_worked_out
+from agent.claims.records import check_records
+from agent.claims.sources import Sources
+from agent.claims.statements import check_bare_answer, check_promise, check_statement
 from domain.decisions import Claim, Span
 
 __all__ = ["Ledger", "Sources", "check"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
-from agent.claims_notation import (
+from agent.claims.notation import (
     AFTER,
     AND_HALF,
     CLOCK,
@@ -60,7 +60,7 @@ from agent.claims_notation import (
     WEEKDAY,
     WORDED,
 )
-from agent.claims_text import Folded
+from agent.claims.text import Folded
 from agent.dates import MONTH_OF, WEEKDAY_OF
 from agent.quantities import WORD_VALUES, read_amount
 

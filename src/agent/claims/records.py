@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from agent.claims_book import Book
-from agent.claims_match import agree
-from agent.claims_sources import Path
-from agent.claims_text import segment_at
-from agent.claims_values import Value
-from agent.claims_words import Mention
+from agent.claims.book import Book
+from agent.claims.match import agree
+from agent.claims.sources import Path
+from agent.claims.text import segment_at
+from agent.claims.values import Value
+from agent.claims.words import Mention
 
 
 def check_records(book: Book) -> None:

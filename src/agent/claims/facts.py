@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from agent.claims_book import Book
-from agent.claims_labels import labels_of
-from agent.claims_match import NUMERIC, Around, echoed, find_support, same
-from agent.claims_phrases import IDENTIFIERS, KNOWN_NAMES, ROUGHLY, STOP, YEARLY, YOU_SAID
-from agent.claims_sources import Known
-from agent.claims_text import folded, segment_at
-from agent.claims_values import Value
-from agent.claims_words import mentions, stem, words
+from agent.claims.book import Book
+from agent.claims.labels import labels_of
+from agent.claims.match import NUMERIC, Around, echoed, find_support, same
+from agent.claims.phrases import IDENTIFIERS, KNOWN_NAMES, ROUGHLY, STOP, YEARLY, YOU_SAID
+from agent.claims.sources import Known
+from agent.claims.text import folded, segment_at
+from agent.claims.values import Value
+from agent.claims.words import mentions, stem, words
 
 
 def check_value(book: Book, value: Value) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent.claims_lexicon import CLASSES
-from agent.claims_sources import Index, Path, Sources
-from agent.claims_text import Folded, Mood, Segment, folded, moods, segments
-from agent.claims_values import Value, find_values
-from agent.claims_words import Mention, mentions, negated
+from agent.claims.lexicon import CLASSES
+from agent.claims.sources import Index, Path, Sources
+from agent.claims.text import Folded, Mood, Segment, folded, moods, segments
+from agent.claims.values import Value, find_values
+from agent.claims.words import Mention, mentions, negated
 from domain.decisions import Claim
 
 

@@ -1,4 +1,4 @@
-"""How values are written: the patterns behind ``claims_values``, over folded text."""
+"""How values are written: the patterns behind ``values``, over folded text."""
 
 from __future__ import annotations
 
