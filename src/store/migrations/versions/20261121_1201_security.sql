@@ -66,7 +66,7 @@ GRANT SELECT, INSERT, UPDATE ON tenant, user_account, membership TO atende_gate;
 GRANT SELECT, INSERT, UPDATE, DELETE ON login_session TO atende_gate;
 GRANT SELECT, UPDATE ON channel_session, outbox_message TO atende_gate;
 GRANT SELECT ON conversation, held_event, approval, suggestion, webhook_endpoint, webhook_delivery, media_file TO atende_gate;
-GRANT SELECT, INSERT ON event TO atende_gate;
+GRANT SELECT, INSERT, DELETE ON event TO atende_gate;
 
 -- Messages as their author left them: the newest edit, and whether they were revoked.
 CREATE VIEW message_as_changed WITH (security_invoker = true) AS

@@ -283,6 +283,15 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = queue, public, pg_temp AS
      LIMIT 100
 $$;
 
+-- The event log has no foreign key (see busy_tenant_key), so it goes with its tenant here.
+CREATE FUNCTION gate.forget_events() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    DELETE FROM event WHERE tenant_id = OLD.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER forget_events AFTER DELETE ON public.tenant FOR EACH ROW EXECUTE FUNCTION gate.forget_events();
+
 DO $$
 DECLARE
     signature regprocedure;
