@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from agent.hours import holidays_of, spans_of
+from agent.pacing import SPLIT_CHARACTERS
 from agent.turn import BusinessHours, IntentSpec, TenantProfile
 from domain.decisions import HandOffReason, ReplyMode
 from flows.attendance_declaration import AttendanceDeclaration, Declared, off_is_a_word
@@ -49,9 +50,17 @@ def _known_zone(name: str) -> str:
 
 
 class DebounceDeclaration(Declared):
-    """How long a turn waits for further messages, in seconds: since the last one, and at most since the first one."""
+    """How long a turn waits for further messages, in seconds: since the last one, and at most since the first one.
+
+    ``complete_seconds`` after a whole sentence (None: a second, or ``seconds`` if that is less), ``fragment_seconds``
+    after a greeting or half a sentence (None: twice ``seconds``), ``typing_seconds`` since the customer was last seen
+    typing. With ``seconds`` 0 nothing waits.
+    """
 
     seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
+    complete_seconds: Annotated[float, Field(ge=0, le=60)] | None = None
+    fragment_seconds: Annotated[float, Field(ge=0, le=60)] | None = None
+    typing_seconds: Annotated[float, Field(ge=0, le=60)] | None = None
     cap_seconds: Annotated[float, Field(ge=0, le=300)] = 12.0
 
     @model_validator(mode="after")
@@ -59,6 +68,16 @@ class DebounceDeclaration(Declared):
         if self.cap_seconds < self.seconds:
             raise ValueError("cap_seconds must not be smaller than seconds")
         return self
+
+
+class PacingDeclaration(Declared):
+    """How automatic replies arrive. ``split_characters``: longer ones come in several messages; 0: never split.
+
+    ``show_typing``: whether the customer sees that an answer is on its way while the agent is still working on it.
+    """
+
+    split_characters: Annotated[int, Field(ge=0, le=20_000)] = SPLIT_CHARACTERS
+    show_typing: bool = True
 
 
 class NumberDeclaration(Declared):
@@ -94,6 +113,7 @@ class TenantSettings(AttendanceDeclaration):
     knowledge_threshold: Probability = 0.5
     unmatched_mode: ReplyMode | None = None
     debounce: DebounceDeclaration = DebounceDeclaration()
+    pacing: PacingDeclaration = PacingDeclaration()
     texts: dict[str, dict[Language, Sentence]] = Field(default_factory=dict)
     trusted_writes: tuple[Identifier, ...] = ()
     domains: tuple[Domain, ...] = ()

@@ -98,6 +98,25 @@ async def store_in_open_conversation(
     )
 
 
+async def delay_turn(
+    tx: Connection, tenant_id: UUID, channel_session_id: UUID, chat: Address, *, wait: timedelta, cap: timedelta
+) -> None:
+    """Move the chat's waiting turn to ``wait`` from now, never earlier than it was and at most to ``cap`` after its
+    first message. Without a turn that waits for its time: nothing."""
+    await tx.execute(
+        """SELECT gate.delay_turn($1, c.id, $5, $6)
+             FROM contact_address a
+             JOIN conversation c ON c.contact_id = a.contact_id AND c.channel_session_id = $2 AND c.status = 'bot'
+            WHERE a.tenant_id = $1 AND a.kind = $3 AND a.value = $4""",
+        tenant_id,
+        channel_session_id,
+        chat.kind.value,
+        chat.value,
+        wait,
+        cap,
+    )
+
+
 async def known(tx: Connection, channel_session_id: UUID, contact_id: UUID, provider_id: str) -> Row | None:
     """The stored message with this id in this chat, if any."""
     return await tx.fetchrow(

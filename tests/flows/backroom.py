@@ -44,6 +44,8 @@ class Gateway:
     attempts: int = 0
     open: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared: a send waits after it has left and before its answer is back."""
+    closes_at: int | None = None
+    """Clears ``open`` with the message that is this many-th."""
 
     def __post_init__(self) -> None:
         self.open.set()
@@ -54,6 +56,8 @@ class Gateway:
             raise mishap
         if not (self.idempotent and any(message.key == known.key for known in self.taken)):
             self.taken.append(message)
+        if self.closes_at == len(self.taken):
+            self.open.clear()
         await self.open.wait()
         return Sent(f"sent-{message.key}", datetime.now(UTC))
 
