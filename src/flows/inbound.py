@@ -40,6 +40,9 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 _SESSION_CACHE_SECONDS = 5.0
 _SILENT_KINDS = frozenset({MessageKind.REACTION, MessageKind.SYSTEM, MessageKind.POLL_VOTE, MessageKind.CALL})
 
+_WITHOUT_FILES = frozenset({sessions.HOSTED, sessions.SIMULATED})
+"""Providers whose files cannot be fetched later."""
+
 Outcome = Literal["stored", "duplicate", "changed", "held", "kept"]
 """stored: a new message. duplicate: known already, nothing changed. changed: something known moved on. held: cannot be
 applied yet. kept: not understood, kept for an admin."""
@@ -165,7 +168,7 @@ class Inbound:
                 return await _repeated(tx, session, message, known)  # its copy was stored while we waited for the lock
             if stored is None:
                 raise RuntimeError(f"message {event.provider_id} found no conversation")
-        if event.media is not None and session.provider not in (sessions.HOSTED, "simulator"):
+        if event.media is not None and (session.provider not in _WITHOUT_FILES or media.is_here(event.media)):
             await media.note(tx, session.tenant_id, session.id, stored["id"], event.media)
         if author is Author.CONTACT:
             observed.received(session, stored, message, started_ns=started_ns)

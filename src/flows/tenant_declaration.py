@@ -80,6 +80,20 @@ class PacingDeclaration(Declared):
     show_typing: bool = True
 
 
+class MediaReadingDeclaration(Declared):
+    """What of customers' voice notes, pictures and documents may be put into words, where the installation can.
+
+    ``wait_seconds``: how long a turn waits for a file that its gateway does not hand out yet. Files beyond the limits
+    go to a person.
+    """
+
+    enabled: bool = True
+    longest_characters: Annotated[int, Field(ge=100, le=20_000)] = 4_000
+    most_megabytes: Annotated[float, Field(gt=0, le=100)] = 16
+    most_files: Annotated[int, Field(ge=1, le=20)] = 5
+    wait_seconds: Annotated[float, Field(ge=0, le=900)] = 60
+
+
 class NumberDeclaration(Declared):
     """A WhatsApp number (channel session). ``key`` names it within the tenant."""
 
@@ -114,6 +128,7 @@ class TenantSettings(AttendanceDeclaration):
     unmatched_mode: ReplyMode | None = None
     debounce: DebounceDeclaration = DebounceDeclaration()
     pacing: PacingDeclaration = PacingDeclaration()
+    media_reading: MediaReadingDeclaration = MediaReadingDeclaration()
     texts: dict[str, dict[Language, Sentence]] = Field(default_factory=dict)
     trusted_writes: tuple[Identifier, ...] = ()
     domains: tuple[Domain, ...] = ()

@@ -141,6 +141,23 @@ async def known_in_chat(tx: Connection, channel_session_id: UUID, chat: Address,
     )
 
 
+async def add_transcript(tx: Connection, message_id: int, content: dict[str, Any]) -> bool:
+    """Keep what was read from a message's file, once: whether it was news. The first reading stands."""
+    added = await tx.fetchval(
+        """INSERT INTO message_change (tenant_id, channel_session_id, contact_id, provider_id, kind, content, at)
+           SELECT m.tenant_id, m.channel_session_id, m.contact_id, m.provider_id, 'transcript', $2, now()
+             FROM message m
+            WHERE m.id = $1 AND m.provider_id IS NOT NULL
+              AND NOT EXISTS (SELECT 1 FROM message_change x
+                               WHERE x.channel_session_id = m.channel_session_id AND x.contact_id = m.contact_id
+                                 AND x.provider_id = m.provider_id AND x.kind = 'transcript')
+           RETURNING 1""",
+        message_id,
+        content,
+    )
+    return added is not None
+
+
 async def add_change(
     tx: Connection,
     tenant_id: UUID,

@@ -16,6 +16,9 @@ _TOLD_CLOSED = """SELECT max(b.received_at) FROM message b JOIN outbox_message o
          WHERE b.conversation_id = c.id AND b.content ? 'notices' AND b.content -> 'notices' ? 'outside_hours'
            AND o.state NOT IN ('cancelled', 'failed')"""
 
+_WORDS = "concat_ws(E'\\n', nullif({m}.text, ''), {m}.transcript ->> 'text')"
+"""What a message says, with what was read from its file (flows.transcripts)."""
+
 _READ = f"""
 SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.last_inbound_id, c.address,
        c.contact_id, c.channel_session_id,
@@ -25,13 +28,14 @@ SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.l
                   WHERE a.tenant_id = c.tenant_id AND a.state = 'promoted'), '[]') AS promoted,
        (SELECT array_agg(a.kind || ':' || a.value ORDER BY a.kind DESC, a.value)
           FROM contact_address a WHERE a.contact_id = c.contact_id) AS addresses,
-       coalesce((SELECT jsonb_agg(jsonb_build_array(m.id, m.kind, m.text, extract(epoch FROM m.sent_at),
-                                                    m.content #> '{{raw,forwarded}}') ORDER BY m.id)
+       coalesce((SELECT jsonb_agg(jsonb_build_array(m.id, m.kind, {_WORDS.format(m="m")}, extract(epoch FROM m.sent_at),
+                                                    m.content #> '{{raw,forwarded}}', m.transcript) ORDER BY m.id)
           FROM message_as_changed m
          WHERE m.conversation_id = c.id AND m.id > c.answered_upto_id AND m.author = 'contact' AND NOT m.historical
            AND NOT m.revoked AND m.kind NOT IN ('reaction', 'system', 'poll_vote', 'call')
            AND (m.kind <> 'text' OR btrim(m.text) <> '') AND NOT m.content ? 'command'), '[]') AS unanswered,
-       coalesce((SELECT jsonb_agg(jsonb_build_array(h.id, h.kind, h.text, extract(epoch FROM h.sent_at), h.author,
+       coalesce((SELECT jsonb_agg(jsonb_build_array(h.id, h.kind, {_WORDS.format(m="h")}, extract(epoch FROM h.sent_at),
+                                                    h.author,
                                                     h.content #> '{{raw,forwarded}}')
                                   ORDER BY h.id)
           FROM (SELECT m.* FROM message_as_changed m
@@ -106,7 +110,8 @@ SELECT c.fence, c.channel_session_id, (SELECT o.id FROM o ORDER BY o.message_id 
 async def read(tx: Connection, conversation_id: UUID) -> Row | None:
     """Everything a turn needs, in one statement and therefore of one moment. None if there is no such conversation.
 
-    ``unanswered``: [[id, kind, text, epoch seconds, forwarded] …]; ``history`` likewise with the author as fifth.
+    ``unanswered``: [[id, kind, text, epoch seconds, forwarded, transcript] …]; ``history`` likewise, with the author in
+    place of the last two but one and without transcripts. A file's transcript is part of its message's text.
     """
     return await tx.fetchrow(_READ, conversation_id, HISTORY_LENGTH)
 
