@@ -17,7 +17,7 @@ from agent.language import detect_language
 from agent.policy import policy_of
 from agent.turn import CallFunction, HistoryMessage, Spent, TenantProfile, TurnContext, TurnInput, TurnResult
 from domain.conversation import Status
-from domain.decisions import HandOff, HandOffReason, Reason, TurnTrace
+from domain.decisions import AskApproval, HandOff, HandOffReason, Reason, Reply, ReplyMode, TurnTrace
 from domain.messages import Author, MessageKind
 from domain.policy import Policy
 from flows import decisions, observed, untold
@@ -25,6 +25,7 @@ from flows.calls import Caller, Calls
 from flows.delivery import Delivery
 from flows.profiles import Brain, Profiles
 from flows.transcripts import ReadingLimits, Transcripts, unread, with_costs
+from flows.typing import TypingIndicator
 from store import conversations, turns
 from store.database import Connection, Database, Row
 from store.jobs import MODEL_TURNS, TURNS, enqueue_turn
@@ -51,6 +52,7 @@ class Turns:
         self._delivery = delivery
         self._agent = agent
         self._profiles = profiles
+        self._typing = TypingIndicator(delivery)
         self._transcripts = Transcripts(db, profiles.media_store, agent.prompts)
 
     async def run(
@@ -80,7 +82,14 @@ class Turns:
         turn_input = as_input(row)
         read_ms = (time.monotonic() - started) * 1000
         context = self._context(tenant_id, row, brain, turn_input, may_call_model=on_model_queue)
-        result = await observed.run_agent(self._agent, tenant_id, turn_input, context)
+        typing = self._typing.begin(row) if self._shows_typing(row, context.policy, on_model_queue) else None
+        follows = False
+        try:
+            result = await observed.run_agent(self._agent, tenant_id, turn_input, context)
+            follows = result.needs_model or isinstance(result.decision, Reply | HandOff | AskApproval)
+        finally:
+            if typing is not None:
+                typing.end(message_follows=follows)
         if result.void:
             log.info("turn of conversation %s is void: refused by the fence before it acted", conversation_id)
             await self._again_if_stopped(tenant_id, row, attempt)
@@ -91,6 +100,12 @@ class Turns:
         trace = dataclasses.replace(result.trace, stages_ms={"read": read_ms, **result.trace.stages_ms})
         result = with_costs(row, dataclasses.replace(result, trace=trace))
         await self._write(tenant_id, row, result, attempt, started)
+
+    def _shows_typing(self, row: Row, policy: Policy | None, on_model_queue: bool) -> bool:
+        """Whether the customer may see that an answer is coming: only where one may go out by itself."""
+        if policy is None or row["stopped"] or row["settings"].get("pacing", {}).get("show_typing", True) is not True:
+            return False
+        return policy.choose().mode is ReplyMode.AUTO if on_model_queue else policy.may_reply_any()
 
     async def _where_it_may_wait(
         self, tenant_id: UUID, conversation_id: UUID, attempt: int, wait: timedelta | None = None
@@ -109,7 +124,13 @@ class Turns:
             await self._where_it_may_wait(tenant_id, row["id"], attempt)
             return
         language = row["language"] or brain.profile.default_language
-        late = await self._transcripts.read(row, brain.reader, brain.profile, language)
+        policy = policy_for(row, brain.profile, datetime.now(UTC))
+        typing = self._typing.begin(row) if self._shows_typing(row, policy, on_model_queue=True) else None
+        try:
+            late = await self._transcripts.read(row, brain.reader, brain.profile, language)
+        finally:
+            if typing is not None:
+                typing.end(message_follows=True)
         if late is not None:
             # The job ends meanwhile: a late file delays this conversation only, and holds no place in the queue.
             await self._where_it_may_wait(tenant_id, row["id"], attempt, late)
