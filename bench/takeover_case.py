@@ -95,7 +95,14 @@ class Case:
             Delivery(bench.db, bench.wakeup, {"simulator": self.wire}, patience=timedelta(0)) for _ in range(2)
         ]
         self.deliveries = deliveries
-        self.workers = [Turns(bench.db, bench.wakeup, bench.agent, bench.profiles, delivery) for delivery in deliveries]
+        # Half of the numbers are sent for by the process that decides, half by another one (a session host).
+        self.hosted = self.chance.random() < 0.5
+        nobodys = Delivery(bench.db, bench.wakeup, {})
+        self.workers = [
+            Turns(bench.db, bench.wakeup, bench.agent, bench.profiles, nobodys if self.hosted else delivery)
+            for delivery in deliveries
+        ]
+        self.inbound = Inbound(bench.db, bench.wakeup)  # messages of other cases must not share a statement with these
         self.conversation_id = UUID(int=0)
         self.written = 0
         self.said: list[str] = []
@@ -110,6 +117,7 @@ class Case:
         if suggests:
             await self._take_turn(0)
         actors = [self._named("turn", self._take_turn(0))]
+        host = [self._named("host", self._deliver_elsewhere(12))] if self.hosted else []
         possible = sorted(self._disturbances(suggests=suggests))
         names = self.chance.sample(possible, self.chance.choice((1, 1, 2, 2, 3)))
         if suggests and "approve" not in names:
@@ -119,9 +127,9 @@ class Case:
         for name in names:
             actors.append(self._named(name, self._disturbances(suggests=suggests)[name]()))
         steps = Steps(self.seed)
-        ended = await steps.run(actors, self._idle())
+        ended = await steps.run([*actors, *host], self._idle())
         self.bench.steps += steps.taken
-        for name, outcome in zip(("turn", *names), ended, strict=True):
+        for name, outcome in zip(("turn", *names, *("host" for _ in host)), ended, strict=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, AtendeError):
                 self._wrong(f"{name} broke: {outcome!r}")
             self.bench.did[f"{name} (refused)" if isinstance(outcome, AtendeError) else name] += 1
@@ -161,7 +169,7 @@ class Case:
     async def _write(self, text: str) -> None:
         self.written += 1
         event = MessageReceived(f"{self.chat.value}-{self.written}", self.chat, datetime.now(UTC), text=text)
-        await self.bench.inbound.receive(self.session, event)
+        await self.inbound.receive(self.session, event)
 
     async def _take_turn(self, worker: int) -> None:
         """Take the waiting job, as a worker does, and run it. The second worker repeats whatever the first one has."""
@@ -183,11 +191,11 @@ class Case:
     async def _edit(self) -> None:
         first = f"{self.chat.value}-1"
         edited = MessageEdited(first, self.chat, self.chance.choice(LATER), datetime.now(UTC))
-        await self.bench.inbound.receive(self.session, edited)
+        await self.inbound.receive(self.session, edited)
 
     async def _delete(self) -> None:
         first = f"{self.chat.value}-1"
-        await self.bench.inbound.receive(self.session, MessageRevoked(first, self.chat, datetime.now(UTC)))
+        await self.inbound.receive(self.session, MessageRevoked(first, self.chat, datetime.now(UTC)))
 
     async def _stop(self) -> None:
         """The number's kill switch. What is claimed for sending after it has returned comes too late."""
@@ -196,7 +204,7 @@ class Case:
 
     async def _phone(self) -> None:
         event = MessageReceived(f"p-{self.chat.value}", self.chat, datetime.now(UTC), text="sou eu", from_me=True)
-        await self.bench.inbound.receive(self.session, event)
+        await self.inbound.receive(self.session, event)
 
     async def _reply(self, actor: Actor) -> None:
         await self.bench.desk.reply(actor, self.conversation_id, "aqui é uma pessoa")
@@ -209,8 +217,8 @@ class Case:
         await self.bench.desk.approve(actor, row["id"])
         self.said.append("Custa dez reais.")
 
-    async def _deliver_elsewhere(self) -> None:
-        for _ in range(3):
+    async def _deliver_elsewhere(self, times: int = 3) -> None:
+        for _ in range(times):
             await step()
             self._start_due(await self._due(), 1)
 
@@ -252,7 +260,7 @@ class Case:
                 self.session.id,
             )
             if held != "UPDATE 0":
-                await housekeeping.settle_held_events(self.bench.db, self.bench.inbound, self.bench.wakeup)
+                await housekeeping.settle_held_events(self.bench.db, self.inbound, self.bench.wakeup)
             turned = await self._job_taken()
             if turned:
                 await self.workers[0].run(self.bench.tenant_id, self.conversation_id)

@@ -24,7 +24,7 @@ from domain.messages import Address, Outbound, Sent
 from domain.text import storable_key
 from flows import observed, receipts, sessions, stopping
 from store import conversations, outbox, turns
-from store.database import Database, Row
+from store.database import Connection, Database, Row
 from store.jobs import TURNS, enqueue_turn
 from store.wakeup import EVENTS, OUTBOX, Wakeup
 
@@ -100,10 +100,40 @@ class Delivery:
             tenant_id, session_id, outbox_id = again
             self.start(tenant_id, conversation_id, session_id, outbox_id)
 
+    async def claim_at_once(self, tx: Connection, route: Route, conversation_id: UUID, outbox_id: UUID) -> Row | None:
+        """Claim a row in the transaction that queues it, if this process may send it now. Once that has committed,
+        ``send_claimed`` is owed. None: the row waits like any other, for ``start``.
+        """
+        if conversation_id in self._running or getattr(route.sender, "pair_rate", None) is not None:
+            return None
+        row = await outbox.claim(tx, outbox_id, lease=_lease(route), pace=route.pace)
+        if row is not None and row["barred"] is not None:
+            await stopping.offer_instead(tx, row)
+            return None
+        return row
+
+    def send_claimed(self, route: Route, row: Row) -> None:
+        """Send a row that was claimed at once, and what follows it in its conversation."""
+        conversation_id = row["conversation_id"]
+        running = self._running.get(conversation_id)
+        if running is None:
+            self._begin(conversation_id, self._drain_claimed(route, row))
+        else:  # begun since the claim; it finds nothing to claim before this row is settled, and so ends soon
+            running.add_done_callback(lambda _: self.send_claimed(route, row))
+
     async def wait_idle(self) -> None:
         """Wait until nothing is being sent by this process."""
         while self._running:
             await asyncio.wait(list(self._running.values()))
+
+    async def _drain_claimed(self, route: Route, row: Row) -> None:
+        try:
+            next_id = await self._send(route, row)
+        except Exception:
+            log.exception("delivery of %s failed", row["id"])  # settled by the sweep
+        else:
+            if next_id is not None:
+                await self._drain(row["tenant_id"], row["conversation_id"], row["channel_session_id"], next_id)
 
     async def _drain(
         self, tenant_id: UUID, conversation_id: UUID, session_id: UUID, outbox_id: UUID, *, repeat: bool = False
@@ -126,7 +156,7 @@ class Delivery:
     async def _claim(
         self, route: Route, tenant_id: UUID, conversation_id: UUID, outbox_id: UUID, *, repeat: bool
     ) -> Row | None:
-        lease = timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN
+        lease = _lease(route)
         # A lost claim would be sent again, which only an idempotent provider forgives.
         async with self._db.transaction(tenant_id, durable=not route.sender.idempotent) as tx:
             if repeat:
@@ -285,6 +315,10 @@ def content_of(row: Row) -> Content | None:
     if isinstance(content, Media) and content.ref.partition("/")[0] != str(row["tenant_id"]):
         raise ValueError("a message carries another tenant's file")
     return content
+
+
+def _lease(route: Route) -> timedelta:
+    return timedelta(seconds=route.sender.send_timeout_seconds) + _LEASE_MARGIN
 
 
 def _backoff(row: Row) -> timedelta:

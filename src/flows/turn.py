@@ -237,6 +237,8 @@ class Turns:
             # The durable graph commits by itself, so it goes first: an approval without its thread could not resume.
             approval_id = uuid.uuid4()
             await self._agent.start_approval(str(approval_id), result.approval)
+        route = await self._delivery.route(tenant_id, row["channel_session_id"])
+        claimed = None
         async with self._db.transaction(tenant_id) as tx:
             written = await decisions.write(
                 tx,
@@ -247,6 +249,9 @@ class Turns:
                 latency_ms=(time.monotonic() - started) * 1000,
                 approval_id=approval_id,
             )
+            outbox_id = written["outbox_id"] if written else None
+            if route is not None and outbox_id is not None:
+                claimed = await self._delivery.claim_at_once(tx, route, row["id"], outbox_id)
         if written is None:
             log.info("turn of conversation %s is void: something newer happened", row["id"])
             await self._again_if_stopped(tenant_id, row, attempt)
@@ -254,8 +259,10 @@ class Turns:
                 await self._agent.prune_approval(str(approval_id))
             return
         self._wakeup.signal(EVENTS)
-        if written["outbox_id"] is not None:
-            self._delivery.start(tenant_id, row["id"], written["channel_session_id"], written["outbox_id"])
+        if route is not None and claimed is not None:
+            self._delivery.send_claimed(route, claimed)
+        elif outbox_id is not None:
+            self._delivery.start(tenant_id, row["id"], written["channel_session_id"], outbox_id)
 
     async def _again_if_stopped(self, tenant_id: UUID, row: Row, attempt: int) -> None:
         """The kill switch came in between: the turn runs again and reads it."""
