@@ -17,7 +17,8 @@ from agent.encoder import Encoder
 from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
 from agent.turn import Passage, TenantProfile
-from flows.functions import FunctionSource, PythonFunctions, callable_functions, holdings_of
+from flows.functions import FunctionSource, callable_functions, holdings_of
+from flows.functions_python import PythonFunctions
 from flows.tenant_profile import profile_of
 from store import functions, knowledge
 from store.database import Connection, Database, Row
