@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pydantic import ValidationError
 
 from flows.functions import Holdings
 from store.functions import FunctionRow
-from tools.declaration import BusinessFunction, NoEffectError, ToolContext
-from tools.http_call import Access, HttpClients, HttpDeclaration, http_function
+from tools.declaration import BusinessFunction
+from tools.http_call import Access, HttpClients, HttpDeclaration, http_function, unconnected
 from tools.http_declaration import HttpDetails
 
 log = logging.getLogger(__name__)
-
-
-class NotConnectedError(NoEffectError):
-    """The function was loaded from files alone, for a check or an eval: it reaches no other system from there."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"{name} is not connected to its system here.", hint="Import the tenant, then call it from a worker."
-        )
-        self.name = name
 
 
 class HttpFunctions:
@@ -44,15 +32,6 @@ class HttpFunctions:
             except (ValidationError, ValueError, KeyError, TypeError) as error:
                 log.warning("function %s of tenant %s cannot be used: %s", row.name, holdings.tenant_id, error)
         return found
-
-
-def unconnected(declared: HttpDeclaration) -> BusinessFunction:
-    """The function as checks and evals see it; calling it raises NotConnectedError."""
-
-    async def call(_: ToolContext, **__: Any) -> Any:
-        raise NotConnectedError(declared.name)
-
-    return dataclasses.replace(http_function(declared, HttpClients(), Access()), call=call)
 
 
 def row_of(

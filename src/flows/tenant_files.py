@@ -25,7 +25,6 @@ from domain.decisions import HandOffReason
 from domain.policy import CLOSED, OPEN
 from flows.declared_files import FileReader
 from flows.functions_files import files_of, http_functions
-from flows.functions_http import unconnected
 from flows.tenant_declaration import (
     LANGUAGES,
     OWN_COLLECTION,
@@ -36,6 +35,7 @@ from flows.tenant_declaration import (
     TenantSettings,
 )
 from tools.declaration import BusinessFunction
+from tools.http_call import unconnected
 
 TEMPLATE_VARIABLES = frozenset({"result", "arguments", "contact", "business", "language"})
 """What a reply template may use."""
@@ -86,6 +86,12 @@ def load_tenant(folder: Path, imported: Collection[str] = ()) -> TenantDeclarati
         knowledge=knowledge,
         records=records,
     )
+
+
+def slug_of(folder: Path) -> str:
+    """Which tenant a folder declares; "" where that cannot be read."""
+    settings = FileReader(folder).yaml("tenant.yaml", TenantSettings)
+    return settings.slug if settings else ""
 
 
 def load_functions(folder: Path) -> dict[str, BusinessFunction]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import random
 from collections.abc import Mapping
@@ -58,6 +59,16 @@ class NotReachedError(NoEffectError):
         self.host = host
 
 
+class NotConnectedError(NoEffectError):
+    """The function was loaded from files alone, for a check or an eval: it reaches no other system from there."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is not connected to its system here.", hint="Import the tenant, then call it from a worker."
+        )
+        self.name = name
+
+
 class HttpClients:
     """The connections of one process. Tenants share them only where the same hosts are allowed to them."""
 
@@ -110,6 +121,15 @@ def http_function(declared: HttpDeclaration, clients: HttpClients, access: Acces
         kind="http",
         schema=seen_by_models(declared.schema),
     )
+
+
+def unconnected(declared: HttpDeclaration) -> BusinessFunction:
+    """The function as checks and evals see it; calling it raises NotConnectedError."""
+
+    async def call(_: ToolContext, **__: Any) -> Any:
+        raise NotConnectedError(declared.name)
+
+    return dataclasses.replace(http_function(declared, HttpClients(), Access()), call=call)
 
 
 @dataclass(frozen=True, slots=True)

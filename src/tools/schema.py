@@ -167,6 +167,18 @@ def _kind(name: str, declared: Mapping[str, Any]) -> ParameterKind:
     return ParameterKind.ORDER_NUMBER if isinstance(declared.get("pattern"), str) else ParameterKind.TEXT
 
 
+def kind_of_value(name: str, value: Any) -> ParameterKind:
+    """What a single value within an object or a list is, by the name it stands under."""
+    last = _last_word(name)
+    if isinstance(value, bool):
+        return ParameterKind.BOOLEAN
+    if last in _NAMING:
+        return ParameterKind.ORDER_NUMBER
+    if isinstance(value, int | float):
+        return ParameterKind.INTEGER if isinstance(value, int) else ParameterKind.MONEY
+    return _WORDS.get(last, ParameterKind.TEXT)
+
+
 def _choices(declared: Mapping[str, Any]) -> tuple[Choice, ...]:
     labels = _mapping(declared.get(LABELS))
     found = []
