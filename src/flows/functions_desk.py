@@ -15,10 +15,10 @@ from domain.errors import InvalidInputError
 from flows.attempts import attempt
 from flows.functions import FunctionSource, callable_functions, holdings_of
 from flows.functions_http import row_of
-from flows.profiles import bump
 from store import events, functions, secrets
 from store.database import Connection, Database
 from store.functions import FunctionNameTakenError, FunctionRow, Kind
+from store.profile_version import bump
 from store.records import StoredRecords
 from store.secrets import Sealer
 from tools.declaration import ToolContext

@@ -21,8 +21,9 @@ from flows.functions import FunctionSource, callable_functions, holdings_of
 from flows.functions_python import PythonFunctions
 from flows.tenant_profile import profile_of
 from store import functions, knowledge
-from store.database import Connection, Database, Row
+from store.database import Database, Row
 from store.functions import Kind
+from store.profile_version import bump  # noqa: F401 - callers know it from here
 from store.secrets import Sealer
 
 _KEPT_PROFILES = 256
@@ -162,8 +163,3 @@ def _train(rows: Sequence[Row], encoder: Encoder) -> IntentClassifier:
         stored = np.array([np.fromstring(row["embedding"][1:-1], sep=",", dtype=np.float32) for row in rows])
         vectors = stored[:, : encoder.dim]
     return train(examples, encoder, vectors)
-
-
-async def bump(tx: Connection, tenant_id: UUID) -> None:
-    """Tell every process that what the agent knows of this tenant changed, in the transaction of the change."""
-    await tx.execute("UPDATE tenant SET profile_version = profile_version + 1 WHERE id = $1", tenant_id)
