@@ -12,13 +12,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from aiohttp.abc import ResolveResult
+from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
 
 from agent.turn import CallResult
 from flows.attempts import attempt
 from tests.tools.http_service import Service, open_service
-from tools import public_web
 from tools.declaration import Effect, ToolContext
 from tools.http_assembly import Input, assemble
 from tools.http_call import Access, HttpClients, HttpDeclaration, http_function
@@ -218,22 +217,28 @@ async def test_what_speaks_for_the_tenant_does_not_follow_a_redirect_to_another_
         assert not {"authorization", "x-key"} & other.got[0].headers.keys()
 
 
+class Rebinding(AbstractResolver):
+    """A name server whose every name points into our own network by the time it is dialled."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked.append(host)
+        return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        pass
+
+
 async def test_a_name_that_points_inside_when_it_is_dialled_is_refused_whatever_it_said_before(
-    service: Service, clients: HttpClients, monkeypatch: pytest.MonkeyPatch
+    service: Service,
 ) -> None:
-    asked: list[str] = []
-
-    class Rebinding(public_web.ThreadedResolver):
-        """Public for whoever looks first, then our own network: the classic rebinding."""
-
-        async def resolve(
-            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-        ) -> list[ResolveResult]:
-            asked.append(host)
-            return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=0)]
-
-    monkeypatch.setattr(public_web, "ThreadedResolver", Rebinding)
     dialled: list[object] = []
+    names = Rebinding()
+    clients = HttpClients(names)
     inside = await asyncio.start_server(lambda reader, writer: dialled.append(writer.close()), "127.0.0.1", 0)
     async with inside:
         port = inside.sockets[0].getsockname()[1]
@@ -243,7 +248,8 @@ async def test_a_name_that_points_inside_when_it_is_dialled_is_refused_whatever_
         # The same name is dialled where the tenant may: so it was the guard that stopped it.
         await call(service, clients, "read", url=url, allowed=frozenset({f"rebinding.example:{port}"}))
         assert dialled
-    assert set(asked) == {"rebinding.example"}
+    await clients.aclose()
+    assert set(names.asked) == {"rebinding.example"}
 
 
 async def test_tenants_with_other_allowed_hosts_never_share_a_connection(
