@@ -142,7 +142,8 @@ def _fits(parameter: Parameter, value: Value) -> bool:
     """Of several codes in a message, each parameter takes one of its own form."""
     if parameter.kind is not Kind.ORDER_NUMBER:
         return True
-    types = (parameter.schema or {}).get("type")
-    if types in {"integer", "number"} and not str(value).isdigit():
+    stated = (parameter.schema or {}).get("type")
+    types = {stated} if isinstance(stated, str) else set(stated or ())
+    if types and types <= {"integer", "number", "null"} and not str(value).isdigit():
         return False
     return parameter.pattern is None or re.fullmatch(parameter.pattern, str(value)) is not None

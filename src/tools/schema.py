@@ -76,7 +76,7 @@ def parameters_of(schema: Mapping[str, Any]) -> tuple[Parameter, ...]:
     """The properties of an arguments schema as parameters that can be recognised in a message, required ones first."""
     required = [str(name) for name in schema.get("required", ())]
     found = [
-        _parameter(str(name), _resolved(schema, declared), required=name in required)
+        _parameter(str(name), _unwrapped(schema, declared), required=name in required)
         for name, declared in schema.get("properties", {}).items()
     ]
     return tuple(sorted(found, key=lambda parameter: not parameter.required))
@@ -249,6 +249,18 @@ def _admits_null(declared: Mapping[str, Any]) -> bool:
         or ("type" not in declared and None in _listed(declared.get("enum")))
         or any(isinstance(branch, Mapping) and _admits_null(branch) for branch in branches)
     )
+
+
+def _unwrapped(root: Mapping[str, Any], declared: Any) -> Mapping[str, Any]:
+    """The schema behind a choice between one thing and nothing, as many write what is optional."""
+    found = _resolved(root, declared)
+    for key in ("anyOf", "oneOf"):
+        branches = [_resolved(root, branch) for branch in _listed(found.get(key))]
+        said = [branch for branch in branches if _types(branch) or "enum" in branch]
+        if len(said) == 1 and len(branches) == 2:
+            types = [*_types(said[0]), "null"]
+            return {**said[0], **{k: v for k, v in found.items() if k != key}, "type": types}
+    return found
 
 
 def _coerced(root: Mapping[str, Any], value: Any, declared: Any) -> Any:

@@ -75,6 +75,27 @@ def test_a_message_fills_them_without_a_model() -> None:
     assert conform(SCHEMA, found) == {**found, "orderId": 45678, "amount": None}
 
 
+def test_what_is_optional_by_a_choice_with_null_is_recognised_as_what_it_is() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "due": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}], "description": "Until when"},
+            "size": {"anyOf": [{"$ref": "#/$defs/Size"}, {"type": "null"}]},
+            "order_id": {"type": ["integer", "null"]},
+            "ticket_id": {"type": "string", "pattern": "^T[0-9]{4}$"},
+        },
+        "required": ["due", "size"],
+        "$defs": {"Size": {"type": "string", "enum": ["S", "XL"]}},
+    }
+    due, size, *codes = parameters_of(schema)
+    assert (due.kind, due.description, due.required) == (ParameterKind.DATE, "Until when", False)
+    assert (size.kind, [choice.value for choice in size.choices]) == (ParameterKind.ENUM, ["S", "XL"])
+    assert conform(schema, {"size": "XL"}) == {"size": "XL", "due": None}
+    now = datetime(2026, 3, 2, 15, tzinfo=UTC)
+    found = extract("chamado T1234 do pedido 98765", codes, language="pt", now=now, timezone=ZoneInfo("UTC"))
+    assert found.values == {"order_id": "98765", "ticket_id": "T1234"}
+
+
 @pytest.mark.parametrize(
     ("given", "at_fault"),
     [
