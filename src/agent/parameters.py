@@ -8,6 +8,7 @@ blamed on the customer's answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +26,8 @@ from tools.declaration import ParameterKind as Kind
 
 _MAX_READ: Final = 2_000
 _MAX_TEXT: Final = 500
+_PLAIN_CODE: Final = r"\d{4,10}"
+"""What names something without a form of its own, beside others that have one."""
 _SHORT_ANSWER: Final = 6
 """Words; a longer message after a question may well be about something else."""
 
@@ -81,6 +84,8 @@ class _Reader:
         text, asked = self._text, self._asked.kind if self._asked else None
         today = now.astimezone(timezone).date()
         patterns = [p.pattern for p in self._parameters if p.kind is Kind.ORDER_NUMBER and p.pattern]
+        if patterns and any(p.kind is Kind.ORDER_NUMBER and not p.pattern for p in self._parameters):
+            patterns.append(_PLAIN_CODE)
         ask_order = asked is Kind.ORDER_NUMBER and len(text.split()) <= _SHORT_ANSWER
         findings = Findings()
         findings.add(find_emails(text))
@@ -101,7 +106,7 @@ class _Reader:
     def _take(self, parameter: Parameter, findings: Findings) -> None:
         """The first good finding of the kind that no other parameter has; else what is wrong with the first bad one."""
         found = findings.of(parameter.kind)
-        good = next((finding for finding in found if finding.value is not None), None)
+        good = next((f for f in found if f.value is not None and _fits(parameter, f.value)), None)
         if good is not None and good.value is not None:
             findings.accepted.remove(good)
             self._values[parameter.name] = good.value
@@ -131,3 +136,14 @@ class _Reader:
             self._invalid[parameter.name] = "ambiguous"
         elif asked and len(self._text.split()) <= _SHORT_ANSWER:
             self._invalid[parameter.name] = "unknown_choice"
+
+
+def _fits(parameter: Parameter, value: Value) -> bool:
+    """Of several codes in a message, each parameter takes one of its own form."""
+    if parameter.kind is not Kind.ORDER_NUMBER:
+        return True
+    stated = (parameter.schema or {}).get("type")
+    types = {stated} if isinstance(stated, str) else set(stated or ())
+    if types and types <= {"integer", "number", "null"} and not str(value).isdigit():
+        return False
+    return parameter.pattern is None or re.fullmatch(parameter.pattern, str(value)) is not None

@@ -25,13 +25,16 @@ from domain.messages import Outbound, Sent
 from flows import housekeeping
 from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
+from flows.functions_http import HttpFunctions
 from flows.profiles import Installation, Profiles
 from flows.turn import Turns
 from store.approval_threads import open_approval_threads
 from store.jobs import MODEL_TURNS, queue_app
+from store.secrets import Sealer
 from store.wakeup import Wakeup
 from tests.database import SECRET
 from tests.flows.shop import FOLDER, Shop
+from tools.http_call import HttpClients
 
 
 @dataclass
@@ -154,7 +157,18 @@ async def open_backroom(
     async with open_approval_threads(shop.db.queue_url, SECRET) as saver, app.open_async():
         agent = build_agent(saver)
         clients = ModelClients()
-        profiles = Profiles(shop.db, Installation((folder.parent,), default_encoder(), clients, None, media, reader))
+        requests = HttpClients()
+        installation = Installation(
+            (folder.parent,),
+            default_encoder(),
+            clients,
+            None,
+            media,
+            reader,
+            function_sources={"http": HttpFunctions(requests)},
+            sealer=Sealer(SECRET),
+        )
+        profiles = Profiles(shop.db, installation)
         yield Backroom(
             shop,
             app,
@@ -167,6 +181,7 @@ async def open_backroom(
             wakeup,
         )
         await clients.aclose()
+        await requests.aclose()
     await wakeup.close()
 
 
