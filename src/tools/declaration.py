@@ -34,6 +34,8 @@ class ParameterKind(StrEnum):
     EMAIL = "email"
     ENUM = "enum"
     BOOLEAN = "boolean"
+    JSON = "json"
+    """An object or a list: only a language model can fill it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,13 @@ class Parameter:
     ask: Mapping[str, str] = field(default_factory=dict)
     pattern: str | None = None
     choices: tuple[Choice, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    """Its JSON Schema, where it was declared by one (tools.schema)."""
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of this parameter as a language model sees it."""
+        if self.schema is not None:
+            return dict(self.schema)
         types = {ParameterKind.INTEGER: "integer", ParameterKind.MONEY: "number", ParameterKind.BOOLEAN: "boolean"}
         schema: dict[str, Any] = {"type": types.get(self.kind, "string"), "description": self.description or self.name}
         if self.kind is ParameterKind.DATE:
