@@ -25,6 +25,7 @@ from domain.decisions import Reason
 from domain.messages import Author
 from tools.declaration import BusinessFunction, Parameter
 from tools.declaration import ParameterKind as Kind
+from tools.schema import kind_of_value
 
 Verdict = Literal["run", "confirm", "person", "ask"]
 """Act now; ask the customer to confirm the exact call; ask a person; or first ask the customer for a value."""
@@ -115,17 +116,13 @@ class Authority:
 
     def learn(self, function: BusinessFunction, arguments: Mapping[str, Any], result: Any) -> None:
         """A read succeeded. It counts as being about the customer where the customer chose all that went into it."""
-        declared = {parameter.name: parameter for parameter in function.parameters}
-        if function.effect == "read" and all(self._in_own_words(declared[n], v) for n, v in arguments.items()):
+        if function.effect == "read" and all(self._in_own_words(p, v) for p, v in given(function, arguments)):
             self._results.append(result)
 
     def foreign_value(self, function: BusinessFunction, arguments: Mapping[str, Any]) -> Parameter | None:
         """The first parameter that would name somebody or something the customer has never spoken of."""
         kinds = _HARD if function.effect == "write" else NAMES_SOMEBODY
-        for parameter in function.parameters:
-            value = arguments.get(parameter.name)
-            if value is None:
-                continue
+        for parameter, value in given(function, arguments):
             if parameter.kind in kinds and self._standing(parameter, value) == "nowhere":
                 return parameter
             if parameter.kind is Kind.TEXT and function.effect == "read" and not self._harmless(str(value)):
@@ -142,9 +139,7 @@ class Authority:
         if self.voice.suspicious:
             return Grounds("person", (Reason("message_gives_orders"),))
         standings = {
-            parameter.name: self._standing(parameter, arguments[parameter.name])
-            for parameter in function.parameters
-            if parameter.name in arguments
+            parameter.name: self._standing(parameter, value) for parameter, value in given(function, arguments)
         }
         if "nowhere" in standings.values():
             names = ", ".join(name for name, standing in standings.items() if standing == "nowhere")
@@ -160,6 +155,10 @@ class Authority:
 
     async def _asked_for(self, function: BusinessFunction, *, in_progress: bool) -> bool:
         """The classifier, reading own words alone, is confident of an intent that this function serves."""
+        return await self.intent_for(function, in_progress=in_progress) is not None
+
+    async def intent_for(self, function: BusinessFunction, *, in_progress: bool = False) -> str | None:
+        """The intent that own words alone ask for and that this function serves; None: they ask for none."""
         texts = [self.voice.recent]
         if in_progress:
             texts += [message.text for message in reversed(self.voice.own[-_MESSAGES_READ:])]
@@ -167,12 +166,13 @@ class Authority:
             if words(text):
                 spec = confident(await self._context.classify(text), self._context.profile)
                 if spec is not None and spec.function == function.name and not spec.restricted:
-                    return True
-        return False
+                    return spec.name
+        return None
 
     def _contradicted(self, function: BusinessFunction, arguments: Mapping[str, Any]) -> bool:
         """The customer has just named another value than the call holds."""
-        named = [p for p in function.parameters if p.name in arguments and p.kind not in {Kind.TEXT, Kind.BOOLEAN}]
+        vague = {Kind.TEXT, Kind.BOOLEAN, Kind.JSON}
+        named = [p for p in function.parameters if p.name in arguments and p.kind not in vague]
         found = extract(
             self.voice.recent,
             named,
@@ -208,7 +208,7 @@ class Authority:
                 return any(_same(str(value), run[0]) for run in _NUMBERS.finditer(folded))
             case Kind.ORDER_NUMBER:
                 codes = (*_CODE.finditer(folded), *re.finditer(r"\d+", folded))
-                return _key(value) in {_key(code[0]) for code in codes}
+                return _key(str(value)) in {_key(code[0]) for code in codes}
             case Kind.EMAIL:
                 address = fold(str(value))
                 return any(address in {word, word.strip(_AROUND)} for word in folded.replace(" arroba ", "@").split())
@@ -221,7 +221,7 @@ class Authority:
                 found = find_dates(folded, self._language, moment.date(), bare=True)
                 return str(value) in {str(finding.value) for finding in found}
             case Kind.ENUM:
-                return value in {finding.value for finding in find_choices(folded, parameter.choices, asked=False)}
+                return str(value) in {finding.value for finding in find_choices(folded, parameter.choices, asked=False)}
             case Kind.BOOLEAN:
                 brief = len(folded.split()) <= _SHORT_ANSWER
                 return brief and any(finding.value is value for finding in find_boolean(folded, text))
@@ -243,6 +243,28 @@ class Authority:
             _key(word) in said or word in runs or any(_same(word, own) for own in self.voice.addresses)
             for word in marked
         )
+
+
+def given(function: BusinessFunction, arguments: Mapping[str, Any]) -> Iterator[tuple[Parameter, Any]]:
+    """Each value of a call with its parameter; of an object or a list, each value in it."""
+    for parameter in function.parameters:
+        value = arguments.get(parameter.name)
+        if parameter.kind is Kind.JSON:
+            for name, leaf in _every_leaf(value, parameter.name):
+                yield Parameter(name, kind_of_value(name, leaf)), leaf
+        elif value is not None:
+            yield parameter, value
+
+
+def _every_leaf(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _every_leaf(item, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _every_leaf(item, name)
+    elif value is not None:
+        yield name, value
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

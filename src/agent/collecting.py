@@ -91,6 +91,11 @@ def _continue(
             "ready": _ready(reading, dialogue, function),
             "step": "act",
         }
+    if parameter.kind is ParameterKind.JSON:  # no question to a customer brings an object or a list
+        evidence = evidence.because("needs_a_model", parameter.name)
+        if context.model is not None:
+            return unmatched(context, replace(reading, dialogue=dialogue, intent=None), evidence)
+        return hand_off(reading, evidence, HandOffReason.OUTSIDE_POLICY, "cannot_be_collected", parameter.name)
     invalid = parameter.name in found.invalid
     due = before.waiting and before.function == function.name and before.asked == parameter.name
     dialogue = dialogue.ask(parameter, failed=invalid or due)

@@ -8,6 +8,7 @@ blamed on the customer's answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -101,7 +102,7 @@ class _Reader:
     def _take(self, parameter: Parameter, findings: Findings) -> None:
         """The first good finding of the kind that no other parameter has; else what is wrong with the first bad one."""
         found = findings.of(parameter.kind)
-        good = next((finding for finding in found if finding.value is not None), None)
+        good = next((f for f in found if f.value is not None and _fits(parameter, f.value)), None)
         if good is not None and good.value is not None:
             findings.accepted.remove(good)
             self._values[parameter.name] = good.value
@@ -131,3 +132,13 @@ class _Reader:
             self._invalid[parameter.name] = "ambiguous"
         elif asked and len(self._text.split()) <= _SHORT_ANSWER:
             self._invalid[parameter.name] = "unknown_choice"
+
+
+def _fits(parameter: Parameter, value: Value) -> bool:
+    """Of several codes in a message, each parameter takes one of its own form."""
+    if parameter.kind is not Kind.ORDER_NUMBER:
+        return True
+    types = (parameter.schema or {}).get("type")
+    if types in {"integer", "number"} and not str(value).isdigit():
+        return False
+    return parameter.pattern is None or re.fullmatch(parameter.pattern, str(value)) is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.function_commands import commands as function_commands
 from app.number_commands import commands as number_commands
 from app.number_commands import quarantine as quarantine_commands
 from app.policy_commands import commands as policy_commands
@@ -36,6 +37,7 @@ cli.add_typer(number_commands, name="session", hidden=True)  # the number's name
 cli.add_typer(quarantine_commands, name="quarantine")
 cli.add_typer(template_commands, name="templates")
 cli.add_typer(policy_commands, name="policy")
+cli.add_typer(function_commands, name="functions")
 cli.add_typer(webhook_commands, name="webhook")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data are kept (ATENDE_DATA_DIR).")]

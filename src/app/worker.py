@@ -24,6 +24,7 @@ from channels.whatsapp.cloud_api import CloudApiGateway
 from flows import attendance, housekeeping
 from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
+from flows.functions_http import HttpFunctions
 from flows.gateways import gateway_client, open_gateways
 from flows.inbound import Inbound
 from flows.media import MediaFetching, MediaFiles
@@ -37,7 +38,9 @@ from store.approval_threads import open_approval_threads
 from store.database import Database
 from store.jobs import MODEL_TURNS, TURNS, queue_app
 from store.media import MediaFolder
+from store.secrets import Sealer
 from store.wakeup import EVENTS, OUTBOX, Listener, Wakeup, every
+from tools.http_call import HttpClients
 from tools.public_web import public_client
 
 log = logging.getLogger(__name__)
@@ -76,8 +79,15 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         wakeup = Wakeup(db)
         stack.push_async_callback(wakeup.close)
         agent = build_agent(saver)
+        requests = HttpClients()
+        stack.push_async_callback(requests.aclose)
         installation = Installation(
-            options.tenant_folders, encoder or default_encoder(), ModelClients(), default_model=options.model
+            options.tenant_folders,
+            encoder or default_encoder(),
+            ModelClients(),
+            default_model=options.model,
+            function_sources={"http": HttpFunctions(requests)},
+            sealer=Sealer(options.secret),
         )
         profiles = Profiles(db, installation)
         inbound = Inbound(db, wakeup)

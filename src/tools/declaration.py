@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo
 
 from domain.errors import AtendeError
 
+Kind = Literal["python", "http", "mcp"]
+"""What makes the call: code of a tenant folder, a described HTTP request, or a tool of an MCP server."""
+
 Effect = Literal["read", "write"]
 """``read`` changes nothing and may run again; ``write`` acts and waits for a person unless the tenant trusts it."""
 
@@ -116,6 +119,14 @@ class NoEffectError(AtendeError):
     """A function that writes failed and certainly did nothing (refused connection, rejected input)."""
 
 
+class CallFailedError(AtendeError):
+    """A call that may have reached the other side failed: nobody knows whether a write acted. ``code`` says how."""
+
+    def __init__(self, code: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
 @dataclass(frozen=True, slots=True)
 class BusinessFunction:
     """A declared function. ``call`` takes the context, then keyword arguments by name; returns JSON values."""
@@ -128,6 +139,11 @@ class BusinessFunction:
     timeout_seconds: float = 10.0
     idempotent: bool = False
     """It, or what it calls, recognises ``ToolContext.idempotency_key``: a call of unknown outcome may be repeated."""
+    kind: Kind = "python"
+    schema: Mapping[str, Any] | None = None
+    """JSON Schema of its arguments, where it was declared by one: what a model sees and arguments are checked against.
+    ``parameters`` then are its properties (tools.schema.parameters_of). Parameters bound to the context are in neither.
+    """
 
     def __post_init__(self) -> None:
         # A model fills the parameters: whom a function serves must come from the context alone.
@@ -138,18 +154,15 @@ class BusinessFunction:
 
     def json_schema(self) -> dict[str, Any]:
         """The OpenAI ``tools`` entry of this function."""
+        parameters: Mapping[str, Any] = self.schema or {
+            "type": "object",
+            "properties": {parameter.name: parameter.json_schema() for parameter in self.parameters},
+            "required": [parameter.name for parameter in self.parameters if parameter.required],
+            "additionalProperties": False,
+        }
         return {
             "type": "function",
-            "function": {
-                "name": self.name,
-                "description": self.description,
-                "parameters": {
-                    "type": "object",
-                    "properties": {parameter.name: parameter.json_schema() for parameter in self.parameters},
-                    "required": [parameter.name for parameter in self.parameters if parameter.required],
-                    "additionalProperties": False,
-                },
-            },
+            "function": {"name": self.name, "description": self.description, "parameters": dict(parameters)},
         }
 
 

@@ -38,7 +38,7 @@ class Act:
         if approved is False:
             rejected = self.texts.say(context.profile, "approval_rejected", reading.language)
             return reply(reading, evidence.because("approval_rejected", function.name), rejected)
-        if approved is None and needs_approval(function, context):
+        if approved is None and needs_approval(function, context, ready["intent"]):
             return ask_approval(self.texts, context.profile, reading, evidence, ready)
         if approved:
             evidence = evidence.because("approved_by_a_person", function.name)
@@ -54,10 +54,11 @@ class Act:
         return word_outcome(self.texts, context, reading, evidence, ready=ready, result=result)
 
 
-def needs_approval(function: BusinessFunction, context: TurnContext) -> bool:
-    """Whether a person must agree before it acts: untrusted, or everything automatic is stopped."""
+def needs_approval(function: BusinessFunction, context: TurnContext, intent: str | None) -> bool:
+    """Whether a person must agree before it acts: untrusted, for this intent or at all, or all acting is stopped."""
     trusted = function.name in context.profile.trusted_writes and not policy_in(context).stopped
-    return function.effect == "write" and not trusted
+    only_for = context.profile.trusted_only_for.get(function.name)
+    return function.effect == "write" and not (trusted and (only_for is None or intent in only_for))
 
 
 def ask_approval(

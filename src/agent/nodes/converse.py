@@ -30,6 +30,7 @@ from domain.decisions import HandOff, HandOffReason, ModelCall, ReplyMode, Sourc
 from domain.errors import InvalidInputError
 from domain.policy import UNSUPPORTED
 from domain.text import storable
+from tools.declaration import BusinessFunction
 
 _ROUNDS: Final = 5
 """Answers of the model in one turn; the last may not call anything more."""
@@ -147,12 +148,12 @@ class _Loop:
             function=function.name,
             arguments=arguments,
             ordinal=sum(earlier.function == function.name for earlier in self.evidence.calls),
-            intent=None,
+            intent=await self._intent_behind(function),
             language=self.reading.language,
             contact=dict(self.reading.contact or {}),
             failures=0,
         )
-        if needs_approval(function, self.context):
+        if needs_approval(function, self.context, ready["intent"]):
             return ask_approval(self.texts, self.context.profile, self.reading, self.evidence, ready)
         if function.effect == "write":
             grounds = await self.authority.judge(function, arguments)
@@ -169,6 +170,12 @@ class _Loop:
         content = {"status": result.outcome, "code": result.error_code, "result": result.result}
         messages.append(tool_message(call, {key: value for key, value in content.items() if value is not None}))
         return handed_off_outcome(self.reading, self.evidence, result)
+
+    async def _intent_behind(self, function: BusinessFunction) -> str | None:
+        """The intent that the call is made for, where trust hangs on it: as understood here, not by the model."""
+        if function.name not in self.context.profile.trusted_only_for:
+            return None
+        return await self.authority.intent_for(function)
 
     def _already(self, ready: ReadyCall) -> CallResult | None:
         """The same call with the same arguments in one turn acts once: models do repeat themselves."""
