@@ -18,6 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tests.database import migrated_template, new_database
 from tests.postgres import running_server
@@ -56,12 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def faults_of(seed: int) -> dict[str, Faults]:
     """The runs, and what goes wrong in them."""
-    often = {"deaths": 0.02, "failures": 0.04, "doubles": 0.05}
     smooth, own, outside = RUNS
+    often = Faults(seed, deaths=0.02, failures=0.04, doubles=0.05)
     return {
         smooth: Faults(seed),
-        own: Faults(seed, **often),
-        outside: Faults(seed + 1, **often, outside=OutsideShop(is_used=True)),
+        own: often,
+        outside: replace(often, seed=seed + 1, outside=OutsideShop(is_used=True), seen=Counter()),
     }
 
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import UUID
 
 from evals.tau2_retail.tasks import Data
-from flows.profiles import Installation, Profiles
-from store.database import Connection, Database, Row
+from flows.functions import FunctionSource, Holdings
+from store.database import Connection, Database
+from store.functions import FunctionRow
 from tools.declaration import BusinessFunction, NoEffectError, ToolContext
 from tools.records import InMemoryRecords
 
@@ -139,15 +140,15 @@ class MortalDatabase(Database):
         self.faults.may_die("after a commit")
 
 
-class FaultyProfiles(Profiles):
-    """The tenant's own functions, run with what may go wrong."""
+class FaultyFunctions:
+    """The tenant's own functions, run with what may go wrong. A flows.functions.FunctionSource."""
 
-    def __init__(self, db: Database, installation: Installation, faults: Faults) -> None:
-        super().__init__(db, installation)
+    def __init__(self, inner: FunctionSource, faults: Faults) -> None:
+        self._inner = inner
         self._faults = faults
 
-    def _functions(self, rows: Sequence[Row]) -> dict[str, BusinessFunction]:
-        return {name: self._faulty(function) for name, function in super()._functions(rows).items()}
+    def functions(self, rows: Sequence[FunctionRow], holdings: Holdings) -> Mapping[str, BusinessFunction]:
+        return {name: self._faulty(function) for name, function in self._inner.functions(rows, holdings).items()}
 
     def _faulty(self, function: BusinessFunction) -> BusinessFunction:
         async def call(context: ToolContext, **arguments: Any) -> Any:

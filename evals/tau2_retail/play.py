@@ -258,5 +258,5 @@ def _same(call: dict[str, Any], action: Action) -> bool:
     if (call["function"], call["arguments"]) != (action.name, arguments):
         return False
     if action.refused:
-        return call["outcome"] == "business_error" and call["result"].get("message") == action.result
-    return call["outcome"] == "succeeded" and call["result"] == action.result
+        return bool(call["outcome"] == "business_error" and call["result"].get("message") == action.result)
+    return bool(call["outcome"] == "succeeded" and call["result"] == action.result)

@@ -63,9 +63,9 @@ async def main(ids: Sequence[str]) -> None:
         lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(row, ensure_ascii=False)}" for key, row in rows.items())
         (TENANT / "data" / f"{name}.json").write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
     golden = (shared_folder() / "tasks_golden.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [row for row in map(json.loads, golden) if str(row["task"]) in finals]
+    tasks = [row for row in map(json.loads, golden) if str(row["task"]) in finals]
     kept = [
-        {"task": row["task"], "actions": row["actions"], "final_db_sha256": finals[str(row["task"])]} for row in rows
+        {"task": row["task"], "actions": row["actions"], "final_db_sha256": finals[str(row["task"])]} for row in tasks
     ]
     SAMPLE_TASKS.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept), encoding="utf-8")
 

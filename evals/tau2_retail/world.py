@@ -17,11 +17,12 @@ from agent.encoder import default_encoder
 from agent.graph import build_agent
 from agent.language_model import ModelClients, ModelSettings
 from channels.simulator import SimulatorSender
-from evals.tau2_retail.faults import Faults, FaultyProfiles, MortalDatabase
+from evals.tau2_retail.faults import Faults, FaultyFunctions, MortalDatabase
 from evals.tau2_retail.tasks import COLLECTIONS, TENANT, Benchmark, Data
 from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
-from flows.profiles import Installation
+from flows.functions_python import PythonFunctions
+from flows.profiles import Installation, Profiles
 from flows.turn import Turns
 from store.approval_threads import open_approval_threads
 from store.database import Database
@@ -97,7 +98,10 @@ async def _backroom(stack: AsyncExitStack, shop: Shop, faults: Faults, model: Sc
     agent = build_agent(saver)
     db = MortalDatabase.over(shop.db, faults)
     settings = ModelSettings("scripted", model.base_url, "key")
-    profiles = FaultyProfiles(db, Installation((TENANT.parent,), default_encoder(), clients, settings), faults)
+    folders = (TENANT.parent,)
+    functions = FaultyFunctions(PythonFunctions(folders), faults)
+    installation = Installation(folders, default_encoder(), clients, settings, {"python": functions})
+    profiles = Profiles(db, installation)
     nowhere = Delivery(shop.db, wakeup, {})
     return Backroom(
         shop,

@@ -23,6 +23,7 @@ from store.records import StoredRecords
 from store.secrets import Sealer
 from tools.declaration import ToolContext
 from tools.http_declaration import HttpDetails
+from tools.mcp_declaration import McpTool
 from tools.openapi import Described
 
 _SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/\[\]-]{0,199}")
@@ -62,24 +63,35 @@ class FunctionDesk:
     async def import_described(
         self, tenant_id: UUID, described: Described, source: str, *, trust_writes: bool = False, partly: bool = False
     ) -> Imported:
-        """Store what a document describes; functions that it described earlier and no more are removed.
+        """Store what a document describes; see ``import_rows``."""
+        rows = [row_of(declared, source, trusted=trust_writes) for declared in described.functions]
+        return await self.import_rows(tenant_id, rows, source, problems=described.problems, partly=partly)
 
-        ``partly``: only some of its functions were chosen, so the others stay. A name that another source uses is a
-        problem of that function alone.
+    async def import_rows(
+        self,
+        tenant_id: UUID,
+        rows: Sequence[FunctionRow],
+        source: str,
+        *,
+        problems: Sequence[tuple[str, str]] = (),
+        partly: bool = False,
+    ) -> Imported:
+        """Store what a source offers; functions that it brought earlier and brings no more are removed.
+
+        ``problems`` are handed on. ``partly``: only some of its functions were chosen, so the others stay. A name that
+        another source uses is a problem of that function alone.
         """
         outcome: dict[str, list[str]] = {"added": [], "changed": [], "unchanged": []}
-        problems = list(described.problems)
+        found = list(problems)
         async with self._db.transaction(tenant_id) as tx:
-            names = [declared.name for declared in described.functions]
-            removed = [] if partly else await functions.remove_others(tx, source, names)
-            for declared in described.functions:
-                row = row_of(declared, source, trusted=trust_writes)
+            removed = [] if partly else await functions.remove_others(tx, source, [row.name for row in rows])
+            for row in rows:
                 try:
-                    outcome[await functions.put(tx, tenant_id, row, keep_trust=True)].append(declared.name)
+                    outcome[await functions.put(tx, tenant_id, row, keep_trust=True)].append(row.name)
                 except FunctionNameTakenError as error:
-                    problems.append((declared.name, error.sentence()))
+                    found.append((row.name, error.sentence()))
             stored = await secrets.names(tx)
-            needed = [name for declared in described.functions for name in declared.details.needed_secrets]
+            needed = [name for row in rows for name in needed_secrets(row)]
             if outcome["added"] or outcome["changed"] or removed:
                 payload = {"source": source, **outcome, "removed": removed}
                 await self._changed(tx, tenant_id, "functions.imported", payload)
@@ -88,7 +100,7 @@ class FunctionDesk:
             changed=tuple(outcome["changed"]),
             unchanged=tuple(outcome["unchanged"]),
             removed=tuple(removed),
-            problems=tuple(problems),
+            problems=tuple(found),
             missing_secrets=tuple(dict.fromkeys(name for name in needed if name not in stored)),
         )
 
@@ -194,6 +206,8 @@ class FunctionDesk:
 
 def needed_secrets(row: FunctionRow) -> tuple[str, ...]:
     """Names of the secrets that a stored function needs."""
+    if row.kind == "mcp":
+        return tuple(McpTool.from_json(row.details).server.secrets.values())
     if row.kind != "http":
         return ()
     return HttpDetails.model_validate(row.details["request"]).needed_secrets
