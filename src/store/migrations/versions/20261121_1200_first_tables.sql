@@ -110,6 +110,17 @@ CREATE INDEX ix_event_conversation ON event (conversation_id, id) WHERE kind LIK
 CREATE INDEX ix_event_policy ON event (tenant_id, id) WHERE kind LIKE 'policy.%%' OR kind LIKE 'autonomy.%%';
 CREATE INDEX ix_event_tenant ON event (tenant_id, id);
 
+CREATE TABLE identity_check (
+    tenant_id UUID NOT NULL,
+    subject_id UUID NOT NULL,
+    attempts BIGINT DEFAULT 0 NOT NULL,
+    message_id BIGINT DEFAULT 0 NOT NULL,
+    tried_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    verified_until TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (tenant_id, subject_id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+
 CREATE TABLE intent (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
     tenant_id UUID NOT NULL,
