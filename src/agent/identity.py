@@ -124,7 +124,8 @@ class _Check:
         values = self._own_values(turn, found, parameter)
         if not values:
             return await self._without_answer(turn, asked, parameter)
-        return await self._with(found, {**asked.get("values", {}), **values}, key="identity_more")
+        step = await self._with(found, {**asked.get("values", {}), **values}, key="identity_more")
+        return step or self._continued()
 
     async def _standing(self) -> TurnState | BusinessFunction | None:
         """None: proven already. The deciding function where the contact may try; else a person is needed."""
@@ -152,13 +153,14 @@ class _Check:
         )
         return dict(found.values)
 
-    async def _with(self, verify: BusinessFunction, values: Mapping[str, Any], *, key: str) -> TurnState:
+    async def _with(self, verify: BusinessFunction, values: Mapping[str, Any], *, key: str) -> TurnState | None:
+        """Ask for what is still missing, or find out; None: the identity is proven."""
         missing = next((p for p in verify.parameters if p.required and p.name not in values), None)
         if missing is not None:
             return self._ask(missing, values, key=key)
         return await self._verify(verify, values)
 
-    async def _verify(self, verify: BusinessFunction, values: Mapping[str, Any]) -> TurnState:
+    async def _verify(self, verify: BusinessFunction, values: Mapping[str, Any]) -> TurnState | None:
         terms, check = self.context.profile.identity, self.context.identity
         if terms is None or check is None:
             raise ValueError("the standing was not looked at")
@@ -171,7 +173,7 @@ class _Check:
         if _proves(result):
             await check.passed()
             self.evidence = self.evidence.because("identity_verified", verify.name)
-            return self._continued()
+            return None
         if result.outcome in {"failed", "unknown"}:
             return hand_off(self.reading, self.evidence, HandOffReason.TOOL_FAILURE, "function_failed", verify.name)
         self.evidence = self.evidence.because("identity_not_proven", result.error_code or "")
