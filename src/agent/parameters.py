@@ -26,6 +26,8 @@ from tools.declaration import ParameterKind as Kind
 
 _MAX_READ: Final = 2_000
 _MAX_TEXT: Final = 500
+_PLAIN_CODE: Final = r"\d{4,10}"
+"""What names something without a form of its own, beside others that have one."""
 _SHORT_ANSWER: Final = 6
 """Words; a longer message after a question may well be about something else."""
 
@@ -82,6 +84,8 @@ class _Reader:
         text, asked = self._text, self._asked.kind if self._asked else None
         today = now.astimezone(timezone).date()
         patterns = [p.pattern for p in self._parameters if p.kind is Kind.ORDER_NUMBER and p.pattern]
+        if patterns and any(p.kind is Kind.ORDER_NUMBER and not p.pattern for p in self._parameters):
+            patterns.append(_PLAIN_CODE)
         ask_order = asked is Kind.ORDER_NUMBER and len(text.split()) <= _SHORT_ANSWER
         findings = Findings()
         findings.add(find_emails(text))

@@ -41,11 +41,11 @@ _SPEAKS_FOR_US = frozenset({"authorization", "cookie", "webhook-id", "webhook-ti
 
 
 class HostNotAllowedError(NoEffectError):
-    """The function's address stands in a private network that the tenant may not reach."""
+    """The address may not be called: it stands in a private network, or is reached without TLS."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, why: str = "has no public address") -> None:
         super().__init__(
-            f"{host} has no public address, so it was not called.",
+            f"{host} {why}, so it was not called.",
             hint=f"If it is a system of your own: atende functions allow-host {host} --tenant SLUG",
         )
         self.host = host
@@ -215,7 +215,7 @@ class _Caller:
         except PrivateAddressError:
             raise HostNotAllowedError(host) from None
         except InvalidInputError as error:
-            raise NotReachedError(host, f"its address {error.problem}") from None
+            raise HostNotAllowedError(host, error.problem) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             if isinstance(_root(error), PrivateAddressError):
                 raise HostNotAllowedError(host) from None

@@ -100,8 +100,9 @@ def public_client(
     """An HTTP client that reaches public hosts only. Pass each URL through ``check_url`` too: IP addresses in URLs are
     not resolved. Call with ``allow_redirects=False``.
 
-    ``reuse_connections`` off: each request gets a connection of its own. On a kept one the library repeats by itself a
-    PUT or DELETE whose answer was lost, which may then act twice.
+    A request is sent once: the library would by itself repeat a PUT or DELETE whose answer was lost, which may act
+    twice. ``reuse_connections`` off: each request gets a connection of its own, so that none is lost on a kept one that
+    the other side closes at that moment.
     """
     connector = aiohttp.TCPConnector(
         resolver=PublicResolver(allowed_hosts), limit=100, limit_per_host=10, force_close=not reuse_connections
@@ -111,7 +112,21 @@ def public_client(
         timeout=aiohttp.ClientTimeout(total=timeout_seconds, connect=5.0),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
+        middlewares=(_sent_once,),
     )
+
+
+class AnswerLostError(aiohttp.ClientError):
+    """The connection broke after it was made: the request may have arrived."""
+
+
+async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    try:
+        return await send(request)
+    except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise AnswerLostError(type(error).__name__) from error
 
 
 def _is_allowed(host: str, port: int, allowed_hosts: Collection[str]) -> bool:

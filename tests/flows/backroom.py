@@ -24,13 +24,16 @@ from domain.messages import Outbound, Sent
 from flows import housekeeping
 from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
+from flows.functions_http import HttpFunctions
 from flows.profiles import Installation, Profiles
 from flows.turn import Turns
 from store.approval_threads import open_approval_threads
 from store.jobs import MODEL_TURNS, queue_app
+from store.secrets import Sealer
 from store.wakeup import Wakeup
 from tests.database import SECRET
 from tests.flows.shop import FOLDER, Shop
+from tools.http_call import HttpClients
 
 
 @dataclass
@@ -147,7 +150,15 @@ async def open_backroom(shop: Shop, folder: Path = FOLDER) -> AsyncIterator[Back
     async with open_approval_threads(shop.db.queue_url, SECRET) as saver, app.open_async():
         agent = build_agent(saver)
         clients = ModelClients()
-        profiles = Profiles(shop.db, Installation((folder.parent,), default_encoder(), clients))
+        requests = HttpClients()
+        installation = Installation(
+            (folder.parent,),
+            default_encoder(),
+            clients,
+            function_sources={"http": HttpFunctions(requests)},
+            sealer=Sealer(SECRET),
+        )
+        profiles = Profiles(shop.db, installation)
         yield Backroom(
             shop,
             app,
@@ -160,6 +171,7 @@ async def open_backroom(shop: Shop, folder: Path = FOLDER) -> AsyncIterator[Back
             wakeup,
         )
         await clients.aclose()
+        await requests.aclose()
     await wakeup.close()
 
 
