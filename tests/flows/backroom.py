@@ -177,6 +177,6 @@ async def open_backroom(shop: Shop, folder: Path = FOLDER) -> AsyncIterator[Back
 
 async def until(check: Callable[[], bool]) -> None:
     """Wait for something in this process."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not check():  # noqa: ASYNC110  what is waited for has no event
             await asyncio.sleep(0.01)
