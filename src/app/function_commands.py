@@ -149,6 +149,19 @@ def trust(
     )
 
 
+@commands.command("require-identity")
+def require_identity(
+    name: Name,
+    *,
+    tenant: Tenant,
+    revoke: Annotated[bool, typer.Option("--revoke", help="It runs for everybody again.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Let a function run only for contacts who have proven who they are (tenant.yaml, identity)."""
+    done = f"{name} runs for everybody." if revoke else f"{name} runs only for who has proven who they are."
+    _act(tenant, data_dir, lambda at: at.desk.require_identity(at.tenant_id, name, required=not revoke), done)
+
+
 @commands.command()
 def remove(name: Name, *, tenant: Tenant, data_dir: DataDir = None) -> None:
     """Forget a function; what it did stays recorded."""

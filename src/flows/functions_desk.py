@@ -13,7 +13,15 @@ from zoneinfo import ZoneInfo
 from agent.turn import CallResult
 from domain.errors import InvalidInputError
 from flows.attempts import attempt
-from flows.functions import FunctionSource, callable_functions, holdings_of
+from flows.functions import (
+    FOLDER_SOURCE,
+    IDENTITY,
+    REQUIRED,
+    FunctionSource,
+    callable_functions,
+    holdings_of,
+    with_identity,
+)
 from flows.functions_http import row_of
 from flows.profiles import bump
 from store import events, functions, secrets
@@ -85,7 +93,8 @@ class FunctionDesk:
         found = list(problems)
         async with self._db.transaction(tenant_id) as tx:
             removed = [] if partly else await functions.remove_others(tx, source, [row.name for row in rows])
-            for row in rows:
+            sensitive = {row.name for row in await functions.every(tx) if row.declaration.get(IDENTITY) == REQUIRED}
+            for row in (with_identity(row, required=row.name in sensitive) for row in rows):
                 try:
                     outcome[await functions.put(tx, tenant_id, row, keep_trust=True)].append(row.name)
                 except FunctionNameTakenError as error:
@@ -132,6 +141,16 @@ class FunctionDesk:
             await functions.trust(tx, name, trusted=trusted, intents=intents)
             payload = {"function": name, "trusted": trusted, "intents": list(intents)}
             await self._changed(tx, tenant_id, "function.trusted", payload)
+
+    async def require_identity(self, tenant_id: UUID, name: str, *, required: bool = True) -> None:
+        """Let a function run only for contacts who have proven who they are, or for all. Raises NotFoundError, or
+        InvalidInputError where the tenant's files say it: they would say it again."""
+        async with self._db.transaction(tenant_id) as tx:
+            row = await functions.one(tx, name)
+            if row.source.startswith(FOLDER_SOURCE):
+                raise InvalidInputError(name, "comes from the tenant's folder", hint="Say it there, and import it.")
+            await functions.put(tx, tenant_id, with_identity(row, required=required), keep_trust=True)
+            await self._changed(tx, tenant_id, "function.identity", {"function": name, "required": required})
 
     async def set_secret(self, tenant_id: UUID, name: str, value: str) -> None:
         """Store a secret sealed; its value leaves this process only in the requests that need it."""

@@ -125,6 +125,11 @@ class _Connection:
     def is_alive(self) -> bool:
         return self._task is not None and not self._task.done() and self._client is not None
 
+    @property
+    def knows_tools(self) -> bool:
+        """Whether what it knows of the server's tools is fresh."""
+        return time.monotonic() - self._listed_at < _LISTING_FRESH_SECONDS
+
     async def open(self) -> None:
         """Connect. Raises ServerNotReachedError, CommandNotAllowedError, SecretMissingError."""
         server = self.server
@@ -221,7 +226,7 @@ class _Connection:
 
     async def digest(self, tool: str) -> str | None:
         """The digest of the tool's schema as the server states it, at most some seconds ago; None: it is not there."""
-        if time.monotonic() - self._listed_at >= _LISTING_FRESH_SECONDS:
+        if not self.knows_tools:
             await self.tools()
         return self._digests.get(tool)
 
