@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import random
 import sys
 import time
 from collections import Counter
@@ -24,11 +25,15 @@ from tests.database import migrated_template, new_database
 from tests.postgres import running_server
 
 from evals.tau2_retail.faults import Faults, OutsideShop
-from evals.tau2_retail.play import Outcome, play
+from evals.tau2_retail.kills import KilledGame, mortal_worker
+from evals.tau2_retail.play import Outcome, finish, play
 from evals.tau2_retail.tasks import Benchmark, Task, load
 from evals.tau2_retail.world import open_world
 
-RUNS = ("smooth", "faults", "faults-outside")
+RUNS = ("smooth", "faults", "faults-outside", "kills")
+_KILL_CHANCE = 0.3
+"""Of a real worker, with each message."""
+_TASKS_WITH_KILLS = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,12 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, faults in runs.items():
             with new_database(server) as dsn:
                 wrong += asyncio.run(_run(dsn, name, benchmark, chosen, faults=faults, verbose=given.verbose))
+        if given.run in {None, "kills"}:
+            with new_database(server) as dsn:
+                wrong += asyncio.run(_run_with_kills(dsn, benchmark, chosen, given.seed))
     return 1 if wrong or not chosen else 0
 
 
 def faults_of(seed: int) -> dict[str, Faults]:
     """The runs, and what goes wrong in them."""
-    smooth, own, outside = RUNS
+    smooth, own, outside, _ = RUNS
     often = Faults(seed, deaths=0.02, failures=0.04, doubles=0.05)
     return {
         smooth: Faults(seed),
@@ -88,6 +96,26 @@ async def _run(
     if struck := {what: count for what, count in sorted(faults.seen.items()) if count}:
         print("  " + ", ".join(f"{count} × {what}" for what, count in struck.items()))
     return len(tasks) - right
+
+
+async def _run_with_kills(dsn: str, benchmark: Benchmark, tasks: Sequence[Task], seed: int) -> int:
+    """A few tasks with a real worker process that is killed again and again."""
+    started, chance = time.monotonic(), random.Random(seed)  # noqa: S311  repeatable, not secret
+    acting = [task for task in tasks if 2 <= len(task.actions) <= 6 and any(action.changes for action in task.actions)]
+    chosen = chance.sample(acting, min(_TASKS_WITH_KILLS, len(acting)))
+    outcomes = []
+    async with open_world(dsn, benchmark, Faults(seed, failures=1e-9)) as world:
+        with mortal_worker(dsn, world.model.base_url, chance, _KILL_CHANCE) as worker:
+            for task in chosen:
+                game = KilledGame(world, task, f"customer-{task.id}", worker=worker)
+                outcomes.append(await finish(game))
+                print(f"  task {task.id}: {'; '.join(outcomes[-1].problems) or 'ok'}")
+    right = sum(not outcome.problems for outcome in outcomes)
+    print(
+        f"kills: {right} of {len(chosen)} tasks end with the benchmark's database, each act once; "
+        f"{worker.kills} workers killed; {time.monotonic() - started:.1f} s"
+    )
+    return len(chosen) - right
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Outcome:
 
 
 @dataclass
-class _Game:
+class Game:
     """One task as it is being played."""
 
     world: World
@@ -47,10 +47,13 @@ class _Game:
 
     async def play(self) -> None:
         self.world.faults.begin(self.task.id)
-        asked = requests(self.task)
-        self.world.model.script = [one.rule(self.world.faults.for_model()) for one in asked]
-        for request in asked:
+        self.world.model.script = list(self.script())
+        for request in requests(self.task):
             await self._ask(request)
+
+    def script(self) -> list[dict[str, Any]]:
+        """What the model answers to each request."""
+        return [request.rule(self.world.faults.for_model()) for request in requests(self.task)]
 
     async def _ask(self, request: Request) -> None:
         """Write until it is served, as a customer would who is told that something went wrong."""
@@ -242,7 +245,12 @@ class _Game:
 
 async def play(world: World, task: Task) -> Outcome:
     """One task from the initial data to its end; the data are put back afterwards."""
-    game = _Game(world, task, f"customer-{task.id}")
+    return await finish(Game(world, task, f"customer-{task.id}"))
+
+
+async def finish(game: Game) -> Outcome:
+    """Play it to its end."""
+    world, task = game.world, game.task
     try:
         await game.play()
         problems = await game.problems()
