@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from domain.errors import AtendeError, InvalidInputError
 from tools.declaration import CallFailedError, NoEffectError
+from tools.http_call import HostNotAllowedError
 from tools.http_request import SecretMissingError
 from tools.mcp_declaration import McpServer, digest_of
 from tools.public_web import PrivateAddressError, check_url
@@ -139,7 +140,7 @@ class _Connection:
             try:
                 check_url(server.url, self._access.allowed_hosts)
             except PrivateAddressError as error:
-                raise ServerNotReachedError(server.place, error.sentence()) from None
+                raise HostNotAllowedError(error.host) from None
             except InvalidInputError as error:
                 raise ServerNotReachedError(server.place, f"its address {error.problem}") from None
         for name in server.secrets.values():
