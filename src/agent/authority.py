@@ -250,19 +250,20 @@ def given(function: BusinessFunction, arguments: Mapping[str, Any]) -> Iterator[
     for parameter in function.parameters:
         value = arguments.get(parameter.name)
         if parameter.kind is Kind.JSON:
-            for name, leaf in _every_leaf(value, parameter.name):
+            for name, leaf in every_leaf(value, parameter.name):
                 yield Parameter(name, kind_of_value(name, leaf)), leaf
         elif value is not None:
             yield parameter, value
 
 
-def _every_leaf(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+def every_leaf(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Each single value of a JSON value, with the dotted name it stands under, below ``name``."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _every_leaf(item, f"{name}.{key}")
+            yield from every_leaf(item, f"{name}.{key}" if name else str(key))
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _every_leaf(item, name)
+            yield from every_leaf(item, name)
     elif value is not None:
         yield name, value
 

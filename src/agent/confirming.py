@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, cast
 
-from agent.authority import Voice
+from agent.authority import Voice, every_leaf
 from agent.choices import find_boolean
 from agent.dialogue import Dialogue
 from agent.drafts import reply
@@ -85,4 +85,6 @@ def _shown(parameter: Parameter, value: Any, language: str) -> str:
     if parameter.kind is ParameterKind.ENUM:
         labels = next((choice.labels for choice in parameter.choices if choice.value == value), {})
         return next(iter(labels.get(language, ())), str(value))
+    if parameter.kind is ParameterKind.JSON:
+        return "; ".join(f"{name}: {leaf}" for name, leaf in every_leaf(value, ""))
     return " ".join(str(value).split())

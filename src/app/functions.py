@@ -19,7 +19,6 @@ from flows.functions import FunctionSource
 from flows.functions_desk import FunctionDesk, Imported, Person, needed_secrets
 from flows.functions_http import HttpFunctions
 from flows.functions_mcp import McpChoices, McpFunctions
-from flows.functions_python import PythonFunctions
 from store import functions
 from store.database import Database
 from store.functions import FunctionRow, Kind
@@ -116,6 +115,8 @@ async def shown(at: Counter, name: str) -> list[str]:
 
 async def tried(at: Counter, name: str, arguments: str, person: Person, *, really: bool) -> list[str]:
     """Call a function and print what came back. Raises InvalidInputError for a write without ``really``."""
+    from flows.functions_python import PythonFunctions  # noqa: PLC0415 - tenants' code needs much, and only here
+
     row = await at.desk.one(at.tenant_id, name)
     if row.effect == "write" and not really:
         raise InvalidInputError(name, "would act", hint="Add --really if it shall.")

@@ -23,10 +23,10 @@ from flows.functions import (
     with_identity,
 )
 from flows.functions_http import row_of
-from flows.profiles import bump
 from store import events, functions, secrets
 from store.database import Connection, Database
 from store.functions import FunctionNameTakenError, FunctionRow, Kind
+from store.profile_version import bump
 from store.records import StoredRecords
 from store.secrets import Sealer
 from tools.declaration import ToolContext

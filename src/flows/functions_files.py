@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, ValidationError
 from flows.attendance_declaration import Declared
 from flows.declared_files import FileReader
 from tools.declaration import Effect
-from tools.http_assembly import Input, NotImportableError, assemble
+from tools.http_assembly import Input, NotImportableError, assemble, check_header_name
 from tools.http_call import HttpDeclaration
 from tools.http_declaration import (
     DEFAULT_MOST_BYTES,
@@ -141,6 +141,9 @@ def _declaration(declared: HttpFunctionFile) -> HttpDeclaration:
     body_format: BodyFormat = declared.body or ("none" if asked_by_address and not below else "json")
     assembled = assemble(inputs, (body_format, body) if below else None, definitions=schemas.definitions)
     check_schema(assembled.schema)
+    for credential in declared.credentials:
+        if credential.kind in {"header", "cookie", "query"}:
+            check_header_name(credential.name)
     details = HttpDetails(
         method=declared.method,
         url=declared.url,

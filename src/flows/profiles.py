@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +17,16 @@ from agent.classifier import Classification, Example, IntentClassifier, train, v
 from agent.encoder import Encoder
 from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
+from agent.media_reader import MediaReader, MediaReaderSettings, OpenAIMediaReader
 from agent.turn import Passage, TenantProfile
 from flows.functions import FunctionSource, callable_functions, holdings_of
 from flows.functions_python import PythonFunctions
 from flows.tenant_profile import profile_of
 from store import functions, knowledge
-from store.database import Connection, Database, Row
+from store.database import Database, Row
 from store.functions import Kind
+from store.media import MediaFolder, MediaStore
+from store.profile_version import bump  # noqa: F401 - callers know it from here
 from store.secrets import Sealer
 
 _KEPT_PROFILES = 256
@@ -72,6 +76,8 @@ class Brain:
     model: LanguageModel | None
     _db: Database = field(repr=False)
     _encoder: Encoder = field(repr=False)
+    reader: MediaReader | None = None
+    """What puts customers' files into words; None: people look at them."""
 
     async def classify(self, text: str) -> Classification:
         """The message's intent with its calibrated confidence."""
@@ -95,6 +101,9 @@ class Installation:
     encoder: Encoder
     model_clients: ModelClients
     default_model: ModelSettings | None = None
+    media_folder: Path | None = None
+    media_reader: MediaReaderSettings | None = None
+    """Where customers' files lie, and what reads them; without either none is read."""
     function_sources: Mapping[Kind, FunctionSource] = field(default_factory=dict)
     """What makes functions of other kinds than Python callable."""
     sealer: Sealer | None = None
@@ -145,8 +154,24 @@ class Profiles:
         profile = profile_of(tenant, intents, declared, usable)
         classifier = await asyncio.to_thread(_train, examples, self._installation.encoder)
         return Brain(
-            profile, Batches(classifier), self._model(tenant["settings"]), self._db, self._installation.encoder
+            profile,
+            Batches(classifier),
+            self._model(tenant["settings"]),
+            self._db,
+            self._installation.encoder,
+            self._reader(),
         )
+
+    @property
+    def media_store(self) -> MediaStore:
+        """Where customers' files lie."""
+        return MediaFolder(self._installation.media_folder or Path(os.devnull))
+
+    def _reader(self) -> MediaReader | None:
+        settings = self._installation.media_reader
+        if settings is None or self._installation.media_folder is None:
+            return None
+        return OpenAIMediaReader(settings, self._installation.model_clients)
 
     def _model(self, settings: Mapping[str, Any]) -> LanguageModel | None:
         chosen = self._installation.default_model
@@ -162,8 +187,3 @@ def _train(rows: Sequence[Row], encoder: Encoder) -> IntentClassifier:
         stored = np.array([np.fromstring(row["embedding"][1:-1], sep=",", dtype=np.float32) for row in rows])
         vectors = stored[:, : encoder.dim]
     return train(examples, encoder, vectors)
-
-
-async def bump(tx: Connection, tenant_id: UUID) -> None:
-    """Tell every process that what the agent knows of this tenant changed, in the transaction of the change."""
-    await tx.execute("UPDATE tenant SET profile_version = profile_version + 1 WHERE id = $1", tenant_id)

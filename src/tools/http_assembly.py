@@ -52,6 +52,8 @@ def assemble(
     lies deeper in the body), beside those that the schemas name themselves. Raises NotImportableError."""
     work = _Assembly(dict(binds or {}))
     for one in inputs:
+        if one.place in {"header", "cookie"}:
+            check_header_name(one.name)
         work.add(
             one.name,
             one.schema,
@@ -74,6 +76,12 @@ def assemble(
         schema["$defs"] = dict(definitions)
     _refuse_names(schema)
     return Assembled(schema, tuple(work.parts))
+
+
+def check_header_name(name: str) -> None:
+    """Raise NotImportableError unless a header or cookie may be called so."""
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", name):
+        raise NotImportableError(f"{name[:40]!r} is no name of a header")
 
 
 @dataclass(slots=True)

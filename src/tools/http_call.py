@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from domain.errors import AtendeError, InvalidInputError
@@ -72,14 +73,16 @@ class NotConnectedError(NoEffectError):
 class HttpClients:
     """The connections of one process. Tenants share them only where the same hosts are allowed to them."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: AbstractResolver | None = None) -> None:
+        """``names``: who is asked for the addresses of hosts; None: the system."""
+        self._names = names
         self._sessions: dict[tuple[frozenset[str], bool], aiohttp.ClientSession] = {}
 
     def session(self, allowed_hosts: frozenset[str], *, for_writes: bool) -> aiohttp.ClientSession:
         """The client for these allowed hosts. A write gets a connection of its own: see ``public_client``."""
         key = (allowed_hosts, for_writes)
         if key not in self._sessions:
-            self._sessions[key] = public_client(allowed_hosts, reuse_connections=not for_writes)
+            self._sessions[key] = public_client(allowed_hosts, reuse_connections=not for_writes, names=self._names)
         return self._sessions[key]
 
     async def aclose(self) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 from pydantic import ValidationError
 
 from tools.declaration import Effect
-from tools.http_assembly import Assembled, Input, NotImportableError, assemble
+from tools.http_assembly import Assembled, Input, NotImportableError, assemble, check_header_name
 from tools.http_call import HttpDeclaration
 from tools.http_declaration import BodyFormat, Credential, HttpDetails, Place
 from tools.openapi_schema import Schemas, dereferenced
@@ -195,8 +195,6 @@ def _inputs(document: Mapping[str, Any], operation: _Operation, schemas: Schemas
             continue
         if place == "header" and name.lower() in _IGNORED_HEADERS:
             continue
-        if place == "header":
-            _check_header(name)
         content = one.get("content")
         as_json = isinstance(content, Mapping) and bool(content)
         raw = next(iter(cast(Mapping[str, Any], content).values())).get("schema", {}) if as_json else one.get("schema")
@@ -313,18 +311,13 @@ def _credential(scheme: Mapping[str, Any], name: str, host: str) -> Credential:
     secret = f"{host}/{re.sub(r'[^A-Za-z0-9_.-]+', '_', name)}"
     kind, way = scheme.get("type"), str(scheme.get("scheme", "")).lower()
     if kind == "apiKey" and scheme.get("in") in {"header", "query", "cookie"}:
-        _check_header(str(scheme["name"]))
+        check_header_name(str(scheme["name"]))
         return Credential(kind=scheme["in"], secret=secret, name=str(scheme["name"]))
     if kind == "http" and way in {"bearer", "basic"}:
         return Credential(kind="bearer" if way == "bearer" else "basic", secret=secret)
     if kind in {"oauth2", "openIdConnect"}:
         return Credential(kind="bearer", secret=secret)  # a token that somebody obtained and stored
     raise NotImportableError(f"its security scheme {name} ({way or kind}) is not known here")
-
-
-def _check_header(name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", name):
-        raise NotImportableError(f"{name[:40]!r} is no name of a header")
 
 
 def _errors(document: Mapping[str, Any], node: Mapping[str, Any]) -> dict[str, str]:

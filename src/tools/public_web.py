@@ -72,11 +72,14 @@ def check_url(url: str, allowed_hosts: Collection[str] = ()) -> str:
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves names to their public addresses only; raises PrivateAddressError where there is none."""
+    """Resolves names to their public addresses only; raises PrivateAddressError where there is none.
 
-    def __init__(self, allowed_hosts: Collection[str] = ()) -> None:
+    ``names`` is who is asked; None: the system.
+    """
+
+    def __init__(self, allowed_hosts: Collection[str] = (), names: AbstractResolver | None = None) -> None:
         self._allowed = frozenset(allowed_hosts)
-        self._inner = ThreadedResolver()
+        self._inner = names or ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -95,7 +98,11 @@ class PublicResolver(AbstractResolver):
 
 
 def public_client(
-    allowed_hosts: Collection[str] = (), *, timeout_seconds: float = 15.0, reuse_connections: bool = True
+    allowed_hosts: Collection[str] = (),
+    *,
+    timeout_seconds: float = 15.0,
+    reuse_connections: bool = True,
+    names: AbstractResolver | None = None,
 ) -> aiohttp.ClientSession:
     """An HTTP client that reaches public hosts only. Pass each URL through ``check_url`` too: IP addresses in URLs are
     not resolved. Call with ``allow_redirects=False``.
@@ -105,7 +112,7 @@ def public_client(
     the other side closes at that moment.
     """
     connector = aiohttp.TCPConnector(
-        resolver=PublicResolver(allowed_hosts), limit=100, limit_per_host=10, force_close=not reuse_connections
+        resolver=PublicResolver(allowed_hosts, names), limit=100, limit_per_host=10, force_close=not reuse_connections
     )
     return aiohttp.ClientSession(
         connector=connector,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
@@ -11,17 +12,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from aiohttp.abc import ResolveResult
+from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
 
 from agent.turn import CallResult
 from flows.attempts import attempt
 from tests.tools.http_service import Service, open_service
-from tools import public_web
 from tools.declaration import Effect, ToolContext
 from tools.http_assembly import Input, assemble
 from tools.http_call import Access, HttpClients, HttpDeclaration, http_function
 from tools.http_declaration import Credential, HttpDetails
+from tools.http_request import build_request
 from tools.records import InMemoryRecords
 from tools.signing import new_secret
 
@@ -216,26 +217,39 @@ async def test_what_speaks_for_the_tenant_does_not_follow_a_redirect_to_another_
         assert not {"authorization", "x-key"} & other.got[0].headers.keys()
 
 
+class Rebinding(AbstractResolver):
+    """A name server whose every name points into our own network by the time it is dialled."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked.append(host)
+        return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        pass
+
+
 async def test_a_name_that_points_inside_when_it_is_dialled_is_refused_whatever_it_said_before(
-    service: Service, clients: HttpClients, monkeypatch: pytest.MonkeyPatch
+    service: Service,
 ) -> None:
-    asked: list[str] = []
-
-    class Rebinding(public_web.ThreadedResolver):
-        """Public for whoever looks first, then our own network: the classic rebinding."""
-
-        async def resolve(
-            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-        ) -> list[ResolveResult]:
-            asked.append(host)
-            return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=0)]
-
-    monkeypatch.setattr(public_web, "ThreadedResolver", Rebinding)
-    port = service.host.partition(":")[2]
-    url = f"https://rebinding.example:{port}/orders/{{order}}"
-    result = await call(service, clients, "read", url=url, allowed=frozenset({"other.internal"}))
-    assert (result.outcome, result.error_code, service.got) == ("failed", "no_effect", [])
-    assert "rebinding.example" in asked
+    dialled: list[object] = []
+    names = Rebinding()
+    clients = HttpClients(names)
+    inside = await asyncio.start_server(lambda reader, writer: dialled.append(writer.close()), "127.0.0.1", 0)
+    async with inside:
+        port = inside.sockets[0].getsockname()[1]
+        url = f"https://rebinding.example:{port}/orders/{{order}}"
+        refused = await call(service, clients, "read", url=url, allowed=frozenset({"other.internal"}))
+        assert (refused.outcome, refused.error_code, dialled) == ("failed", "no_effect", [])
+        # The same name is dialled where the tenant may: so it was the guard that stopped it.
+        await call(service, clients, "read", url=url, allowed=frozenset({f"rebinding.example:{port}"}))
+        assert dialled
+    await clients.aclose()
+    assert set(names.asked) == {"rebinding.example"}
 
 
 async def test_tenants_with_other_allowed_hosts_never_share_a_connection(
@@ -343,7 +357,15 @@ async def test_what_the_context_fills_in_reaches_the_system_and_no_argument_repl
     }
     assert service.got[0].headers["x-tenant-id"] == context().tenant_id
     # A model that knows the name cannot name another person by it, and nobody is called for whom nothing is known.
-    forged = {"note": "oi", "customer": {"phone": "+5521999999999"}}
+    forged: dict[str, Any] = {"note": "oi", "customer": {"phone": "+5521999999999"}}
     assert (await attempt(function, context(), forged)).error_code == "invalid_argument"
     assert (await attempt(function, context("lid:123"), {"note": "oi"})).error_code == "no_effect"
     assert len(service.got) == 1
+    # Nor behind the schema's back, in a body that the schema leaves open.
+    request = build_request(details, forged, context(), {}, is_write=True)
+    assert json.loads(request.body or b"")["customer"] == {"phone": "+5511987654321"}
+    optional = tuple(part.model_copy(update={"required": False}) for part in details.parts)
+    unknown = details.model_copy(update={"parts": optional})
+    request = build_request(unknown, forged, context("lid:123"), {}, is_write=True)
+    assert json.loads(request.body or b"")["customer"] == {}
+    assert forged["customer"] == {"phone": "+5521999999999"}, "the recorded arguments stay as they were"
