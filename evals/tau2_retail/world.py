@@ -100,7 +100,7 @@ async def _backroom(stack: AsyncExitStack, shop: Shop, faults: Faults, model: Sc
     settings = ModelSettings("scripted", model.base_url, "key")
     folders = (TENANT.parent,)
     functions = FaultyFunctions(PythonFunctions(folders), faults)
-    installation = Installation(folders, default_encoder(), clients, settings, {"python": functions})
+    installation = Installation(folders, default_encoder(), clients, settings, function_sources={"python": functions})
     profiles = Profiles(db, installation)
     nowhere = Delivery(shop.db, wakeup, {})
     return Backroom(

@@ -43,7 +43,12 @@ async def test_that_a_turn_calls_an_imported_tool_once_and_a_person_may_make_it_
     async with ScriptedOpenAI([{"when": "10234", "steps": [{"tool_calls": [call]}, {"reply": "Feito."}]}]) as model:
         settings = ModelSettings("scripted", model.base_url, "key")
         installation = Installation(
-            (FOLDER.parent,), default_encoder(), clients, settings, {"mcp": McpFunctions(connections)}, Sealer(SECRET)
+            (FOLDER.parent,),
+            default_encoder(),
+            clients,
+            default_model=settings,
+            function_sources={"mcp": McpFunctions(connections)},
+            sealer=Sealer(SECRET),
         )
         profiles = Profiles(shop.db, installation)
         backroom.turns = Turns(
