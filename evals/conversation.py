@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from agent.announcing import DISCLOSURE, OUTSIDE_HOURS
+from agent.identity import IdentityInMemory
 from agent.turn import HistoryMessage, TurnInput, TurnResult
 from domain.conversation import Event, Status, next_status
 from domain.decisions import HandOff, Reply, StaySilent, Suggest
@@ -64,6 +65,7 @@ class Conversation:
     told: dict[str, datetime] = field(default_factory=dict, init=False)
     """Notices that automatic messages gave (agent.announcing), and when last; the disclosure in this window."""
     handoffs: list[HandOff] = field(default_factory=list, init=False)
+    identity: IdentityInMemory = field(default_factory=IdentityInMemory, init=False)
 
     @property
     def addresses(self) -> tuple[str, ...]:

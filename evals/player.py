@@ -144,6 +144,7 @@ class Player:
             call=self._calls(conversation, trigger, language, now),
             now=now,
             queue_position=self._queue_position,
+            identity=conversation.identity,
         )
 
     def _calls(self, conversation: Conversation, trigger: int, language: str, now: datetime) -> CallFunction:

@@ -31,7 +31,11 @@ def parse_arguments(function: BusinessFunction, raw: str) -> dict[str, Any]:
     for name in given:
         if name not in declared:
             raise InvalidInputError(name, f"unknown parameter; {function.name} takes {', '.join(declared) or 'none'}")
-    arguments = {name: _checked(declared[name], value) for name, value in given.items() if value is not None}
+    arguments = {
+        name: _checked(declared[name], value)
+        for name, value in given.items()
+        if value is not None and (declared[name].required or value != "")  # models leave nothing out
+    }
     for parameter in function.parameters:
         if parameter.required and parameter.name not in arguments:
             raise InvalidInputError(parameter.name, "required; ask the customer for it")
@@ -54,6 +58,8 @@ def parse_spelled_arguments(function: BusinessFunction, call: RequestedCall) -> 
 
 def _checked(parameter: Parameter, value: Any) -> Any:
     name = parameter.name
+    if parameter.kind is ParameterKind.JSON:
+        return _list_of_texts(name, value)
     if parameter.kind is ParameterKind.BOOLEAN:
         if not isinstance(value, bool):
             raise InvalidInputError(name, "must be true or false")
@@ -78,3 +84,9 @@ def _number(parameter: Parameter, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise InvalidInputError(parameter.name, "must be a whole number" if whole else "must be a number")
     return value
+
+
+def _list_of_texts(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str | int) for item in value):
+        raise InvalidInputError(name, "must be a list of texts")
+    return [str(item) for item in value]

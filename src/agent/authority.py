@@ -39,6 +39,8 @@ _CODE: Final = re.compile(r"[^\W_](?:[\w./#-]{0,60}[^\W_])?")
 _PHONE_DIGITS: Final = 8
 """The part of a phone number that stays the same with or without country and area codes."""
 _NAME: Final = re.compile(r"\b[A-ZÀ-Ý][\w'’-]+(?: (?:d[aeo]s?|del?|von|van|y|e))?(?: [A-ZÀ-Ý][\w'’-]+)+")
+_AROUND: Final = ".,;:!?()<>[]'\"*_"
+"""What stands around an address in a sentence and does not belong to it."""
 _LONGEST_LEAF: Final = 80
 _MESSAGES_READ: Final = 6
 _SHORT_ANSWER: Final = 4
@@ -208,7 +210,8 @@ class Authority:
                 codes = (*_CODE.finditer(folded), *re.finditer(r"\d+", folded))
                 return _key(str(value)) in {_key(code[0]) for code in codes}
             case Kind.EMAIL:
-                return fold(str(value)) in folded.replace(" arroba ", "@").replace(" ", "\n").split("\n")
+                address = fold(str(value))
+                return any(address in {word, word.strip(_AROUND)} for word in folded.replace(" arroba ", "@").split())
             case Kind.MONEY:
                 return _number(value) in {_number(f.value) for f in find_money(folded, self._language, bare=True)}
             case Kind.INTEGER:

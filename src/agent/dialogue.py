@@ -28,6 +28,8 @@ class Dialogue:
     """The question is open: a message without an answer to it is a failure. Otherwise an answer is only welcome."""
     confirm: Mapping[str, Any] = field(default_factory=dict)
     """The ready call that the customer was asked to confirm, and under ``asked_text`` the words of that question."""
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    """The call that waits for the contact to prove an identity, what was said for that, and what was asked last."""
     offered: str = ""
     """A person was offered, for this HandOffReason: a yes takes the offer up, a further failure does without one."""
 

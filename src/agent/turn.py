@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from domain.autonomy import AutonomyTerms
 from domain.consent import ConsentWords
 from domain.decisions import Decision, HandOffReason, ReplyMode, TurnTrace
+from domain.identity import IdentityStanding, IdentityTerms
 from domain.messages import Author, MessageKind
 from domain.policy import Policy, PolicyRule
 from tools.declaration import BusinessFunction
@@ -136,6 +137,8 @@ class TenantProfile:
     consent: ConsentWords = field(default_factory=ConsentWords)
     persona: str = ""
     """How the assistant introduces itself and speaks, for the language model's prompt."""
+    identity: IdentityTerms | None = None
+    """How contacts prove who they are; None: functions that need it go to a person."""
     domains: frozenset[str] = frozenset()
     """Internet domains whose links an automatic reply may hold, besides those in the tenant's own texts."""
     mask_model_prompts: bool = False
@@ -203,6 +206,20 @@ class CallFunction(Protocol):
     async def __call__(self, function: BusinessFunction, arguments: Mapping[str, Any], ordinal: int) -> CallResult: ...
 
 
+class IdentityCheck(Protocol):
+    """Whether the contact has proven who it is. The flows keep it; what a language model says changes nothing."""
+
+    async def standing(self) -> IdentityStanding: ...
+
+    async def begin(self) -> bool:
+        """Use up an attempt, before it is made; False: none is left."""
+        ...
+
+    async def passed(self) -> None:
+        """The attempt that was begun succeeded."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
     """Cost of language models, in millionths of the currency: of the tenant today, and of this context window."""
@@ -224,6 +241,8 @@ class TurnContext:
     model: LanguageModel | None = None
     may_call_model: bool = True
     queue_position: Callable[[], Awaitable[int | None]] | None = None
+    identity: IdentityCheck | None = None
+    """None: nothing that needs a proven identity may run."""
     policy: Policy | None = None
     """See agent.policy; None: what the profile alone says, for an untagged contact of no number in particular."""
     is_first_reply: bool = False

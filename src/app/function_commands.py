@@ -28,7 +28,13 @@ Pairs = list[str] | None
 
 @commands.command("import")
 def import_document(
-    origin: Annotated[str, typer.Argument(metavar="FILE|URL", help="OpenAPI 3.0/3.1, or a list of OpenAI tools.")],
+    origin: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|URL",
+            help="OpenAPI 3.0/3.1, a list of OpenAI tools, or an MCP server: mcp+https://…, mcp+stdio:PROGRAM.",
+        ),
+    ],
     *,
     tenant: Tenant,
     trust_writes: Annotated[bool, typer.Option("--trust-writes", help="Its writes need no approval.")] = False,
@@ -41,16 +47,39 @@ def import_document(
     ] = None,
     effect: Annotated[Pairs, typer.Option("--effect", help="FUNCTION=read or write (repeatable).")] = None,
     only: Annotated[Pairs, typer.Option("--only", help="Just this function (repeatable).")] = None,
+    secret: Annotated[
+        Pairs, typer.Option("--secret", help="Of an MCP server: bearer, HEADER or VARIABLE=NAME.")
+    ] = None,
+    idempotent: Annotated[
+        Pairs, typer.Option("--idempotent", help="This MCP tool knows a repeated call again.")
+    ] = None,
+    trust_hints: Annotated[
+        bool, typer.Option("--trust-hints", help="Believe an MCP server about what only reads.")
+    ] = False,
     sign: Annotated[bool, typer.Option("--sign", help="Sign requests as Standard Webhooks does.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Import functions over HTTP; importing again brings them up to date."""
-    from app.functions import import_functions  # noqa: PLC0415
+    """Import functions over HTTP or of an MCP server; importing again brings them up to date."""
+    from app.functions import import_functions, import_mcp  # noqa: PLC0415
+    from app.mcp_functions import ORIGIN  # noqa: PLC0415
+    from flows.functions_mcp import McpChoices  # noqa: PLC0415
     from tools.openapi import ImportChoices  # noqa: PLC0415
 
     effects = _pairs("--effect", effect)
     if wrong := sorted(set(effects.values()) - {"read", "write"}):
         raise InvalidInputError("--effect", f"{', '.join(wrong)} is none", hint="It may be read or write.")
+    if origin.startswith(ORIGIN):
+        tools = McpChoices(
+            prefix=prefix,
+            binds=_pairs("--bind", bind),
+            effects=cast("dict[str, Effect]", effects),
+            only=frozenset(only or ()),
+            idempotent=frozenset(idempotent or ()),
+            trust_writes=trust_writes,
+            trust_hints=trust_hints,
+        )
+        _run(tenant, data_dir, lambda at: import_mcp(at, origin, _pairs("--secret", secret), tools))
+        return
     choices = ImportChoices(
         server=server,
         variables=_pairs("--server-variable", server_variable),
@@ -118,6 +147,19 @@ def trust(
         lambda at: at.desk.trust(at.tenant_id, name, trusted=not revoke, intents=tuple(intent or ())),
         done,
     )
+
+
+@commands.command("require-identity")
+def require_identity(
+    name: Name,
+    *,
+    tenant: Tenant,
+    revoke: Annotated[bool, typer.Option("--revoke", help="It runs for everybody again.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Let a function run only for contacts who have proven who they are (tenant.yaml, identity)."""
+    done = f"{name} runs for everybody." if revoke else f"{name} runs only for who has proven who they are."
+    _act(tenant, data_dir, lambda at: at.desk.require_identity(at.tenant_id, name, required=not revoke), done)
 
 
 @commands.command()

@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from app.mcp_functions import import_server, server_of
 from app.numbers import prepared_database, tenants_named
 from app.settings import Settings
 from domain.errors import InvalidInputError
 from flows.functions import FunctionSource
 from flows.functions_desk import FunctionDesk, Imported, Person, needed_secrets
 from flows.functions_http import HttpFunctions
+from flows.functions_mcp import McpChoices, McpFunctions
 from store import functions
 from store.database import Database
 from store.functions import FunctionRow, Kind
 from store.secrets import Sealer
 from tools.http_call import HttpClients
+from tools.mcp_connection import McpConnections
 from tools.openai_tools import functions_of_tools, is_tool_list
 from tools.openapi import ImportChoices, functions_of
 from tools.openapi_fetch import fetch_document
@@ -37,6 +40,11 @@ class Counter:
     tenant_id: UUID
     settings: Settings
 
+    @property
+    def sealer(self) -> Sealer:
+        """Opens this installation's secrets."""
+        return Sealer(self.settings.secret)
+
 
 @asynccontextmanager
 async def counter(settings: Settings, slug: str) -> AsyncIterator[Counter]:
@@ -44,6 +52,12 @@ async def counter(settings: Settings, slug: str) -> AsyncIterator[Counter]:
     async with prepared_database(settings) as (url, db):
         tenant_id = (await tenants_named(url, slug))[0][0]
         yield Counter(FunctionDesk(db, Sealer(settings.secret)), db, tenant_id, settings)
+
+
+async def import_mcp(at: Counter, origin: str, secrets: Mapping[str, str], choices: McpChoices) -> list[str]:
+    """Import the tools of an MCP server; lines that tell what came of it. Raises NoEffectError if it is not reached."""
+    imported, effects, notes = await import_server(at, server_of(origin, secrets), choices)
+    return _report(imported, effects, choices.trust_writes) + notes
 
 
 async def import_functions(
@@ -112,15 +126,17 @@ async def tried(at: Counter, name: str, arguments: str, person: Person, *, reall
         raise InvalidInputError("arguments", f"not valid JSON ({error})") from None
     if not isinstance(given, dict):
         raise InvalidInputError("arguments", "must be one JSON object")
-    clients = HttpClients()
+    clients, servers = HttpClients(), McpConnections(at.settings.mcp_commands)
     sources: dict[Kind, FunctionSource] = {
         "python": PythonFunctions(at.settings.code_folders),
         "http": HttpFunctions(clients),
+        "mcp": McpFunctions(servers),
     }
     try:
         result = await at.desk.try_out(at.tenant_id, name, given, sources=sources, person=person)
     finally:
         await clients.aclose()
+        await servers.aclose()
     said = {"outcome": result.outcome, "code": result.error_code, "result": result.result}
     return json.dumps(said, indent=2, ensure_ascii=False, default=str).splitlines()
 

@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     """Folders whose tenants may bring Python code, separated as in PATH. The shipped examples are always allowed."""
     private_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Hosts of your own network that tenants' webhooks may reach, separated by commas. All others must be public."""
+    mcp_commands: Annotated[tuple[str, ...], NoDecode] = ()
+    """Programs that may be started as MCP servers (as the first word of their command), separated by commas."""
     demo: bool = False
     """Seed the example tenant, open the simulator and show the demo's logins."""
     demo_folder: Path = Field(default_factory=lambda: shipped_tenants() / "loja-aurora")
@@ -153,6 +155,11 @@ class Settings(BaseSettings):
     @classmethod
     def _listed(cls, value: object) -> object:
         return [part.strip().lower() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("mcp_commands", mode="before")
+    @classmethod
+    def _programs(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -26,6 +26,7 @@ from flows import attendance, housekeeping
 from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
 from flows.functions_http import HttpFunctions
+from flows.functions_mcp import McpFunctions
 from flows.gateways import gateway_client, open_gateways
 from flows.inbound import Inbound
 from flows.media import MediaFetching, MediaFiles
@@ -42,6 +43,7 @@ from store.media import MediaFolder
 from store.secrets import Sealer
 from store.wakeup import EVENTS, OUTBOX, Listener, Wakeup, every
 from tools.http_call import HttpClients
+from tools.mcp_connection import McpConnections
 from tools.public_web import public_client
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,8 @@ class WorkerOptions:
     concurrency: int = 20
     private_hosts: tuple[str, ...] = ()
     """Hosts of our own network that tenants' webhooks may reach."""
+    mcp_commands: tuple[str, ...] = ()
+    """Programs that may be started as MCP servers."""
 
 
 @asynccontextmanager
@@ -83,6 +87,8 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         agent = build_agent(saver)
         requests = HttpClients()
         stack.push_async_callback(requests.aclose)
+        servers = McpConnections(options.mcp_commands)
+        stack.push_async_callback(servers.aclose)
         installation = Installation(
             options.tenant_folders,
             encoder or default_encoder(),
@@ -90,7 +96,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
             default_model=options.model,
             media_folder=options.media_folder,
             media_reader=options.media_reader,
-            function_sources={"http": HttpFunctions(requests)},
+            function_sources={"http": HttpFunctions(requests), "mcp": McpFunctions(servers)},
             sealer=Sealer(options.secret),
         )
         profiles = Profiles(db, installation)

@@ -21,6 +21,7 @@ async def run(settings: Settings, _listening: socket.socket | None = None) -> No
         media_reader=settings.media_reader(),
         concurrency=settings.worker_concurrency,
         private_hosts=settings.private_hosts,
+        mcp_commands=settings.mcp_commands,
     )
     async with running_worker(options):
         await asyncio.Event().wait()

@@ -19,6 +19,7 @@ from agent.turn import BusinessHours, HandOffTerms, HolidayCalendar, Spans
 from domain.autonomy import AutonomyTerms
 from domain.consent import ConsentWords
 from domain.decisions import HandOffReason, ReplyMode
+from domain.identity import IdentityTerms
 from domain.policy import CLOSED, OPEN, PolicyRule
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -205,6 +206,28 @@ class ConsentDeclaration(Declared):
         return ConsentWords(frozenset(self.opt_out_words), frozenset(self.opt_in_words))
 
 
+class IdentityDeclaration(Declared):
+    """How contacts prove who they are before sensitive functions; see ``domain.identity.IdentityTerms``."""
+
+    verify: Word
+    functions: tuple[Word, ...] = ()
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    valid_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 30)] = 60
+    blocked_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 30)] = 60 * 24
+    per: Literal["conversation", "contact"] = "conversation"
+
+    def terms(self) -> IdentityTerms:
+        """The same as the agent reads it."""
+        return IdentityTerms(
+            verify=self.verify,
+            functions=frozenset(self.functions),
+            attempts=self.attempts,
+            valid_minutes=self.valid_minutes,
+            blocked_minutes=self.blocked_minutes,
+            per_contact=self.per == "contact",
+        )
+
+
 class AttendanceDeclaration(Declared):
     """All of it; tenant.yaml adds the rest."""
 
@@ -214,6 +237,7 @@ class AttendanceDeclaration(Declared):
     handoff: HandOffDeclaration = HandOffDeclaration()
     autonomy: AutonomyDeclaration | None = None
     consent: ConsentDeclaration = ConsentDeclaration()
+    identity: IdentityDeclaration | None = None
     suggestions_expire_after_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 24
 
     @field_validator("announce_under", mode="before")
@@ -230,6 +254,7 @@ class AttendanceDeclaration(Declared):
             "hand_off": self.handoff.terms(),
             "autonomy": self.autonomy.terms() if self.autonomy else None,
             "consent": self.consent.words(),
+            "identity": self.identity.terms() if self.identity else None,
         }
 
     @classmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import UUID
 
@@ -19,6 +19,10 @@ from store.secrets import Sealer, SecretUnreadableError
 from tools.declaration import BusinessFunction
 
 log = logging.getLogger(__name__)
+
+IDENTITY = "identity"
+REQUIRED = "required"
+"""In a stored declaration: see ``BusinessFunction.needs_identity``. A person sets it, and imports keep it."""
 
 FOLDER_SOURCE = "folder:"
 """``business_function.source`` of a function from a tenant folder: this, then the folder's path."""
@@ -66,4 +70,13 @@ def callable_functions(
     for kind, source in sources.items():
         if mine := [row for row in rows if row.kind == kind and row.enabled]:
             found |= source.functions(mine, holdings)
+    sensitive = {row.name for row in rows if row.declaration.get(IDENTITY) == REQUIRED}
+    for name in sensitive.intersection(found):
+        found[name] = replace(found[name], needs_identity=True)
     return dict(sorted(found.items()))
+
+
+def with_identity(row: FunctionRow, *, required: bool) -> FunctionRow:
+    """The same function, for contacts only who have proven who they are, or for all."""
+    declaration = {key: value for key, value in row.declaration.items() if key != IDENTITY}
+    return replace(row, declaration=declaration | ({IDENTITY: REQUIRED} if required else {}))

@@ -13,7 +13,15 @@ from zoneinfo import ZoneInfo
 from agent.turn import CallResult
 from domain.errors import InvalidInputError
 from flows.attempts import attempt
-from flows.functions import FunctionSource, callable_functions, holdings_of
+from flows.functions import (
+    FOLDER_SOURCE,
+    IDENTITY,
+    REQUIRED,
+    FunctionSource,
+    callable_functions,
+    holdings_of,
+    with_identity,
+)
 from flows.functions_http import row_of
 from store import events, functions, secrets
 from store.database import Connection, Database
@@ -23,6 +31,7 @@ from store.records import StoredRecords
 from store.secrets import Sealer
 from tools.declaration import ToolContext
 from tools.http_declaration import HttpDetails
+from tools.mcp_declaration import McpTool
 from tools.openapi import Described
 
 _SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/\[\]-]{0,199}")
@@ -62,24 +71,36 @@ class FunctionDesk:
     async def import_described(
         self, tenant_id: UUID, described: Described, source: str, *, trust_writes: bool = False, partly: bool = False
     ) -> Imported:
-        """Store what a document describes; functions that it described earlier and no more are removed.
+        """Store what a document describes; see ``import_rows``."""
+        rows = [row_of(declared, source, trusted=trust_writes) for declared in described.functions]
+        return await self.import_rows(tenant_id, rows, source, problems=described.problems, partly=partly)
 
-        ``partly``: only some of its functions were chosen, so the others stay. A name that another source uses is a
-        problem of that function alone.
+    async def import_rows(
+        self,
+        tenant_id: UUID,
+        rows: Sequence[FunctionRow],
+        source: str,
+        *,
+        problems: Sequence[tuple[str, str]] = (),
+        partly: bool = False,
+    ) -> Imported:
+        """Store what a source offers; functions that it brought earlier and brings no more are removed.
+
+        ``problems`` are handed on. ``partly``: only some of its functions were chosen, so the others stay. A name that
+        another source uses is a problem of that function alone.
         """
         outcome: dict[str, list[str]] = {"added": [], "changed": [], "unchanged": []}
-        problems = list(described.problems)
+        found = list(problems)
         async with self._db.transaction(tenant_id) as tx:
-            names = [declared.name for declared in described.functions]
-            removed = [] if partly else await functions.remove_others(tx, source, names)
-            for declared in described.functions:
-                row = row_of(declared, source, trusted=trust_writes)
+            removed = [] if partly else await functions.remove_others(tx, source, [row.name for row in rows])
+            sensitive = {row.name for row in await functions.every(tx) if row.declaration.get(IDENTITY) == REQUIRED}
+            for row in (with_identity(row, required=row.name in sensitive) for row in rows):
                 try:
-                    outcome[await functions.put(tx, tenant_id, row, keep_trust=True)].append(declared.name)
+                    outcome[await functions.put(tx, tenant_id, row, keep_trust=True)].append(row.name)
                 except FunctionNameTakenError as error:
-                    problems.append((declared.name, error.sentence()))
+                    found.append((row.name, error.sentence()))
             stored = await secrets.names(tx)
-            needed = [name for declared in described.functions for name in declared.details.needed_secrets]
+            needed = [name for row in rows for name in needed_secrets(row)]
             if outcome["added"] or outcome["changed"] or removed:
                 payload = {"source": source, **outcome, "removed": removed}
                 await self._changed(tx, tenant_id, "functions.imported", payload)
@@ -88,7 +109,7 @@ class FunctionDesk:
             changed=tuple(outcome["changed"]),
             unchanged=tuple(outcome["unchanged"]),
             removed=tuple(removed),
-            problems=tuple(problems),
+            problems=tuple(found),
             missing_secrets=tuple(dict.fromkeys(name for name in needed if name not in stored)),
         )
 
@@ -120,6 +141,16 @@ class FunctionDesk:
             await functions.trust(tx, name, trusted=trusted, intents=intents)
             payload = {"function": name, "trusted": trusted, "intents": list(intents)}
             await self._changed(tx, tenant_id, "function.trusted", payload)
+
+    async def require_identity(self, tenant_id: UUID, name: str, *, required: bool = True) -> None:
+        """Let a function run only for contacts who have proven who they are, or for all. Raises NotFoundError, or
+        InvalidInputError where the tenant's files say it: they would say it again."""
+        async with self._db.transaction(tenant_id) as tx:
+            row = await functions.one(tx, name)
+            if row.source.startswith(FOLDER_SOURCE):
+                raise InvalidInputError(name, "comes from the tenant's folder", hint="Say it there, and import it.")
+            await functions.put(tx, tenant_id, with_identity(row, required=required), keep_trust=True)
+            await self._changed(tx, tenant_id, "function.identity", {"function": name, "required": required})
 
     async def set_secret(self, tenant_id: UUID, name: str, value: str) -> None:
         """Store a secret sealed; its value leaves this process only in the requests that need it."""
@@ -194,6 +225,8 @@ class FunctionDesk:
 
 def needed_secrets(row: FunctionRow) -> tuple[str, ...]:
     """Names of the secrets that a stored function needs."""
+    if row.kind == "mcp":
+        return tuple(McpTool.from_json(row.details).server.secrets.values())
     if row.kind != "http":
         return ()
     return HttpDetails.model_validate(row.details["request"]).needed_secrets

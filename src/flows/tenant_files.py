@@ -25,6 +25,7 @@ from domain.decisions import HandOffReason
 from domain.policy import CLOSED, OPEN
 from flows.declared_files import FileReader
 from flows.functions_files import files_of, http_functions
+from flows.identity_files import check_identity
 from flows.tenant_declaration import (
     LANGUAGES,
     OWN_COLLECTION,
@@ -65,6 +66,7 @@ def load_tenant(folder: Path, imported: Collection[str] = ()) -> TenantDeclarati
     if settings:
         _check_settings(reader, settings, functions)
         _check_policy(reader, settings, {intent.name for _, intent in intents})
+        check_identity(reader, settings, functions, {i.name: i.function for _, i in intents})
         _check_functions(reader, functions, settings.default_language)
     _check_examples(reader, intents)
     for file, intent in intents:

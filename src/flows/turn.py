@@ -23,6 +23,7 @@ from domain.policy import Policy
 from flows import decisions, observed, untold
 from flows.calls import Caller, Calls
 from flows.delivery import Delivery
+from flows.identity import identity_of
 from flows.profiles import Brain, Profiles
 from flows.transcripts import ReadingLimits, Transcripts, unread, with_costs
 from flows.typing import TypingIndicator
@@ -178,6 +179,14 @@ class Turns:
             model=brain.model,
             may_call_model=may_call_model,
             queue_position=lambda: self._queue_position(tenant_id),
+            identity=identity_of(
+                self._db,
+                tenant_id,
+                profile.identity,
+                conversation_id=row["id"],
+                contact_id=row["contact_id"],
+                message_id=turn_input.unanswered[-1].id,
+            ),
             policy=policy_for(row, profile, now),
             spent=lambda: self._spent(tenant_id, row["id"], now.astimezone(profile.timezone)),
         )

@@ -139,6 +139,8 @@ class BusinessFunction:
     timeout_seconds: float = 10.0
     idempotent: bool = False
     """It, or what it calls, recognises ``ToolContext.idempotency_key``: a call of unknown outcome may be repeated."""
+    needs_identity: bool = False
+    """It runs only for a contact whose identity is proven, as the tenant has it checked."""
     kind: Kind = "python"
     schema: Mapping[str, Any] | None = None
     """JSON Schema of its arguments, where it was declared by one: what a model sees and arguments are checked against.
@@ -167,7 +169,12 @@ class BusinessFunction:
 
 
 def business_function(
-    *, effect: Effect, parameters: Sequence[Parameter] = (), timeout_seconds: float = 10.0, idempotent: bool = False
+    *,
+    effect: Effect,
+    parameters: Sequence[Parameter] = (),
+    timeout_seconds: float = 10.0,
+    idempotent: bool = False,
+    identity: Literal["required"] | None = None,
 ) -> Callable[[Callable[..., Awaitable[Any]]], BusinessFunction]:
     """Declare an async function as a business function; its docstring is what operators and models read."""
 
@@ -178,7 +185,14 @@ def business_function(
                 f"business function {call.__name__} needs a docstring: it is what models and operators read"
             )
         return BusinessFunction(
-            call.__name__, description, effect, tuple(parameters), call, timeout_seconds, idempotent
+            call.__name__,
+            description,
+            effect,
+            tuple(parameters),
+            call,
+            timeout_seconds,
+            idempotent,
+            needs_identity=identity == "required",
         )
 
     return declare

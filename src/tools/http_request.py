@@ -128,6 +128,14 @@ def bound_value(binding: Binding, context: ToolContext) -> Any:
     raise UnknownContextError(binding)
 
 
+def bound_arguments(parts: Sequence[Part], arguments: Mapping[str, Any], context: ToolContext) -> dict[str, Any]:
+    """Arguments as one JSON object with what the context fills in, for callers that make no request of their own."""
+    body: Any = _ABSENT
+    for part in sorted(parts, key=lambda part: part.bind is not None):
+        body = _placed(body, part, _value(part, arguments, context))
+    return body if isinstance(body, dict) else {}
+
+
 def _phone(addresses: Sequence[str]) -> str:
     digits = next((a.partition(":")[2].lstrip("+") for a in addresses if a.startswith("phone:")), "")
     if len(digits) == 12 and digits.startswith("55") and digits[4] in "6789":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +11,10 @@ from agent.authority import Authority
 from agent.confirming import ask_to_confirm
 from agent.dialogue import MOST_FAILURES, Dialogue
 from agent.drafts import hand_off, reply
+from agent.identity import check_identity
 from agent.offers import is_last_try, with_offer
 from agent.policy import policy_in
+from agent.recording import record
 from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.templates import TemplateFailedError, render
 from agent.texts import FixedTexts, choose
@@ -38,6 +39,10 @@ class Act:
         if approved is False:
             rejected = self.texts.say(context.profile, "approval_rejected", reading.language)
             return reply(reading, evidence.because("approval_rejected", function.name), rejected)
+        if approved is None:
+            step, evidence = await check_identity(self.texts, state["turn"], context, reading, evidence, ready=ready)
+            if step is not None:
+                return step
         if approved is None and needs_approval(function, context, ready["intent"]):
             return ask_approval(self.texts, context.profile, reading, evidence, ready)
         if approved:
@@ -129,15 +134,6 @@ def handed_off_outcome(reading: Reading, evidence: Evidence, result: CallResult)
     if result.outcome == "unknown":
         return hand_off(reading, evidence, HandOffReason.UNKNOWN_OUTCOME, "function_outcome_unknown")
     return None
-
-
-def record(evidence: Evidence, function: str, arguments: Mapping[str, Any], result: CallResult) -> Evidence:
-    """Add a call that ran to the evidence; a refused one never ran."""
-    if result.outcome == "refused":
-        return evidence
-    detail = f"{function}: {result.outcome}" + (f" ({result.error_code})" if result.error_code else "")
-    call = ToolCall(function, dict(arguments), result.outcome, result.result, result.duration_ms)
-    return evidence.called(call).because("function", detail)
 
 
 def _reply_text(profile: TenantProfile, reading: Reading, ready: ReadyCall, code: str, result: Any) -> str:

@@ -17,14 +17,16 @@ from agent.chat import HAND_OFF_REASONS, HAND_OFF_TOOL, opening_messages, reques
 from agent.confirming import ask_to_confirm
 from agent.dialogue import Dialogue
 from agent.drafts import hand_off, reply, written
+from agent.identity import check_identity, decides_identity
 from agent.language_model import LanguageModel, Message, ModelAnswer, ModelError, RequestedCall
-from agent.nodes.act import ask_approval, handed_off_outcome, needs_approval, record
+from agent.nodes.act import ask_approval, handed_off_outcome, needs_approval
 from agent.outgoing import REVEALING, Outgoing
 from agent.prompts import PromptLibrary
+from agent.recording import record
 from agent.relevance import CANDIDATES, ranked
 from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.texts import FixedTexts
-from agent.turn import CallResult, Passage, TurnContext
+from agent.turn import CallResult, Passage, TurnContext, TurnInput
 from agent.untrusted import asks_about_itself
 from domain.decisions import HandOff, HandOffReason, ModelCall, ReplyMode, Source
 from domain.errors import InvalidInputError
@@ -60,7 +62,7 @@ class Converse:
         messages = opening_messages(self.prompt, state["turn"], context, reading, passages)
         authority = Authority(state["turn"], context, reading.language)
         guard = Outgoing.for_turn(self.prompt, context.profile, reading, authority.voice, passages)
-        loop = _Loop(self.texts, context, reading, evidence_of(state), passages, authority, guard)
+        loop = _Loop(self.texts, state["turn"], context, reading, evidence_of(state), passages, authority, guard)
         loop.probed = any(asks_about_itself(message.text) for message in state["turn"].unanswered)
         return await loop.run(context.model, messages, self.prompt.model)
 
@@ -70,6 +72,7 @@ class _Loop:
     """The tool loop of one turn and what it has gathered."""
 
     texts: FixedTexts
+    turn: TurnInput
     context: TurnContext
     reading: Reading
     evidence: Evidence
@@ -83,7 +86,7 @@ class _Loop:
     """The model wanted to look up or change what the customer never named."""
 
     async def run(self, model: LanguageModel, messages: list[Message], options: Any) -> TurnState:
-        functions = self.context.profile.functions
+        functions = self._functions()
         tools = [*(function.json_schema() for function in functions.values()), HAND_OFF_TOOL]
         for turn in range(_ROUNDS):
             last = turn == _ROUNDS - 1
@@ -114,6 +117,11 @@ class _Loop:
                 return self._give_up("model_calls_unusable", f"{self.corrections} calls could not be carried out")
         raise AssertionError("the last round always ends the loop")
 
+    def _functions(self) -> dict[str, BusinessFunction]:
+        """What the model may call: never the function that decides about identities."""
+        found = self.context.profile.functions
+        return {name: function for name, function in found.items() if not decides_identity(name, self.context)}
+
     def _asked(self, started: float, call: ModelCall) -> None:
         took = round((perf_counter() - started) * 1000, 3)
         self.evidence = self.evidence.asked(replace(call, duration_ms=took))
@@ -122,9 +130,9 @@ class _Loop:
         """Carry one call out and append its outcome; a result ends the turn."""
         if call.name == "hand_off":
             return self._hand_off(call, messages)
-        function = self.context.profile.functions.get(call.name)
+        function = self._functions().get(call.name)
         if function is None:
-            known = ", ".join([*self.context.profile.functions, "hand_off"])
+            known = ", ".join([*self._functions(), "hand_off"])
             self._correct(call, messages, f"there is no function {call.name!r}; the functions are {known}")
             return None
         if call.unknown_placeholders:
@@ -153,6 +161,11 @@ class _Loop:
             contact=dict(self.reading.contact or {}),
             failures=0,
         )
+        unproven, self.evidence = await check_identity(
+            self.texts, self.turn, self.context, self.reading, self.evidence, ready=ready, for_model=True
+        )
+        if unproven is not None:
+            return unproven
         if needs_approval(function, self.context, ready["intent"]):
             return ask_approval(self.texts, self.context.profile, self.reading, self.evidence, ready)
         if function.effect == "write":

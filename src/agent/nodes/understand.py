@@ -11,6 +11,7 @@ from agent.collecting import answer_to_question, collect
 from agent.confirming import answer_to_confirmation
 from agent.dialogue import Dialogue
 from agent.drafts import hand_off, reply, silent, unmatched
+from agent.identity import answer_to_identity
 from agent.language import detect_language
 from agent.matching import matching_intent
 from agent.normalise import MAX_READ, visible, words
@@ -52,6 +53,10 @@ class Understand:
             return await self._to_person(turn, context, reading, evidence, reason)
         if reading.dialogue.confirm:
             step, reading = answer_to_confirmation(self.texts, turn, context, reading, evidence)
+            if step is not None:
+                return step
+        if reading.dialogue.identity:
+            step, reading = await answer_to_identity(self.texts, turn, context, reading, evidence)
             if step is not None:
                 return step
         if (step := answer_to_offer(self.texts, context, reading, evidence)) is not None:

@@ -19,6 +19,7 @@ from store.tables.conversations import (
 )
 from store.tables.functions import AllowedHost, BusinessFunctionDeclaration, TenantSecret
 from store.tables.gateways import MediaFile, QuarantinedEvent, Reconciliation
+from store.tables.identities import IdentityCheck
 from store.tables.knowledge import (
     BusinessRecord,
     Intent,
@@ -51,6 +52,7 @@ __all__ = [
     "FunctionCall",
     "Handoff",
     "HeldEvent",
+    "IdentityCheck",
     "Intent",
     "IntentAutonomy",
     "IntentExample",

@@ -109,6 +109,17 @@ CREATE TABLE contact (
 );
 CREATE INDEX ix_contact_tenant_id ON contact (tenant_id);
 
+CREATE TABLE identity_check (
+    tenant_id UUID NOT NULL,
+    subject_id UUID NOT NULL,
+    attempts BIGINT DEFAULT 0 NOT NULL,
+    message_id BIGINT DEFAULT 0 NOT NULL,
+    tried_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    verified_until TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (tenant_id, subject_id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+
 CREATE TABLE intent (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
     tenant_id UUID NOT NULL,
