@@ -72,15 +72,12 @@ def _is_small_talk(book: Book, place: int) -> bool:
 
 
 def _agrees_with_neighbour(book: Book, value: Value) -> bool:
-    """A weekday beside the date that it names, where that date stands on its own feet."""
-    if value.kind != "weekday":
-        return False
+    """A weekday beside the date that it names, or the other way round, where that one stands on its own feet."""
     return any(
-        other.kind == "date"
-        and other is not value
+        {value.kind, other.kind} == {"date", "weekday"}
         and abs(other.start - value.start) < 24
-        and same(value, other)
-        and echoed(other, book.index)
+        and (same(value, other) or same(other, value))
+        and ((other.kind == "date" and echoed(other, book.index)) or any(same(other, k.value) for k in book.index.known))
         for other in book.values
     )
 

@@ -243,7 +243,7 @@ appointment: consult(a)$ consulta$ consultas$ cita$ citas$ appointment horario$ 
 vehicle: carro$ carros$ coche$ auto$ car$ cars$ moto$ vehicul veicul bike$ bicicl
 device: aparelh dispositiv device celular$ celulares$ telefone$ phone$ notebook$ laptop$ modem$ roteador$ router$ equipam
 garment: vestid dress$ dresses$ calca$ calcas$ pantal pants$ camis shirt$ shirts$ blus blouse jaquet chaquet jacket saia$ falda$ skirt sapat zapat shoe shoes$ tenis$ zapatilla sneaker sneakers$ bols bag$ bags$ cint belt$ chinel sandal bermud shorts$ meia$$ meias$ casac abrig coat$ moletom
-money: dinheiro$ plata$ money$ real$ reais$
+money: plata$ money$ real$ reais$
 address: enderec direccion address
 data: dado$ dados$ datos$ data$ info$ informac information$ details$ detalh detall
 date: data$ fecha$ fechas$ date$ dates$ dia$ dias$ day$ days$ semana$ semanas$ week$ weeks$ mes$ meses$ month$ months$ ano$ anos$ year$ years$ hora$ horas$ hour$ hours$ minut

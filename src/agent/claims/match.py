@@ -279,7 +279,11 @@ def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
     numbers = [known for known in index.known if known.value.kind in NUMERIC and known.value.norm]
     amounts = [known for known in numbers if known.value.kind in {"money", "number"}][:_MOST]
     factors = [(known.value.norm, known.ref) for known in numbers if known.value.kind in {"number", "quantity"}][:_MOST]
-    factors += [(other.norm, "") for other in also if other.kind in {"number", "quantity"} and other.norm]
+    factors += [
+        (other.norm, "")
+        for other in also
+        if other is not value and other.kind in {"number", "quantity"} and other.norm and other.norm != wanted
+    ]
     shares = [
         (known.value.norm, known.ref)
         for known in numbers

@@ -101,7 +101,7 @@ FROM_DAY: Final = re.compile(
 )
 
 DAY: Final = re.compile(
-    r"\b(?:dias?|el|the|on the) (?P<d>[0-3]?\d)(?:st|nd|rd|th)?\b(?![/:.,-]?\d|\s*(?:h\b|reais|%|unidades|itens|horas))"
+    rf"\b(?:dias?|el|the|on the|(?:{'|'.join(WEEKDAY_OF)})(?:[- ]feira)?,?(?: (?:dia|el|the))?) (?P<d>[0-3]?\d)(?:st|nd|rd|th)?\b(?![/:.,-]?\d|\s*(?:h\b|am\b|pm\b|a\.m|p\.m|reais|%|unidades|itens|horas|(?:a|às|as|to|-|–) \d))"
 )
 
 RELATIVE: Final = (

@@ -13,7 +13,7 @@ from typing import Any, Final
 from agent.claims.labels import labels_of, sides
 from agent.claims.lexicon import concept_of
 from agent.claims.text import folded, segment_at, segments
-from agent.claims.values import Value, find_values
+from agent.claims.values import Value, find_values, part_of_day
 from agent.claims.words import Form, Mention, form_of, mentions, negated, stem, words
 from domain.decisions import ToolCall
 
@@ -209,7 +209,7 @@ class Index:
         else:
             self._leaf(found, ref, path, keys)
 
-    def _key(self, keys: tuple[str, ...], truth: bool, ref: str, path: Path, *, dated: bool) -> None:
+    def _key(self, keys: tuple[str, ...], truth: bool, ref: str, path: Path, *, dated: bool, ahead: bool = False) -> None:
         denied = False
         for word in keys:
             if word in {"not", "no", "non"}:
@@ -220,7 +220,8 @@ class Index:
                 form = form_of(word, word)
                 if dated and form == "name":
                     form = "done"
-                self.said.append(Said(Mention(concept, form, denied is truth, 0, 0), ref, path, weak=form == "name"))
+                weak = ahead or form == "name"  # "ready_on" of tomorrow: it is not ready
+                self.said.append(Said(Mention(concept, form, denied is truth, 0, 0), ref, path, weak=weak))
 
     def _leaf(self, found: Any, ref: str, path: Path, keys: tuple[str, ...]) -> None:
         roles = frozenset(filter(None, map(concept_of, keys)))
@@ -238,7 +239,7 @@ class Index:
             self._number(float(text), ref, path, keys, roles)
         moment = _moment(text, self.sources.now)
         past = moment is not None and moment.date() <= self.today
-        self._key(keys, True, ref, path, dated=past)
+        self._key(keys, True, ref, path, dated=past, ahead=moment is not None and not past)
         if moment is not None and len(text) > 10:
             day = Value("date", 0, 0, (moment.year, moment.month, moment.day))
             self.known += [
@@ -249,6 +250,9 @@ class Index:
         spaced = re.sub(r"(?<=[A-Za-z])[_-](?=[A-Za-z])", " ", text)
         read = _read(spaced, self.language, self.today)
         self._absorb(read, ref, path, roles)
+        part = part_of_day(read.plain.strip())
+        if part:
+            self.known.append(Known(Value("time", 0, 0, part, "part"), ref, path, roles))
         if len(path) > 1 and 3 < len(read.plain) < 60 and not read.values:
             self.titles.append((read.plain.strip(), path))
         code = re.sub(r"[^a-z0-9]", "", read.plain)
@@ -257,6 +261,8 @@ class Index:
 
     def _number(self, amount: float, ref: str, path: Path, keys: tuple[str, ...], roles: frozenset[str]) -> None:
         units = [_UNIT_KEYS[word] for word in keys if word in _UNIT_KEYS]
+        if len(units) > 1 and "min" in keys:  # the least, not minutes
+            units = [_UNIT_KEYS[word] for word in keys if word in _UNIT_KEYS and word != "min"]
         unit = units[-1] if units else ""
         if unit == "day" and "business" in keys:
             unit = "businessday"

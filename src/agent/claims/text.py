@@ -174,6 +174,13 @@ def mood(text: str, part: Segment) -> Mood:
     return "question" if part.asks else "statement"
 
 
+_WISH: Final = re.compile(r"(?:espero|esperamos|tomara|ojala|(?:i |we )?hope|torco|torcemos|desejo|deseo)\b")
+_TAG: Final = re.compile(
+    r"(?:(?:esta |is that |that |isso (?:ai )?|todo |tudo |all )?(?:cert[oa]|corret[oa]|correct[oa]?|right|ok|okay|ne|isso|isso mesmo|confere|"
+    r"verdad|cierto|es asi|asi|yes|sim|si|no|nao é|combinado|beleza|posso confirmar|confirma|is that right))"
+)
+
+
 def moods(text: str, parts: Sequence[Segment], acts: Callable[[Segment], bool]) -> list[Mood]:
     """The mood of each segment. What has no verb of its own goes on with what stands before it in its sentence.
 
@@ -190,5 +197,12 @@ def moods(text: str, parts: Sequence[Segment], acts: Callable[[Segment], bool]) 
             and not (acts(part) or VERB.search(text, part.start, part.end))
         ):
             own = found[-1]
+        if own == "statement" and follows and found[-1] == "social" and _WISH.match(text, parts[place - 1].start):
+            own = "social"  # "hope that he gets better"
+        if part.last and own == "question" and _TAG.fullmatch(text, part.start, part.end):
+            for other in range(place - 1, -1, -1):  # ", certo?": the whole sentence asks back
+                if parts[other].sentence != part.sentence:
+                    break
+                found[other] = "question" if found[other] == "statement" else found[other]
         found.append(own)
     return found

@@ -285,9 +285,6 @@ def _year(year: str | None) -> int | None:
     return None if year is None else int(year) + (2000 if len(year) == 2 else 0)
 
 
-"""Minutes after the hour in words."""
-
-
 def _times(text: str, language: str, found: _Found) -> None:
     for match in RANGE.finditer(text):
         found.add("time", match.start("h"), match.end("h"), (int(match["h"]) % 24 * 60,), "range")
@@ -314,6 +311,12 @@ def _times(text: str, language: str, found: _Found) -> None:
         found.add("time", match.start(), match.end(), PARTS_OF_DAY[match.lastgroup or ""], "part")
     for match in NOON.finditer(text):
         found.add("time", match.start(), match.end(), (720 if match["noon"] else 0,))
+
+
+def part_of_day(word: str) -> tuple[int, ...] | None:
+    """The minutes of "morning", "tarde" or "noche" where it stands alone, as results have it."""
+    match = PART.fullmatch(f"de {word}") or PART.fullmatch(f"in the {word}")
+    return PARTS_OF_DAY[match.lastgroup or ""] if match else None
 
 
 def _halves(minutes: int, half: str | None, *, loose: bool) -> tuple[int, ...]:
