@@ -22,6 +22,7 @@ _AMOUNT_ROLES: Final = _SPECIFIC | {"total", "price", "balance"}
 _DAY_ROLES: Final = {
     "expire": "due", "deadline": "due", "deliver": "arrive", "arrive": "arrive", "ship": "ship", "pay": "pay", "refund": "refund",
 }  # fmt: skip
+_SPANS: Final = frozenset({*_TO_MINUTES, *_TO_MONTHS, "businessday", "percent"})
 _LASTING: Final = frozenset("deadline warranty duration delay expire await guarantee date".split())
 _MOST: Final = 40
 """Numbers that are combined: a price list of hundreds proves anything."""
@@ -304,7 +305,15 @@ def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
         return None
     if value.kind in {"number", "quantity"} and wanted > 10_000_000:
         return None
+    counts = [known for known in numbers if known.value.kind == "quantity" and known.value.unit not in _SPANS][:_MOST]
+    for one, other in combinations(counts, 2):
+        if one.value.unit == other.value.unit and wanted in _apart(one, other):
+            return one.ref
     return _arithmetic(wanted, amounts, factors, shares)
+
+
+def _apart(one: Known, other: Known) -> tuple[int, int]:
+    return one.value.norm + other.value.norm, abs(one.value.norm - other.value.norm)
 
 
 def _arithmetic(

@@ -62,14 +62,23 @@ class Sources:
     reads: frozenset[str] = frozenset()
 
 
-_WRITING: Final = re.compile(
-    r"^(?:re)?(?:cancel|refund|book|schedul|creat|open|request|updat|chang|send|regist|add|remov|block|unblock|activat|deactivat|apply|reserv|confirm|"
-    r"pay|issu|generat|subscrib|unsubscrib|transfer|releas|reset|extend|renew|upgrad|downgrad|assign|submit|place|make|set|start|stop|pause|resume|enroll?|"
-    r"sign|notify|forward|escalate|dispatch|ship|return|exchang|approv|reject|delet|edit|modif|log|save|order|charge|restart|reboot|reprint|resend|"
-    r"redeem|waive|cancelar|agendar|remarcar|marcar|criar|abrir|solicitar|pedir|atualizar|alterar|mudar|enviar|registrar|cadastrar|adicionar|incluir|"
-    r"remover|bloquear|desbloquear|ativar|desativar|aplicar|reservar|confirmar|emitir|gerar|estornar|reembolsar|trocar|devolver|transferir|liberar|"
-    r"renovar|prorrogar|matricular|inscrever|anular|crear|actualizar|cambiar|generar|reprogramar|reagendar)"
+_WRITING: Final = frozenset(
+    """cancel refund book schedule create open request update change send register add remove block unblock activate deactivate apply reserve confirm pay issue generate subscribe
+    unsubscribe transfer release reset extend renew upgrade downgrade assign submit place make set start stop pause resume enrol enroll sign notify forward escalate dispatch ship return
+    exchange approve reject delete edit modify log save order charge restart reboot reprint resend redeem waive reschedule reassign reissue reopen reactivate reorder rebook handoff hand
+    file report record put push move swap replace print email mail text call hold freeze unfreeze lock unlock enable disable turn switch close finish complete void revoke grant credit
+    debit adjust correct fix mark note append drop withdraw deposit sell buy purchase checkout rent lend loan borrow recover restore attach invite join leave opt raise lower increase
+    cancelar agendar remarcar marcar criar abrir solicitar pedir atualizar alterar mudar enviar reenviar registrar cadastrar adicionar incluir remover excluir bloquear desbloquear ativar
+    desativar aplicar reservar confirmar emitir gerar estornar reembolsar trocar devolver transferir liberar renovar prorrogar matricular inscrever anular crear actualizar cambiar
+    generar reprogramar reagendar pausar retomar suspender encaminhar passar chamar acionar baixar quitar pagar cobrar salvar anotar crear abrir eliminar anadir agregar activar
+    desactivar bloquear desbloquear emitir inscribir guardar derivar avisar notificar mandar""".split()
 )
+"""What a function's name begins with if it acts."""
+_READING: Final = frozenset(
+    """status info information detail details list history lookup search quote estimate estimates options policy policies rules availability balance summary tracking track price prices
+    rates slots terms limit limits eligibility window windows count check preview calculate get find show view""".split()
+)
+"""What a function's name ends with if it only looks, whatever it begins with: ``return_policy``."""
 _ASKS: Final = frozenset("request solicitar pedir submit request solicita".split())
 _DIGIT_KEYS: Final = frozenset({"cents", "centavos", "cent"})
 _UNIT_KEYS: Final = {
@@ -80,8 +89,9 @@ _UNIT_KEYS: Final = {
     "party": "person", "mbps": "mega", "mb": "mega", "gb": "mega", "mega": "mega", "slots": "slot", "vagas": "slot",
 }  # fmt: skip
 _STOCK: Final = frozenset(
-    "stock available quantity qty slots vagas estoque disponivel seats left remaining availability".split()
+    "stock available quantity qty slots vagas estoque disponivel seats left remaining availability free vacancies vacancy vagas livres libres open disponiveis disponibles cupos cupo spots places units".split()
 )
+_NOTHING: Final = re.compile(r"(?:no|not|none|off|nao|não|sem|sin|never|ningun\w*|nenhum\w*|false|disabled|unavailable|inactive)(?![a-z])")
 _KEY_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _OUT: Final = (
     (
@@ -110,6 +120,8 @@ _OUT: Final = (
     ),
     (re.compile(r"\bno show|did not attend"), "lose"),
     (re.compile(r"\bdone|completed|concluded|ok\b"), "finish"),
+    (re.compile(r"\boff\b|\bdisabled\b|\bdesligad|\bdesativad"), "block remove"),
+    (re.compile(r"\boverdue|past due|em atraso|vencid|unpaid|em aberto"), "expire open await delay"),
     (re.compile(r"too late|deadline passed|expired"), "end expire deadline"),
 )
 
@@ -159,9 +171,9 @@ class Index:
 
     def _call(self, call: ToolCall, ref: str, path: Path) -> None:
         self.looked = self.looked or ref
-        named = call.function not in self.sources.reads and bool(_WRITING.match(call.function.lower()))
-        writes = call.function in self.sources.writes or named
         name = _key_words(call.function)
+        acts = bool(name) and name[0] in _WRITING and (len(name) == 1 or name[-1] not in _READING)
+        writes = call.function in self.sources.writes or (acts and call.function not in self.sources.reads)
         if call.outcome == "awaiting_approval":
             self.asked = True
         if call.outcome in {"failed", "unknown", "awaiting_approval"}:
@@ -239,7 +251,8 @@ class Index:
             self._number(float(text), ref, path, keys, roles)
         moment = _moment(text, self.sources.now)
         past = moment is not None and moment.date() <= self.today
-        self._key(keys, True, ref, path, dated=past, ahead=moment is not None and not past)
+        said_no = len(text) < 30 and _NOTHING.match(text.lower()) is not None
+        self._key(keys, not said_no, ref, path, dated=past, ahead=moment is not None and not past)
         if moment is not None and len(text) > 10:
             day = Value("date", 0, 0, (moment.year, moment.month, moment.day))
             self.known += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from agent.claims.book import Book
 from agent.claims.lexicon import CLASSES
@@ -31,7 +32,7 @@ from agent.claims.phrases import (
 )
 from agent.claims.promises import is_conditional, promises
 from agent.claims.text import folded
-from agent.claims.words import Mention, alike
+from agent.claims.words import Mention, alike, contrary
 
 
 def check_statement(book: Book, place: int) -> None:
@@ -76,7 +77,9 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
     finished = GENERIC_DONE.search(piece) or next(
         (True for m in named if m.concept == "finish" and m.form == "done"), None
     )
-    for wanted in named:
+    undone = isinstance(finished, re.Match) and any(a <= part.start + finished.start() < b for a, b in book.denied)
+    for each in named:
+        wanted = replace(each, negative=True) if undone and each.form == "name" else each  # "the refund was not made"
         if wanted.form == "name" and CLASSES[wanted.concept] == "state" and not finished:
             continue
         if wanted.concept == "finish" and any(m.form == "name" and CLASSES[m.concept] == "state" for m in named):
@@ -95,6 +98,8 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
             wanted.form != "done" and wanted.concept in book.index.echo_concepts and CLASSES[wanted.concept] == "fact"
         )
         if (light or (heard and place in book.anchored)) and not finished:
+            if behind(book, wanted):
+                book.anchored.add(place)
             continue
         done = first or wanted.form == "done" or (finished is not None and wanted.form == "name")
         state = CLASSES[wanted.concept] == "state"
@@ -104,7 +109,9 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
             or any(v.kind in IDENTIFIERS for v in book.values if part.start <= v.start < part.end)
         )
         call = done and state and particular and (first or bool(AUXILIARY.search(piece)) or finished is not None)
-        if wanted.first and wanted.concept in {"verify", "find", "receive", "note"}:
+        if wanted.concept in {"verify", "find"} and done and not wanted.negative and (wanted.first or not particular):
+            ref = book.index.answered
+        elif wanted.first and wanted.concept in {"receive", "note"}:
             ref = book.index.answered if wanted.concept != "note" else book.index.acted
         else:
             ref = behind(book, wanted, strict=done and state, call=call)
@@ -128,11 +135,12 @@ def behind(book: Book, wanted: Mention, *, strict: bool = False, call: bool = Fa
         if said.mention.negative == wanted.negative:
             return said.ref
         opposite = opposite or said.ref
-    if wanted.negative and opposite is None and wanted.form == "done" and book.index.looked and book.index.answered:
+    if wanted.negative and opposite is None and (strict or wanted.form == "done") and book.index.looked and book.index.answered:
         return book.index.answered
-    if wanted.negative and wanted.concept in {"available", "stock"}:
-        return next((s.ref for s in book.index.said if s.mention.concept == "soldout" and not s.mention.negative), None)
-    return _free(book, wanted)
+    against = contrary(wanted.concept)
+    denied = next((s.ref for s in book.index.said if s.mention.concept in against and not s.weak
+                   and s.mention.negative is not wanted.negative), None)
+    return denied or _free(book, wanted)
 
 
 def _free(book: Book, wanted: Mention) -> str | None:

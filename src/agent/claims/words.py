@@ -67,7 +67,7 @@ _SPANISH_THIRD: Final = re.compile(r"\w{2,}ó$")
 
 _PAID: Final = frozenset({"paga", "pagas", "pago", "pagos"})
 _AS: Final = re.compile(r"\b(?:como|esta|estao|estan|foi|fue|consta|ja|ya|ficou|quedo) $")
-_TO_BE: Final = re.compile(r"\b(?:ser|be|sea|seja) $")
+_TO_BE: Final = re.compile(r"\b(?:ser|be|sea|seja|sejam|ficar|fique|fiquem|estar|esteja|quedar|quede|get|gets|este) $")
 
 
 def words(text: str) -> list[re.Match[str]]:
@@ -138,7 +138,7 @@ def mentions(text: str, lower: str | None = None, language: str = "") -> list[Me
             form = "name"
         if match[0] in _PAID and _AS.search(text, max(0, start - 10), start):
             form = "done"
-        if form == "done" and _TO_BE.search(text, max(0, start - 8), start):
+        if form == "done" and _TO_BE.search(text, max(0, start - 9), start):
             form = "plain"  # "deve ser feita"
         found.append(Mention(concept, form, negative, start, end, is_first(match[0], accented)))
     return found
@@ -178,12 +178,29 @@ _LIKE: Final[Sequence[frozenset[str]]] = tuple(
         "receive arrive deliver",
         "arrive expect",
         "network online",
+        "fee fine interest charge",
+        "save store await collect",
+        "block remove",
         "slip invoice",
         "technician visit",
         "restart activate",
         "host accept",
     )
 )
+
+
+_CONTRARY: Final = {
+    "open": "close closed closedday", "work": "close closed block", "serve": "close closed", "available": "soldout block close", "stock": "soldout",
+    "sell": "soldout", "approve": "refuse", "accept": "refuse", "allow": "refuse", "activate": "block expire", "fail": "normal", "delay": "normal",
+    "online": "block", "network": "block", "close": "open", "soldout": "available stock", "pay": "await expire", "release": "block", "add": "remove",
+    "remove": "add", "block": "activate release",
+}  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def contrary(concept: str) -> frozenset[str]:
+    """The concepts that say the same as denying ``concept``."""
+    return frozenset(_CONTRARY.get(concept, "").split())
 
 
 @lru_cache(maxsize=1024)
