@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Final
 
+from agent.claims.asked import was_asked
 from agent.claims.book import Book
 from agent.claims.labels import labels_of
 from agent.claims.match import NUMERIC, Around, echoed, find_support, same
@@ -15,11 +17,17 @@ from agent.claims.values import Value
 from agent.claims.words import mentions, stem, words
 
 
+_REFUSED: Final = frozenset("soldout refuse fail end close closed block lose expire".split())
+"""What is said of a time or an amount that cannot be had."""
+
+
 def check_value(book: Book, value: Value) -> None:
     place = segment_at(book.parts, value.start)
     feeling, piece = book.moods[place], book.piece(place)
     day = value.kind in {"date", "weekday", "time", "month", "period"}
-    if day and (feeling == "social" or _is_small_talk(book, place) or (value.unit == "part" and feeling == "question")):
+    if day and (value.unit == "part" and feeling == "question"):
+        return
+    if day and (feeling == "social" or _is_small_talk(book, place)) and not _is_appointment(book, place):
         return
     part = book.parts[place]
     around = Around(
@@ -37,8 +45,12 @@ def check_value(book: Book, value: Value) -> None:
     if _agrees_with_neighbour(book, value):
         book.claim(value.start, value.end, value.kind, "calendar")
         return
+    if was_asked(book, place, value):
+        book.claim(value.start, value.end, value.kind, "awaiting_approval")
+        book.anchored.add(place)
+        return
     if echoed(value, book.index):
-        denied = any(m.negative for m in book.named[place]) or re.search(r"\b(?:nao|no|not|\w+n't|sem|sin)\b", piece)
+        denied = any(m.negative or m.concept in _REFUSED for m in book.named[place]) or re.search(r"\b(?:nao|no|not|\w+n't|sem|sin)\b", piece)
         said = YOU_SAID.search(" ".join(book.piece(other) for other in book.sentence(place)))
         counted = value.kind in {"number", "quantity"} and any(
             other.kind == "money" and book.parts[place].start <= other.start < book.parts[place].end
@@ -69,6 +81,12 @@ def _is_small_talk(book: Book, place: int) -> bool:
     return bool(
         re.match(r"(?:ate|hasta|see you|nos vemos|te (?:vejo|espero)|te esperamos)\b", piece)
     ) and not re.search(r"\d", piece)
+
+
+def _is_appointment(book: Book, place: int) -> bool:
+    """Whether a goodbye names an hour: "see you on Saturday at 11"."""
+    part = book.parts[place]
+    return any(v.kind == "time" and v.unit != "part" and part.start <= v.start < part.end for v in book.values)
 
 
 def _agrees_with_neighbour(book: Book, value: Value) -> bool:

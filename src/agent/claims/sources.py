@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
@@ -153,6 +153,8 @@ class Index:
     looked: str | None = None
     asked: bool = False
     """A call waits for a person's approval."""
+    asked_for: list[Known] = field(default_factory=list)
+    """What that call was given."""
 
     @property
     def today(self) -> date:
@@ -176,8 +178,14 @@ class Index:
         writes = call.function in self.sources.writes or (acts and call.function not in self.sources.reads)
         if call.outcome == "awaiting_approval":
             self.asked = True
+        given = Index(self.sources, self.language)
+        if call.outcome != "succeeded":
+            given._json(call.arguments, ref, path, ())
+            self.echo += [known.value for known in given.known]
+            self.echo_stems |= given.stems.keys()
+        if call.outcome == "awaiting_approval":
+            self.asked_for += given.known
         if call.outcome in {"failed", "unknown", "awaiting_approval"}:
-            self._echo(" ".join(_leaves(call.arguments)))
             self.echo_concepts.update(filter(None, map(concept_of, name)))
             return
         self.answered = self.answered or ref
@@ -192,8 +200,6 @@ class Index:
                     if concept:
                         form: Form = "name" if asks and word not in _ASKS else "done"
                         self.said.append(Said(Mention(concept, form, False, 0, 0), ref, path))
-        else:
-            self._echo(" ".join(_leaves(call.arguments)))
         for word in name:
             self.stems.setdefault(stem(word), ref)
             concept = concept_of(word)
@@ -377,14 +383,3 @@ def _moment(text: str, now: datetime) -> datetime | None:
 
 def _key_words(key: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _KEY_WORD.findall(key))
-
-
-def _leaves(found: Any) -> Iterable[str]:
-    if isinstance(found, Mapping):
-        for inner in found.values():
-            yield from _leaves(inner)
-    elif isinstance(found, list | tuple):
-        for inner in found:
-            yield from _leaves(inner)
-    elif found is not None and not isinstance(found, bool):
-        yield str(found)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from agent.claims.asked import is_asked, only_asks
 from agent.claims.book import Book
 from agent.claims.lexicon import CLASSES
 from agent.claims.nothing_known import check_unknown
@@ -62,7 +63,7 @@ def check_statement(book: Book, place: int) -> None:
             m for m in named if m.concept in BENEFITS and feeling == "offer"
         ]
     _check_named(book, place, named)
-    if feeling == "statement" and not conditional:
+    if feeling == "statement" and not conditional and not is_asked(book, place):
         check_unknown(book, place)
 
 
@@ -100,6 +101,10 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         if (light or (heard and place in book.anchored)) and not finished:
             if behind(book, wanted):
                 book.anchored.add(place)
+            continue
+        if only_asks(book, place, wanted):
+            book.claim(wanted.start, wanted.end, "action", "awaiting_approval")
+            book.anchored.add(place)
             continue
         done = first or wanted.form == "done" or (finished is not None and wanted.form == "name")
         state = CLASSES[wanted.concept] == "state"
