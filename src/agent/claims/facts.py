@@ -49,7 +49,7 @@ def check_value(book: Book, value: Value) -> None:
         book.claim(value.start, value.end, value.kind, "awaiting_approval")
         book.anchored.add(place)
         return
-    if echoed(value, book.index):
+    if echoed(value, book.index) and not (day and feeling == "social"):
         denied = any(m.negative or m.concept in _REFUSED for m in book.named[place]) or re.search(r"\b(?:nao|no|not|\w+n't|sem|sin)\b", piece)
         said = YOU_SAID.search(" ".join(book.piece(other) for other in book.sentence(place)))
         counted = value.kind in {"number", "quantity"} and any(

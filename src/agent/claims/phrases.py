@@ -15,6 +15,10 @@ GREETING: Final = (
 
 SOCIAL: Final = re.compile(
     rf"(?:{GREETING}\b|"
+    r"(?:(?:mas |e |y |and |but |pero |voce |vc |o senhor |a senhora |usted |you )*(?:tem|tiene|tienes|tenes|tens) (?:toda |total |muita |mucha |toda la |)(?:razao|razon)|you(?:'re| are) (?:absolutely |totally |completely |so |quite |)right|"
+    r"(?:com|con) (?:toda )?(?:razao|razon)|faz sentido|tiene sentido|that makes sense|makes sense|ninguem merece|nadie merece|haja paciencia|calma|relaxa|"
+    r"(?:que (?:tenha|tenhas|tengas?|tengan)|tenha|tenham|tengas?|tengan|have|enjoy|bom|boa|buen|buena|lindo|linda|feliz|happy|otim[oa]|excelente)\b[^.!]{0,16}\b(?:segunda|terca|quarta|quinta|sexta|sabado|domingo|lunes|martes|miercoles|jueves|viernes|"
+    r"monday|tuesday|wednesday|thursday|friday|saturday|sunday|jornada|finde|findi|restinho|resto|rest|trabalho|trabajo|fome|apetite|appetite|passeio|viaje|trip|ano|year|fiesta|festa|party|recuperac\w*|recovery))\b|"
     r".{0,24}\bagradec|(?:(?:por aqui|aqui|eu|yo) )*(?:so|somente|apenas|solo|solamente) (?:atendo|respondo|falo|converso|ajudo|atiendo|hablo|ayudo)\b|(?:wishing|we wish|i wish|desejo|desejamos|te deseo|les deseamos)\b|(?:poxa|puxa|nossa|vaya|wow|uau|eita)\b|"
     r"(?:muit[oa]s? |mil )?(?:obrigad[oa]|grat[oa]|gracias|thanks?|valeu|agrade[cz]\w*|de nada|por nada|imagina\b|disponha|"
     r"you'?re welcome|my pleasure|welcome|(?:sejam? |and |e )*bem[- ]vind\w*|(?:and |y |sean? )*(?:bienvenid|welcome)\w*|bienvenid\w*|um prazer|prazer|mucho gusto|con gusto|un placer|nice to|glad|"
