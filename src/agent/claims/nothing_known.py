@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from agent.claims.book import Book
 from agent.claims.labels import sides
 from agent.claims.lexicon import CLASSES, concept_of
 from agent.claims.phrases import COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, VERB, WE
+from agent.claims.plain_words import is_plain
 from agent.claims.text import folded
 from agent.claims.words import is_portuguese, stem, words
 
@@ -24,6 +26,7 @@ def check_unknown(book: Book, place: int) -> None:
         for word in content
         if word not in known
         and word not in HARMLESS
+        and not is_plain(word)
         and concept_of(word) is None
         and stem(word) not in book.index.echo_stems
     ]
@@ -39,6 +42,7 @@ def check_unknown(book: Book, place: int) -> None:
     )
     # One strange word is enough where it is all that a clause has to say.
     alone = not known and not any(claim.supported_by for claim in book.claims_in(part))
+    alone = alone or any(_is_named(book, place, word) for word in strange)
     if _is_foreign(book):  # words of another language than the source's own are no surprise
         alone, strange = False, strange[1:]
     if (
@@ -55,6 +59,16 @@ def check_unknown(book: Book, place: int) -> None:
     says = works or WE.search(piece) or (topics and COPULA.search(piece) and not FRAGMENT.match(piece))
     if says and (content or topics) and not (topics and not content and len(piece) < 12):
         book.claim(part.start, part.end, "fact", None)
+
+
+_THE: Final = re.compile(r"\b(?:[oa]s?|u(?:m|ma|n|na)|n[oa]s?|d[oa]s?|aos?|à|pel[oa]|el|l[ao]s?|del|al|the|an?|seus?|suas?|your|our|noss[oa]s?|nuestr[oa]s?|tus?|su|con|com|with) $")
+
+
+def _is_named(book: Book, place: int, word: str) -> bool:
+    """Whether ``word`` stands for a certain thing: "the radiator"."""
+    part = book.parts[place]
+    start = book.read.text.find(word, part.start, part.end)
+    return _THE.search(book.read.text, max(part.start, start - 8), start) is not None
 
 
 def _is_foreign(book: Book) -> bool:
