@@ -44,23 +44,23 @@ create: criad criei$ criou$ criamos$ cread cree$ creo$ create created$ gerad ger
 open: abert abri$ abriu$ abrimos$ abrir$ abiert abre$ abrem$ abren$ abrio$ open
 close: fechad fecham$ fechou$ fechar$ fechamento cerrad cierra cierran$ cerrar$ close closed$ closes$ encerr
 add: adicion acrescent incluid incluimos$ inclui$ incluso$ inclusa$ inclusos$ incluye$ incluyen$ include includ added$ agreg anad sumam
-remove: remov exclu elimin quite$ quitamos$ quitado$ delet retirei$ retiramos$ apag
+remove: unsubscri descadastr remov exclu elimin quite$ quitamos$ quitado$ delet retirei$ retiramos$ apag
 activate: ativ activ habilit enabl
-block: bloque desativ desactiv inativ inactiv suspend suspens disabl block
+block: deslig desligu bloque desativ desactiv inativ inactiv suspend suspens disabl block
 release: liber desbloque unblock releas unlock
 apply: aplic appli apply
 issue: emiti emit emis issu expedid
 receive: receb recib receiv got$
-verify: verif confer consult checad chequ checke check checked$ checking revis review revise analis analiz analy investig apur averig
+verify: fije$ fijamos$ cheguei$$ mirei$ verif confer consult checad chequ checke check checked$ checking revis review revise analis analiz analy investig apur averig
 find: encontr localiz achei$ achamos$ hall found$ ubiqu ubicad
-forward: encaminh repass transfer transfir deriv escal forward escalat passei$ passed$
+forward: handoff handover escalad encaminh repass transfer transfir deriv escal forward escalat passei$ passed$
 notify: avis notific inform comunic alert notif
 contact: contat contact ligar$ liguei$ ligou$ ligamos$ llam called$ call$ calls$ phoned$ telefon retorn respond
 talk: falei$ falamos$ conversei$ conversamos$ hable$ hablamos$ spoke$ talked$ spoken$
 request: solicit requis request requer pedi$ pedimos$ pediu$ pedido$$ requer
 note: anotad anotei$ anotamos$ anote$ anotar$ noted$ note$ logged$ recorded$ record$ tomei$
 save: salv guardad guardei$ guardamos$ saved$ save$ guarde$ guardad
-finish: conclu finaliz complet finish efetu efetiv realiz efectu processad processed$ process proces tramit realizad realizou$ realizei$ realizado$ efetuad
+finish: conclu finaliz completad completar completou completei completaron complete$ completed$ completes$ completing completion finish efetu efetiv realiz efectu processad processed$ process proces tramit realizad realizou$ realizei$ realizado$ efetuad
 await: aguard pend esper(ando)$ esperando$ await awaiting$ wait espera$
 expire: due$ expir venc vence caduc overdue$ lapsed$ prescri
 renew: renov renew prorrog extend estend exten
@@ -113,7 +113,7 @@ installment: parcel cuota cuotas$ instalment installment prestac
 deposit: entrada$ sinal$ caucao$ deposit anticipo$ adianta sena$
 available: dispon availab vaga$ vagas$ cupo$ cupos$ slot slots$ horario$$
 stock: estoq stock existenc inventor
-soldout: esgotad agotad indispon unavailab lotad lleno$ fullybooked$
+soldout: esgotad agotad indispon unavailab lotad lotou$ lotaram$ lota$ lleno$ fullybooked$
 color: cor$ cores$ color colores$ colou
 black: preto$ preta$ pretos$ pretas$ negro$ negra$ negros$ black$
 white: branc blanc white$

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import combinations
 from typing import Any, Final
 
+from agent.claims.lexicon import concept_of
 from agent.claims.sources import Index, Known, Path
 from agent.claims.values import Value
 
@@ -22,6 +24,7 @@ _AMOUNT_ROLES: Final = _SPECIFIC | {"total", "price", "balance"}
 _DAY_ROLES: Final = {
     "expire": "due", "deadline": "due", "deliver": "arrive", "arrive": "arrive", "ship": "ship", "pay": "pay", "refund": "refund",
 }  # fmt: skip
+_SENDING: Final = frozenset({"freight", "deliver", "ship"})
 _SPANS: Final = frozenset({*_TO_MINUTES, *_TO_MONTHS, "businessday", "percent"})
 _LASTING: Final = frozenset("deadline warranty duration delay expire await guarantee date".split())
 _MOST: Final = 40
@@ -178,11 +181,18 @@ def _contradicts(value: Value, around: Around, known: Known) -> bool:
     said = around.roles
     if value.kind == "money":
         here, there = said & _AMOUNT_ROLES, known.roles & _AMOUNT_ROLES
+        if here <= {"freight"} and not known.roles & _SPECIFIC and known.path[0] != "text":
+            there = there if _SENDING.isdisjoint(_key_concepts(known.path[0][0])) else here  # the price that a quote of a delivery gives
         return bool(here and there and not here & there and (here & _SPECIFIC or there & _SPECIFIC))
     if value.kind == "date":
         days, told = ({_DAY_ROLES[one] for one in group if one in _DAY_ROLES} for group in (said, known.roles))
         return bool(days and told and not days & told)
     return False
+
+
+@lru_cache(maxsize=1024)
+def _key_concepts(function: str) -> frozenset[str]:
+    return frozenset(filter(None, map(concept_of, function.lower().split("_"))))
 
 
 def _derived(value: Value, index: Index, also: list[Value]) -> str | None:

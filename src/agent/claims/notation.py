@@ -179,7 +179,7 @@ ONE: Final = re.compile(
 
 STREET: Final = re.compile(
     r"\b(?:[Rr]ua|R\.|[Aa]venida|[Aa]v\.?|[Aa]lameda|[Tt]ravessa|[Pp]ra[cç]a|[Rr]odovia|[Ee]strada|[Cc]alle|[Aa]vda\.?|[Cc]arrera|[Pp]laza)\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ0-9][\wÀ-ÿ.]*|d[aeo]s?)"
-    r"(?:\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ][\wÀ-ÿ.]*|d[aeo]s?|de|la|e|\d+))*|\b\d+\s(?:[A-Z][\w.]*\s){1,3}(?:Street|St\.?|Avenue|Ave\.?|Road|Rd\.?)(?!\w)",
+    r"(?:\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ][\wÀ-ÿ.]*|d[aeo]s?|de|la|e))*|\b\d+\s(?:[A-Z][\w.]*\s){1,3}(?:Street|St\.?|Avenue|Ave\.?|Road|Rd\.?)(?!\w)",
 )
 
 PART: Final = re.compile(

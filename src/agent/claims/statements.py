@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from agent.claims.asked import is_asked, only_asks
 from agent.claims.book import Book
@@ -36,6 +37,10 @@ from agent.claims.text import folded
 from agent.claims.words import Mention, alike, contrary
 
 
+_SOFT: Final = frozenset("await save start open expect work keep continue only".split())
+"""States of which nothing follows beside a value that a source gives: "is waiting for you since Saturday"."""
+
+
 def check_statement(book: Book, place: int) -> None:
     part, feeling, piece = book.parts[place], book.moods[place], book.piece(place)
     named = [m for m in book.named[place] if CLASSES[m.concept] != "topic"]
@@ -58,6 +63,8 @@ def check_statement(book: Book, place: int) -> None:
         return
     if feeling == "statement" and ONCE.search(" ".join(book.piece(other) for other in book.sentence(place))):
         conditional = True
+    if feeling == "question" and not part.last:  # "I noted two of chicken, right?"
+        named = [m for m in named if m.concept != "note"]
     if feeling in {"offer", "social", "question"} or conditional:
         named = [m for m in named if m.form == "done" and (m.first or AUXILIARY.search(piece)) and not conditional] + [
             m for m in named if m.concept in BENEFITS and feeling == "offer"
@@ -121,6 +128,8 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         else:
             ref = behind(book, wanted, strict=done and state, call=call)
         kind = "action" if wanted.first else "status" if state else "fact"
+        if ref is None and wanted.concept in _SOFT and not wanted.first and any(c.supported_by for c in book.claims_in(part)):
+            continue
         if ref is None:
             book.claim(part.start, part.end, kind, None)
             return
