@@ -140,6 +140,7 @@ def check_names(book: Book) -> None:
         if (
             any(value.start <= start < value.end for value in book.values)
             or stem(word) in known
+            or word[:3] in known  # an abbreviation: REC, Recife
             or word in STOP
             or word in KNOWN_NAMES
         ):

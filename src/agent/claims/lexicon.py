@@ -20,7 +20,7 @@ cancel: cancel anul$ anulad anular anule anulo desmarc
 refund: reembols estorn ressarc refund reintegr
 return: devol return
 exchange: troc$ troca trocad trocam trocar trocou troque troquei cambi exchang swap substitu replac
-ship: envi despach expedi sent$ sending send$ sends ship dispatch remet remit mandei$ mandou$ mandamos$ mandad mande$ mando$ mandar saiu$ sairam$ salio$ postad postamos$ postou$ postei$
+ship: submit submet envi despach expedi sent$ sending send$ sends ship dispatch remet remit mandei$ mandou$ mandamos$ mandad mande$ mando$ mandar saiu$ sairam$ salio$ postad postamos$ postou$ postei$
 deliver: entreg deliver
 arrive: cheg lleg arriv
 expect: expect$ expected$ previs previst estimat estimad eta$
@@ -30,13 +30,13 @@ approve: aprov aprob approv autoriz authoriz deferid
 refuse: recus negad negou$ rechaz declin denied$ deny$ reject reprov indefer
 confirm: confirm
 schedule: agend marcad marcou$ marquei$ marcamos$ marcar$ marcac reserv book$ booked$ booking schedul programad programm agende appoint calendari
-reschedule: remarc reagend reprogram reschedul adiad adiei$ adiamos$ adiou$ antecip postpon
+reschedule: moved$ moving$ remarc reagend reprogram reschedul adiad adiei$ adiamos$ adiou$ antecip postpon
 prepare: prepar separ prepara packed$ pack$ packing embal arm$ montand montad assembl
 make: fabric produz produc produced manufact confeccion
 delay: atras retras delay demor late$
 fail: falh fall$ fallo$ fallas$ fallos$ falla$ fail error$ erro$ erros$ errors$
 ready: pronto$ pronta$ prontos$ prontas$ listo$ listos$ ready$
-restart: reinici restart reboot
+restart: relig reconex reconect reconnect reinici restart reboot
 resolve: resolv resolu resuel solucion solved$ solve$ fixed$ fix$ fixing consert arregl repar reparad repair corrig correg correct
 update: atualiz actualiz updat alter modific mudei$ mudou$ mudamos$ mudad mudar$ mudanca change changed$ changes$ edit
 register: registr cadastr inscr matricul enrol regist regsitr signed$ afili
@@ -44,9 +44,9 @@ create: criad criei$ criou$ criamos$ cread cree$ creo$ create created$ gerad ger
 open: abert abri$ abriu$ abrimos$ abrir$ abiert abre$ abrem$ abren$ abrio$ open
 close: fechad fecham$ fechou$ fechar$ fechamento cerrad cierra cierran$ cerrar$ close closed$ closes$ encerr
 add: adicion acrescent incluid incluimos$ inclui$ incluso$ inclusa$ inclusos$ incluye$ incluyen$ include includ added$ agreg anad sumam
-remove: unsubscri descadastr remov exclu elimin quite$ quitamos$ quitado$ delet retirei$ retiramos$ apag
+remove: unsubscri descadastr remov exclu elimin delet retirei$ retiramos$ apag
 activate: ativ activ habilit enabl
-block: deslig desligu bloque desativ desactiv inativ inactiv suspend suspens disabl block
+block: disconnect desconect desconnect cort(ad) cortad cortou$ cortamos$ deslig desligu bloque desativ desactiv inativ inactiv suspend suspens disabl block
 release: liber desbloque unblock releas unlock
 apply: aplic appli apply
 issue: emiti emit emis issu expedid
@@ -62,7 +62,8 @@ note: anotad anotei$ anotamos$ anote$ anotar$ noted$ note$ logged$ recorded$ rec
 save: salv guardad guardei$ guardamos$ saved$ save$ guarde$ guardad
 finish: conclu finaliz completad completar completou completei completaron complete$ completed$ completes$ completing completion finish efetu efetiv realiz efectu processad processed$ process proces tramit realizad realizou$ realizei$ realizado$ efetuad
 await: aguard pend esper(ando)$ esperando$ await awaiting$ wait espera$
-expire: due$ expir venc vence caduc overdue$ lapsed$ prescri
+due: due$
+expire: expir venc vence caduc overdue$ lapsed$ prescri
 renew: renov renew prorrog extend estend exten
 end: acab esgot agot ended$ sold$ exhaust
 win: ganhador ganhou$ gano$ ganaste$ won$ premi sorteio$ sortead
@@ -76,7 +77,7 @@ visit: visit compar
 reach: alcanc reached$
 subscribe: assin suscri subscri contrat contract
 migrate: migra upgrad downgrad
-pausing: pausad pausamos pausei$ pause$ paused$
+pausing: tranc freez froz congel pausad pausamos pausei$ pause$ paused$
 test: testad testei$ testamos$ tested$
 sign: firmad signed$$
 clear: compensad cleared$
@@ -113,7 +114,7 @@ installment: parcel cuota cuotas$ instalment installment prestac
 deposit: entrada$ sinal$ caucao$ deposit anticipo$ adianta sena$
 available: dispon availab vaga$ vagas$ cupo$ cupos$ slot slots$ horario$$
 stock: estoq stock existenc inventor
-soldout: esgotad agotad indispon unavailab lotad lotou$ lotaram$ lota$ lleno$ fullybooked$
+soldout: esgotad agotad ocupad taken$ indispon unavailab lotad lotou$ lotaram$ lota$ lleno$ fullybooked$
 color: cor$ cores$ color colores$ colou
 black: preto$ preta$ pretos$ pretas$ negro$ negra$ negros$ black$
 white: branc blanc white$
@@ -145,7 +146,7 @@ transferpay: ted$ doc$ wire$
 crypto: bitcoin cripto crypto
 paypal: paypal$ mercadopago$ picpay$
 store: fisica$ fisico$ filial$ filiais$ sucursal sucursales$ showroom$ branch$ branches$ physical$
-normal: normal$ normais$ normales$ regular$ estavel$ estable$ fine$ okay$
+normal: normal$ normais$ normales$ regular$ estavel$ estable$
 online: online$ offline$ virtual$$ remot telemedic teleconsult
 home: domicil residenc casa$ home$ doorstep$
 weekend: fim(de)$ finde$ weekend
@@ -157,6 +158,7 @@ urgent: urgen priorit expres expressa$ express$ express
 unlimited: ilimit unlimited
 limit: limit minim maxim
 exclusive: exclusiv vip$
+entire: integral integro full$
 eligible: elegiv elegib eligib direito$ derecho$ entitled$ right$$
 warranty: garant warrant
 certificate: certific diplom
@@ -214,7 +216,7 @@ student: estud alun student
 senior: idoso idosa mayores$ senior$ seniors$
 adult: adult
 child: crianc infant nin(o)$ nino$ ninos$ nina$ ninas$ kids$ child children$
-document: document rg$ passaport pasaport passport$ comprovant comprobant proof$
+document: declarac declaration document rg$ passaport pasaport passport$ comprovant comprobant proof$
 problem: problem
 result: resultad result$ results$
 total: total
@@ -291,8 +293,12 @@ def concept_of(word: str) -> str | None:
     """The concept that a folded word belongs to."""
     if word in _WHOLE:
         return _WHOLE[word]
+    if word.startswith("re") and len(word) > 5 and word[2:] in _WHOLE:
+        return _WHOLE[word[2:]]
     for length in range(min(len(word), _LONGEST), _SHORTEST - 1, -1):
         found = _STEMS.get(word[:length])
         if found:
             return found
+    if word.startswith("re") and len(word) > 6:
+        return concept_of(word[2:])  # done again: "reenviei"
     return None

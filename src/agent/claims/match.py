@@ -268,8 +268,9 @@ def _moments(index: Index) -> Iterator[tuple[int, str]]:
     starts = [
         (minutes, known.ref) for known in index.known if known.value.kind == "time" for minutes in known.value.norm
     ]
-    for minutes, ref in starts:
-        for length, _ in lengths:
+    now = index.sources.now.hour * 60 + index.sources.now.minute
+    for length, ref in lengths:
+        for minutes in (now, *(start for start, _ in starts[:_MOST])):
             yield (minutes + length) % 1440, ref
             yield (minutes - length) % 1440, ref
 
@@ -289,6 +290,7 @@ def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
             return found
     numbers = [known for known in index.known if known.value.kind in NUMERIC and known.value.norm]
     amounts = [known for known in numbers if known.value.kind in {"money", "number"}][:_MOST]
+    amounts += [Known(other, "arithmetic", ("text", ""), frozenset()) for other in index.echo if other.kind == "money" or (other.kind == "number" and other.norm >= 10_000)]
     factors = [(known.value.norm, known.ref) for known in numbers if known.value.kind in {"number", "quantity"}][:_MOST]
     factors += [
         (other.norm, "")

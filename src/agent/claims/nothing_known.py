@@ -20,7 +20,7 @@ def check_unknown(book: Book, place: int) -> None:
     if any(claim.supported_by is None for claim in book.claims_in(part)):
         return
     content = _content(book, place)
-    known = [word for word in content if stem(word) in book.index.stems]
+    known = [word for word in content if stem(word) in book.index.stems or (len(word) > 5 and word[:4] in book.index.stems)]
     strange = [
         word
         for word in content

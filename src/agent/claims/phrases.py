@@ -112,7 +112,7 @@ GENERIC_DONE: Final = re.compile(
 )
 
 DONE_ALONE: Final = re.compile(
-    r"(?:ja (?:esta|foi) |ya (?:esta|quedo) |it'?s |all |tudo |todo |esta |muito )?(?:pront(?:o|a|inho)|feit(?:o|inho)|resolvido|resuelto|listo|hecho|done|all set|sorted|fixed|taken care of)(?: (?:ja|aqui|pra voce|para voce|entao|then|now|for you))?"
+    r"(?:ja (?:esta|foi) |ya (?:esta|quedo) |it'?s |you(?:'re| are) |we(?:'re| are) |all |tudo |todo |esta |muito )?(?:pront(?:o|a|inho)|feit(?:o|inho)|resolvido|resuelto|listo|hecho|done|all set|sorted|fixed|taken care of)(?: (?:ja|aqui|pra voce|para voce|entao|then|now|for you))?"
 )
 
 SPECIFIC: Final = re.compile(

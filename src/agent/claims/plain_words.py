@@ -17,7 +17,7 @@ bast falt sobr cheg chegu lemb lembr record lembr esquec olvid perceb not repar 
 esper aguard combin torc torc cabe cab serv conven compens val depend trat refer corresp correspond equival soma som sum divid multiplic resta rest calcul consider usando
 apresent present encontr junt apont indic signific quer parti comec acab termin complet imagin entend compreend comprend explic esclarec aclar junta figur const constat
 aproveit evit cuid preocup tranquiliz descans relax desej dese fij atent atend perdoe esquent sig ando anda and lig desculp disculp frustr chat estraes chate peg incomod molest
-chame cham serian seri dur entiend entend segur guard identific mand pergunt pregunt dur durm misunderst get got take took taken taking bring brought keep kept put leave left let make made come came go goes went gone see saw seen look show shown tell told say said think thought know
+chame cham serian seri dur entiend entend segur guard identific mand regres repit repet dec decir pergunt pregunt dur durm misunderst get got take took taken taking bring brought keep kept put leave left let make made come came go goes went gone see saw seen look show shown tell told say said think thought know
 knew known want like need help tr try tried seem turn run hold held stay mean meant happen appear feel felt hear heard remember remind matter depend fit spend save show sound
 worry enjoy love hope guess believe suppose expect wonder mention notice
 """
@@ -48,7 +48,7 @@ already agora ahora now hoje aqui aca here ali alla there perto lejos longe near
 after before durante enquanto mientras while conforme segun according partir sempre siempre always nunca never talvez quizas maybe perhaps acaso porem embora aunque although though
 exceto salvo menos mais mas muito mucho pouco poco little much many several varios varias some algum alguma alguno alguna qualquer cualquier any outro outra otro otra other another
 ambos ambas both nenhum nenhuma ninguno ninguna none desses dessas destes destas deles delas dele dela quem quien whose whom cujo cuja estes aqueles aquelas ellos ellas nosotros
-voce voces senhor senhora senor senora sr sra moco moca amigo amiga amor querido querida dear friend folks you're they're we're it's i've we've that's there's what's here's i'd you'd
+voce voces dona dono don dna senhor senhora senor senora sr sra moco moca amigo amiga amor querido querida dear friend folks you're they're we're it's i've we've that's there's what's here's i'd you'd
 nothing anything something everything nada algo alguem alguien morning afternoon evening night manha tarde noite manana noche dia dias semana mes meses ano anos hora horas minuto
 segunda terca sexta sabado domingo week month year day hour via proposito unidos contra maos manos hands mundo world vida life coracao alegria prazer gosto susto cabeca
 chance oportunidade confusao bagunca transtorno incomodo inconveniente inconvenience trouble engano equivoco mistake feedback elogio critica sugestoes contato retorno espera

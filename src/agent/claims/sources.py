@@ -218,6 +218,10 @@ class Index:
                     self._absorb(_read(str(key).replace("_", " "), self.language, self.today), ref, below, frozenset())
                     self._json(inner, ref, below, keys)
                     continue
+                if str(key)[:1].isdigit():  # {"2026-12-31": "closed"}: a record by its day or number
+                    self._absorb(_read(str(key), self.language, self.today), ref, (*path, keys, key), frozenset())
+                    self._json(inner, ref, (*path, keys, key), keys)
+                    continue
                 self._json(inner, ref, path, (*keys[-2:], *_key_words(str(key))))
         elif isinstance(found, list | tuple):
             self.lengths.setdefault(len(found), ref)
@@ -256,7 +260,7 @@ class Index:
         if re.fullmatch(r"-?\d+\.\d+", text) and len(text) < 13:
             self._number(float(text), ref, path, keys, roles)
         moment = _moment(text, self.sources.now)
-        past = moment is not None and moment.date() <= self.today
+        past = moment is not None and moment.date() <= self.today and not self._later(moment, text)
         said_no = len(text) < 30 and _NOTHING.match(text.lower()) is not None
         self._key(keys, not said_no, ref, path, dated=past, ahead=moment is not None and not past)
         if moment is not None and len(text) > 10:
@@ -266,7 +270,7 @@ class Index:
                 Known(Value("time", 0, 0, (moment.hour * 60 + moment.minute,)), ref, path, roles),
             ]
             return
-        spaced = re.sub(r"(?<=[A-Za-z])[_-](?=[A-Za-z])", " ", text)
+        spaced = text if "/" in text or "@" in text else re.sub(r"(?<=[A-Za-z])[_-](?=[A-Za-z])", " ", text)
         read = _read(spaced, self.language, self.today)
         self._absorb(read, ref, path, roles)
         part = part_of_day(read.plain.strip())
@@ -277,6 +281,11 @@ class Index:
         code = re.sub(r"[^a-z0-9]", "", read.plain)
         if any(map(str.isdigit, code)):
             self.known.append(Known(Value("code", 0, 0, code), ref, path, roles))
+
+    def _later(self, moment: datetime, text: str) -> bool:
+        """Whether a moment with a time of day is still to come."""
+        now = self.sources.now
+        return len(text) > 10 and moment.replace(tzinfo=None) > now.replace(tzinfo=None)
 
     def _number(self, amount: float, ref: str, path: Path, keys: tuple[str, ...], roles: frozenset[str]) -> None:
         units = [_UNIT_KEYS[word] for word in keys if word in _UNIT_KEYS]

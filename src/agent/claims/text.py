@@ -174,6 +174,7 @@ def mood(text: str, part: Segment) -> Mood:
     return "question" if part.asks else "statement"
 
 
+_THAT: Final = re.compile(r"\b(?:que|that|se|si|if|whether)\b")
 _WISH: Final = re.compile(r"(?:espero|esperamos|tomara|ojala|(?:i |we )?hope|torco|torcemos|desejo|deseo)\b")
 _TAG: Final = re.compile(
     r"(?:(?:esta |is that |that |isso (?:ai )?|todo |tudo |all )?(?:cert[oa]|corret[oa]|correct[oa]?|right|ok|okay|ne|isso|isso mesmo|confere|"
@@ -197,6 +198,8 @@ def moods(text: str, parts: Sequence[Segment], acts: Callable[[Segment], bool]) 
             and not (acts(part) or VERB.search(text, part.start, part.end))
         ):
             own = found[-1]
+        if own == "statement" and follows and found[-1] == "inability" and _THAT.search(text, parts[place - 1].end, part.start + 4):
+            own = "inability"  # "I cannot promise that it is blocked"
         if own == "statement" and follows and found[-1] == "social" and _WISH.match(text, parts[place - 1].start):
             own = "social"  # "hope that he gets better"
         if part.last and own == "question" and _TAG.fullmatch(text, part.start, part.end):

@@ -51,7 +51,7 @@ _DONE: Final = re.compile(
     r"concluiu|conclui|inclui|vendeu|atendeu|prometi|devolveu|devolvi|respondi|respondeu|resolvi|resolveu|transferi|estendi)$"
 )
 _NAME: Final = re.compile(
-    r"\w+(?:ar|er|ir|arle|arlo|arla|arte|irlo|cao|coes|cion|ciones|mento|mentos|miento|tion|tions|ment|ments|agem|agens|al|ing|ura|encia|"
+    r"\w+(?:[aei]r(?:te|le|les|lo|la|los|las|nos|se|me|lhe|telo|selo)?|cao|coes|cion|ciones|mento|mentos|miento|tion|tions|ment|ments|agem|agens|al|ing|ura|encia|"
     r"aje|al)$|(?:entrega|envio|troca|cambio|reembolso|estorno|reserva|pago|pedido|devolucion|reserva|refund|return|exchange|delivery|"
     r"shipment|order|registro|cadastro|retorno|contato|contacto|aviso|visita|cobranca|compra|consulta|conserto|reparo|atraso|retraso|"
     r"delay|fatura|factura|cobro|bloqueio|bloqueo|desbloqueo|desbloqueio|inicio|erro|error|falha|fallo|teste|renovacao|oferta|venda|venta|sale|"
@@ -182,6 +182,13 @@ _LIKE: Final[Sequence[frozenset[str]]] = tuple(
         "save await collect ready",
         "block remove",
         "deposit network",
+        "due expire",
+        "due expect",
+        "due arrive",
+        "due deadline",
+        "underway expect",
+        "accept serve",
+        "entire soldout",
         "slip invoice",
         "technician visit",
         "restart activate",
