@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Final
 
 from agent.claims.asked import was_asked
@@ -25,8 +26,9 @@ def check_value(book: Book, value: Value) -> None:
     place = segment_at(book.parts, value.start)
     feeling, piece = book.moods[place], book.piece(place)
     day = value.kind in {"date", "weekday", "time", "month", "period"}
-    if day and (value.unit == "part" and feeling == "question"):
-        return
+    if day and feeling in {"question", "offer"} and not _is_appointment(book, place):
+        if value.unit == "part" or _is_near(book, value):
+            return
     if day and (feeling == "social" or _is_small_talk(book, place)) and not _is_appointment(book, place):
         return
     part = book.parts[place]
@@ -66,12 +68,12 @@ def check_value(book: Book, value: Value) -> None:
         ):
             book.claim(value.start, value.end, value.kind, "customer")
             return
-    if (
-        value.kind == "date"
-        and value.norm == (book.index.today.year, book.index.today.month, book.index.today.day)
-        and feeling != "statement"
-    ):
-        return
+    if value.kind == "date" and value.norm == _norm(book.index.today):
+        now = _holds_today(book, place)
+        if now or feeling != "statement":
+            if now:
+                book.claim(value.start, value.end, value.kind, now)
+            return
     book.claim(value.start, value.end, value.kind, None)
 
 
@@ -81,6 +83,30 @@ def _is_small_talk(book: Book, place: int) -> bool:
     return bool(
         re.match(r"(?:ate|hasta|see you|nos vemos|te (?:vejo|espero)|te esperamos)\b", piece)
     ) and not re.search(r"\d", piece)
+
+
+def _norm(day: date) -> tuple[int, int, int]:
+    return day.year, day.month, day.day
+
+
+def _is_near(book: Book, value: Value) -> bool:
+    """Whether a day that a question or an offer names is one of this week's: asking about it binds nobody."""
+    return any(same(value, Value("date", 0, 0, _norm(book.index.today + timedelta(days=ahead)))) for ahead in range(7))
+
+
+def _holds_today(book: Book, place: int) -> str | None:
+    """The result that gives a time of the same clause for no day at all: the one of today."""
+    part = book.parts[place]
+    for other in book.values:
+        if other.kind in {"time", "quantity"} and part.start <= other.start < part.end:
+            for known in book.index.known:
+                if known.path[0] != "text" and same(other, known.value) and not _is_dated(book, known):
+                    return known.ref
+    return None
+
+
+def _is_dated(book: Book, known: Known) -> bool:
+    return any(other.value.kind in {"date", "weekday"} and other.path == known.path for other in book.index.known)
 
 
 def _is_appointment(book: Book, place: int) -> bool:

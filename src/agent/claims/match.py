@@ -112,6 +112,8 @@ def _same_amount(one: Value, other: Value) -> bool:
         return one.norm == other.norm and "percent" in {one.unit, other.unit}
     if (one.kind == "money" and other.kind == "quantity") or (one.kind == "quantity" and other.kind == "money"):
         return False
+    if {one.unit, other.unit} == {"installment", "nth"}:
+        return bool(one.norm == other.norm)  # "three times" and "the third time"
     if one.kind == "quantity" and other.kind == "quantity" and one.unit != other.unit:
         for table in (_TO_MINUTES, _TO_MONTHS):
             if one.unit in table and other.unit in table:

@@ -140,6 +140,14 @@ RANGE: Final = re.compile(
     r"\b(?:das?|de|from|entre|between|desde(?: las)?)? ?(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?= ?(?:h )?(?:às|as|a las|a|ate (?:as|às)|to|-|–|and|e (?:as|às)) ?(?:[01]?\d|2[0-4]) ?(?:h|:\d|am|pm|a\.m|p\.m|da (?:manha|tarde|noite)|de la (?:manana|tarde|noche)|in the))"
 )
 
+ORDINALS: Final = {
+    "primeir": 1, "primer": 1, "first": 1, "segund": 2, "second": 2, "terceir": 3, "tercer": 3, "third": 3, "quart": 4, "cuart": 4, "fourth": 4, "quint": 5, "fifth": 5,
+    "sext": 6, "sixth": 6, "setim": 7, "septim": 7, "seventh": 7, "oitav": 8, "octav": 8, "eighth": 8, "non": 9, "noven": 9, "ninth": 9, "decim": 10, "tenth": 10,
+}  # fmt: skip
+TIMES_OVER: Final = re.compile(
+    rf"\b(?P<n>{'|'.join(ORDINALS)})[oa]? (?=(?:vez|time|ano|ano|serie|grade|year|andar|piso|floor|posicao|posicion|lugar|place|in line|da fila|en la fila|periodo|semestre|fase|etapa|tentativa|intento|attempt)\b)"
+)
+
 SPELLED_CLOCK: Final = re.compile(
     rf"\b(?P<h>{SPELLED.split(')(?:(?:')[0]}))(?: horas)?(?: (?:e|y) (?P<m>meia|media|quinze|cuarto|trinta))? (?P<half>(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening))"
 )
@@ -194,6 +202,9 @@ _THIS_WEEK = r"(?:nessa|nesta|essa|esta) semana|this week"
 _THIS_MONTH = r"(?:nesse|neste|esse|este) mes|this month"
 PERIOD: Final = re.compile(
     rf"\b(?:(?P<next>(?:{_NEXT_WEEK})|(?P<month>{_NEXT_MONTH}))|(?:{_THIS_WEEK})|(?P<this>{_THIS_MONTH}))\b"
+)
+LASTING: Final = re.compile(
+    rf"(?<![\w.,/:])(?P<h>\d{{1,2}}|{SPELLED.split(')(?:(?:')[0]})) (?:horas?|horinhas?|hours?|hrs?|h) (?:(?:e|y|and) )?(?P<m>\d{{1,2}}|{SPELLED}) ?(?:minutos?|minutinhos?|minutes?|mins?|min)\b"
 )
 NTH: Final = re.compile(
     r"\b(?P<n>primeir|segund|terceir|primer|tercer|first|second|third)[oa]? (?=(?:troc|cambi|exchang|return|devol|consult|compr|purchas|order|parcel|cuota|mensalid|aula|"

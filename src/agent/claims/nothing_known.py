@@ -57,6 +57,8 @@ def check_unknown(book: Book, place: int) -> None:
     topics = [m for m in book.named[place] if CLASSES[m.concept] == "topic"]
     works = any(m.concept in LIGHT and m.form == "plain" for m in book.named[place])
     says = works or WE.search(piece) or (topics and COPULA.search(piece) and not FRAGMENT.match(piece))
+    if book.index.answered and not topics and all(word in HARMLESS or is_plain(word) for word in content):
+        return  # "we do!" before the fact itself
     if says and (content or topics) and not (topics and not content and len(piece) < 12):
         book.claim(part.start, part.end, "fact", None)
 

@@ -128,6 +128,11 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         else:
             ref = behind(book, wanted, strict=done and state, call=call)
         kind = "action" if wanted.first else "status" if state else "fact"
+        beside = any(c.supported_by and c.kind in {"money", "percent", "quantity"} for c in book.claims_in(part))
+        if ref is None and wanted.form == "plain" and wanted.concept in MONEYED and beside and not wanted.negative:
+            continue
+        if ref is None and wanted.concept in {"update"} and beside and not AUXILIARY.search(piece):
+            continue
         if ref is None and wanted.concept in _SOFT and not wanted.first and any(c.supported_by for c in book.claims_in(part)):
             continue
         if ref is None:

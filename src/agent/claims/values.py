@@ -27,6 +27,7 @@ from agent.claims.notation import (
     HANDLE,
     IDIOMS,
     ISO,
+    LASTING,
     LEAD,
     LONE,
     MARKED,
@@ -40,6 +41,7 @@ from agent.claims.notation import (
     ONE,
     ONLY_IN,
     ORDINAL_DAYS,
+    ORDINALS,
     PART,
     PARTS,
     PARTS_OF_DAY,
@@ -55,6 +57,7 @@ from agent.claims.notation import (
     SPOKEN_CODE,
     STREET,
     TIME,
+    TIMES_OVER,
     UNIT_PATTERNS,
     URL,
     WEEKDAY,
@@ -334,6 +337,8 @@ def _measures(text: str, language: str, found: _Found) -> None:
         found.add(
             "quantity", match.start(), match.end(), {"p": 100, "f": 100, "s": 200, "t": 300}[match["n"][0]], "nth"
         )
+    for match in TIMES_OVER.finditer(text):
+        found.add("number", match.start(), match.end(), ORDINALS[match["n"]] * 100)
     for match in HALF.finditer(text):
         found.add("quantity", match.start(), match.end(), 3000, "minute")
     for match in ONE.finditer(text):
@@ -342,6 +347,9 @@ def _measures(text: str, language: str, found: _Found) -> None:
             more = AND_HALF.match(text, unit[1])
             amount, end = (150, more.end()) if more else (100, unit[1])
             found.add("quantity", match.start() + (match[0][:1] == " "), end, amount, unit[0])
+    for match in LASTING.finditer(text):
+        hours, minutes = (int(one) if one.isdigit() else spelled(one, language) or 0 for one in match.group("h", "m"))
+        found.add("quantity", match.start(), match.end(), (hours * 60 + minutes) * 100, "minute")
     for match in _numbers(text):
         unit = _unit(text, match.end())
         if unit is None:
