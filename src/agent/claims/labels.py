@@ -15,6 +15,8 @@ def labels_of(text: str, values: Sequence[Value], start: int, end: int, value: V
     """What tells ``value`` from others of its kind: the words and the values of ``text[start:end]``."""
     if text[max(0, start - 3) : start].strip().endswith(":"):
         start = max(0, text.rfind("\n", 0, start), text.rfind(".", 0, start))  # "Basic plan: 89.90"
+    if text[max(0, start - 2) : start].strip() == "(":  # "Bruno (Wednesday to Friday)"
+        start = max((text.rfind(mark, 0, start - 2) + 1 for mark in ",;.:()\n"), default=0)
     spots = [other for other in values if start <= other.start < end]
     found: set[Any] = {(other.kind, other.norm) for other in spots if other.kind != value.kind}
     for match in words(text[start:end]):

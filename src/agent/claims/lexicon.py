@@ -197,9 +197,8 @@ fit: serv(e)$ serve$$ veste$ cai$ fits$ fit$
 wash: lavar$ lava$ lavag lavad wash$ washing$ washed$
 bluetooth: bluetooth$ usb$ nfc$
 voltage: bivolt$ volt$ volts$ voltag
-height: altura$ height$ largura$ ancho$ width$ peso$$ weight$ comprim
+height: altura$ height$ largura$ ancho$ width$ peso$$ weight$ compriment
 secret: secret
-closedday: fechados$ cerrados$
 team: equip(e)$$
 """
 

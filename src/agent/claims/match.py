@@ -46,9 +46,13 @@ def find_support(
     value: Value, index: Index, around: Around, *, also: Iterable[Value] = ()
 ) -> tuple[str, tuple[Path, ...]] | None:
     """The source of ``value`` and the places in it, or None. ``also``: counts that the conversation names."""
+    if value.kind == "money" and not around.negative and any(
+        known.value.norm == -value.norm and known.value.kind in NUMERIC for known in index.known
+    ):
+        return None  # what is owed said as what is had
     hits = [known for known in index.known if same(value, known.value) and not _unitless(value, known)]
     fitting = [
-        known for known in hits if not _contradicts(value, around, known) and not _mislabelled(around, known, index)
+        known for known in hits if not _contradicts(value, around, known, index) and not _mislabelled(around, known, index)
     ]
     if fitting:
         return fitting[0].ref, tuple(known.path for known in fitting)
@@ -56,10 +60,20 @@ def find_support(
         return None
     if around.rough and value.kind in NUMERIC:
         near = (known for known in index.known if _near(value, known.value))
-        found = next((known for known in near if not _contradicts(value, around, known)), None)
+        found = next((known for known in near if not _contradicts(value, around, known, index)), None)
         return (found.ref, (found.path,)) if found else None
     derived = _derived(value, index, list(also))
     return (derived, ()) if derived else None
+
+
+_ANNUAL: Final = re.compile(r"\b(?:anual|anuais|anuales|annual|yearly|per year|por ano|al ano)\b")
+
+
+def _of_a_year(value: Value, index: Index) -> str | None:
+    """Twelve months where a source speaks of a year."""
+    if value.unit not in _TO_MONTHS or value.norm * _TO_MONTHS[value.unit] != 1200:
+        return None
+    return next((ref for text, ref in index.texts if _ANNUAL.search(text)), None)
 
 
 def echoed(value: Value, index: Index) -> bool:
@@ -176,7 +190,7 @@ def _mislabelled(around: Around, known: Known, index: Index) -> bool:
     return False
 
 
-def _contradicts(value: Value, around: Around, known: Known) -> bool:
+def _contradicts(value: Value, around: Around, known: Known, index: Index) -> bool:
     """Whether the words around say that these are two different things: the freight is not the total."""
     if value.kind == "weekday":
         return known.value.kind == "weekday" and around.negative != known.negative
@@ -185,6 +199,8 @@ def _contradicts(value: Value, around: Around, known: Known) -> bool:
         here, there = said & _AMOUNT_ROLES, known.roles & _AMOUNT_ROLES
         if here <= {"freight"} and not known.roles & _SPECIFIC and known.path[0] != "text":
             there = there if _SENDING.isdisjoint(_key_concepts(known.path[0][0])) else here  # the price that a quote of a delivery gives
+        if here and not here & _SPECIFIC and not any(here & other.roles for other in index.known):
+            return False  # "the updated amount": the source has no other amount that is meant
         return bool(here and there and not here & there and (here & _SPECIFIC or there & _SPECIFIC))
     if value.kind == "date":
         days, told = ({_DAY_ROLES[one] for one in group if one in _DAY_ROLES} for group in (said, known.roles))
@@ -286,6 +302,9 @@ def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
                 return "arithmetic"
         if any(abs(a - b) == wanted for a, b in combinations(listed, 2)):
             return "arithmetic"
+        shown = {other.norm for other in also if other.kind in {"number", "quantity"} and other is not value and other.norm > 100}
+        if any(a * n // 100 + sum(rest) == wanted for a in listed for n in shown for rest in _others(listed, a)):
+            return "arithmetic"
     if value.kind in {"number", "quantity"}:
         found = _counted(value, index)
         if found:
@@ -326,6 +345,13 @@ def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
     return _arithmetic(wanted, amounts, factors, shares)
 
 
+def _others(listed: list[int], but: int) -> Iterator[tuple[int, ...]]:
+    """One or two of ``listed`` besides ``but``."""
+    others = [amount for amount in listed if amount != but]
+    yield from combinations(others, 1)
+    yield from combinations(others, 2)
+
+
 def _apart(one: Known, other: Known) -> tuple[int, int]:
     return one.value.norm + other.value.norm, abs(one.value.norm - other.value.norm)
 
@@ -360,6 +386,8 @@ def _arithmetic(
 
 def _counted(value: Value, index: Index) -> str | None:
     """A number of things that a result lists, or of days between two that are known."""
+    if value.unit in _TO_MONTHS and (year := _of_a_year(value, index)):
+        return year
     if value.unit in {"hour", "minute"}:
         return _hours(value.norm * _TO_MINUTES[value.unit] // 100, index)
     if value.norm % 100:

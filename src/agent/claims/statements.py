@@ -37,13 +37,18 @@ from agent.claims.text import folded
 from agent.claims.words import Mention, alike, contrary
 
 
-_SOFT: Final = frozenset("await save start open expect work keep continue only".split())
+_PREDICATES: Final = frozenset("add available allow offer accept all free".split())
+"""What is said of a thing: where a source has the thing (``"breakfast": false``), it is enough."""
+_ALL_DONE: Final = re.compile(r"(?:all|tudo|todo) \w+(?:ed|ad[oa]|id[oa]|set|done)\b")
+_SOFT: Final = frozenset("await save start open expect work limit".split())
 """States of which nothing follows beside a value that a source gives: "is waiting for you since Saturday"."""
 
 
 def check_statement(book: Book, place: int) -> None:
     part, feeling, piece = book.parts[place], book.moods[place], book.piece(place)
     named = [m for m in book.named[place] if CLASSES[m.concept] != "topic"]
+    if _ALL_DONE.match(piece):  # "all moved"
+        named = [m for m in named if m.concept != "all"]
     if feeling == "social" and HUMAN.search(piece):
         book.claim(part.start, part.end, "fact", None)
     if DONE_ALONE.fullmatch(piece) and feeling == "statement":
@@ -51,7 +56,7 @@ def check_statement(book: Book, place: int) -> None:
         return
     conditional = bool(CONDITION.match(piece))
     before = [book.moods[other] for other in book.sentence(place) if other < place]
-    if "request" in before and THEN.match(piece) and not any(m.form == "done" for m in named):
+    if "request" in before and THEN.match(piece) and not any(m.form == "done" or CLASSES[m.concept] == "fact" for m in named):
         return
     if feeling == "statement" and YOU_SAID.search(
         " ".join(book.piece(other) for other in book.sentence(place) if other <= place)
@@ -128,10 +133,15 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         else:
             ref = behind(book, wanted, strict=done and state, call=call)
         kind = "action" if wanted.first else "status" if state else "fact"
+        if ref is None and wanted.concept in _PREDICATES and any(
+            CLASSES[m.concept] == "fact" and m.concept != wanted.concept and behind(book, replace(m, negative=wanted.negative))
+            for m in named
+        ):
+            continue
         beside = any(c.supported_by and c.kind in {"money", "percent", "quantity"} for c in book.claims_in(part))
         if ref is None and wanted.form == "plain" and wanted.concept in MONEYED and beside and not wanted.negative:
             continue
-        if ref is None and wanted.concept in {"update"} and beside and not AUXILIARY.search(piece):
+        if ref is None and wanted.concept == "update" and beside and not AUXILIARY.search(piece):
             continue
         if ref is None and wanted.concept in _SOFT and not wanted.first and any(c.supported_by for c in book.claims_in(part)):
             continue

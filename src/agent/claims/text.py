@@ -169,11 +169,17 @@ def mood(text: str, part: Segment) -> Mood:
         return "request"
     if OFFER.search(piece):
         return "offer"
-    if SOCIAL.match(piece):
+    if SOCIAL.match(piece) or (_FELT.search(piece) and not _FACTS.search(piece)):
         return "social"
     return "question" if part.asks else "statement"
 
 
+_FELT: Final = re.compile(
+    r"\b(?:demais|chat[oa]|chateia|chateac\w+|cansa|cansativ\w+|frustr\w+|exhaust\w+|annoying|stressful|estress\w+|irrita\w*|horrivel|horrible|terrivel|terrible|awful|nightmare|"
+    r"pesadelo|pesadilla|tenso|tensa|sofrid\w+|molesto|molesta|pesado|feo|ruim|rough|tough|a pain|painful|overwhelming|confusing|doloros\w+|delicad[oa]|dureza|complicad[oa]|sad|scary|"
+    r"upsetting|disappoint\w+|decepcion\w+|inaceitavel|inaceptable|unacceptable|engracad\w*|divertid\w+|funny|fofo|fofa|sweet|delicia|emocionante|exciting|adorable|adoravel)\b"
+)
+_FACTS: Final = re.compile(r"\d|\b(?:foi|foram|fue|fueron|was|were|been|ja|ya|already|vai|va|will|seu|sua|tu|su|your|pedido|order|produto)\b")
 _THAT: Final = re.compile(r"\b(?:que|that|se|si|if|whether)\b")
 _WISH: Final = re.compile(r"(?:espero|esperamos|tomara|ojala|(?:i |we )?hope|torco|torcemos|desejo|deseo)\b")
 _TAG: Final = re.compile(

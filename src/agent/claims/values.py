@@ -172,7 +172,8 @@ def _names(read: Folded, found: _Found) -> None:
         for match in EMAIL.finditer(text):
             found.add("email", match.start(), match.end(), match[0].rstrip("."))
         for match in HANDLE.finditer(text):
-            found.add("handle", match.start(), match.end(), match[0].rstrip("."))
+            handle = match[0].rstrip(".")
+            found.add("handle", match.start(), match.start() + len(handle), handle)
     if "." in text:
         for match in URL.finditer(text):
             address = match[0].rstrip(".,;:!?")

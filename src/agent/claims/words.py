@@ -67,6 +67,7 @@ _SPANISH_THIRD: Final = re.compile(r"\w{2,}ó$")
 
 _PAID: Final = frozenset({"paga", "pagas", "pago", "pagos"})
 _AS: Final = re.compile(r"\b(?:como|esta|estao|estan|foi|fue|consta|ja|ya|ficou|quedo) $")
+_VACANT: Final = re.compile(r" (?:from|at|on|until|this|next|today|tomorrow|between|slots?)\b")
 _TO_BE: Final = re.compile(r"\b(?:ser|be|sea|seja|sejam|ficar|fique|fiquem|estar|esteja|quedar|quede|get|gets|este) $")
 
 
@@ -77,6 +78,8 @@ def words(text: str) -> list[re.Match[str]]:
 @lru_cache(maxsize=32_768)
 def stem(word: str) -> str:
     """The part by which forms of a word, and cognates of the three languages, are the same."""
+    if len(word) > 5 and word.endswith(("ing", "ed")):
+        word = word.removesuffix("ing").removesuffix("ed")
     return word[:5] if len(word) > 5 else word.rstrip("s") if len(word) > 3 else word
 
 
@@ -134,10 +137,12 @@ def mentions(text: str, lower: str | None = None, language: str = "") -> list[Me
         accented = accents[start:end]
         negative = any(begin <= start < stop for begin, stop in denied)
         form = form_of(match[0], accented)
+        if match[0] == "free" and _VACANT.match(text, end):
+            concept = "available"
         if text[max(0, start - 3) : start] == "to " and form == "plain":
             form = "name"
-        if match[0] in _PAID and _AS.search(text, max(0, start - 10), start):
-            form = "done"
+        if match[0] in _PAID:
+            form = "done" if _AS.search(text, max(0, start - 10), start) or text.startswith(" via", end) else "plain"
         if form == "done" and _TO_BE.search(text, max(0, start - 9), start):
             form = "plain"  # "deve ser feita"
         found.append(Mention(concept, form, negative, start, end, is_first(match[0], accented)))
@@ -188,6 +193,8 @@ _LIKE: Final[Sequence[frozenset[str]]] = tuple(
         "due deadline",
         "underway expect",
         "accept serve",
+        "schedule visit",
+        "schedule appointment",
         "entire soldout",
         "slip invoice",
         "technician visit",
