@@ -16,7 +16,7 @@ from domain.decisions import Claim
 
 
 _DENIED_VERB: Final = re.compile(
-    r"^\W*(?:\w+ ){0,2}(?:nao|no) (?:e|é|es|sao|son|esta|estao|estan|vem|viene|entra|fica|inclu\w+)\b|^\W*(?:\w+ ){0,2}(?:(?:is|are|was|were)(?: not|n't)|isn't|aren't|wasn't)\b"
+    r"\W*(?:\w+ ){0,2}(?:nao|no) (?:e|é|es|sao|son|esta|estao|estan|vem|viene|entra|fica|inclu\w+)\b|\W*(?:\w+ ){0,2}(?:(?:is|are|was|were)(?: not|n't)|isn't|aren't|wasn't)\b"
 )
 
 
@@ -63,7 +63,7 @@ class Book:
         """A thing is denied with its verb: "breakfast isn't included"."""
         if mention.negative or CLASSES[mention.concept] != "fact" or mention.concept in MONEYED:
             return mention
-        verb = _DENIED_VERB.search(self.read.text, mention.end, part.end)
+        verb = _DENIED_VERB.match(self.read.text, mention.end, part.end)
         return replace(mention, negative=True) if verb else mention
 
     def claim(self, start: int, end: int, kind: str, supported_by: str | None) -> None:

@@ -18,6 +18,7 @@ from agent.claims.values import Value
 from agent.claims.words import mentions, stem, words
 
 
+_OWED: Final = re.compile(r"\b(?:negativ\w*|devedor\w*|deudor\w*|dev[eo]\w*|debe\w*|divida|deuda|debit\w*|vermelho|owe\w*|debt|overdrawn|minus|menos)\b")
 _REFUSED: Final = frozenset("soldout refuse fail end close closed block lose expire".split())
 """What is said of a time or an amount that cannot be had."""
 
@@ -35,7 +36,9 @@ def check_value(book: Book, value: Value) -> None:
     around = Around(
         frozenset(m.concept for m in book.named[place]),
         labels_of(book.read.text, book.values, part.start, part.end, value),
-        any(start <= value.start < end for start, end in book.denied) or feeling == "inability",
+        any(start <= value.start < end for start, end in book.denied)
+        or feeling == "inability"
+        or (value.kind == "money" and _OWED.search(piece) is not None),
         ROUGHLY.search(book.read.text, max(0, value.start - 24), value.start) is not None,
     )
     found = find_support(value, book.index, around, also=[*book.index.echo, *book.values])

@@ -27,7 +27,7 @@ def check_unknown(book: Book, place: int) -> None:
         if word not in known
         and word not in HARMLESS
         and not is_plain(word)
-        and concept_of(word) is None
+        and (concept_of(word) is None or concept_of(word) in _MIXED)
         and stem(word) not in book.index.echo_stems
     ]
     if _done_otherwise(book, place) or _denied_elsewhere(book, place):
@@ -42,6 +42,12 @@ def check_unknown(book: Book, place: int) -> None:
     )
     # One strange word is enough where it is all that a clause has to say.
     alone = not known and not any(claim.supported_by for claim in book.claims_in(part))
+    if not known and place and book.parts[place - 1].sentence == part.sentence and _ITEM.match(piece) and place - 1 in book.anchored:
+        strange += [word for word in content if concept_of(word) and not is_plain(word) and not _is_said(book, word)]
+        alone = True
+        if strange:
+            book.claim(part.start, part.end, "fact", None)
+            return
     alone = alone or any(_is_named(book, place, word) for word in strange)
     if _is_foreign(book):  # words of another language than the source's own are no surprise
         alone, strange = False, strange[1:]
@@ -63,6 +69,17 @@ def check_unknown(book: Book, place: int) -> None:
         book.claim(part.start, part.end, "fact", None)
 
 
+_ITEM: Final = re.compile(r"(?:e|y|and|ou|o|or)(?: (?:o|a|os|as|um|uma|el|la|los|las|un|una|the|an?|no|na))? \w+$")
+"""The last thing of a list."""
+
+
+def _is_said(book: Book, word: str) -> bool:
+    concept = concept_of(word)
+    return any(s.mention.concept == concept for s in book.index.said) or concept in book.index.echo_concepts
+
+
+_MIXED: Final = frozenset("oil food garment vehicle device insurance".split())
+"""Concepts of things of one kind: a filter is no wheel alignment."""
 _THE: Final = re.compile(r"\b(?:[oa]s?|u(?:m|ma|n|na)|n[oa]s?|d[oa]s?|aos?|à|pel[oa]|el|l[ao]s?|del|al|the|an?|seus?|suas?|your|our|noss[oa]s?|nuestr[oa]s?|tus?|su|con|com|with) $")
 
 
@@ -71,6 +88,13 @@ def _is_named(book: Book, place: int, word: str) -> bool:
     part = book.parts[place]
     start = book.read.text.find(word, part.start, part.end)
     return _THE.search(book.read.text, max(part.start, start - 8), start) is not None
+
+
+def tells_known(book: Book, place: int) -> bool:
+    """Whether every word of a segment that means something is one of the sources, and no state is said."""
+    content = [word for word in _content(book, place) if not is_plain(word) and word not in HARMLESS]
+    states = any(CLASSES[m.concept] == "state" for m in book.named[place])
+    return bool(content) and not states and all(stem(word) in book.index.stems for word in content)
 
 
 def _is_foreign(book: Book) -> bool:

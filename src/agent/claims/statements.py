@@ -10,7 +10,7 @@ from typing import Final
 from agent.claims.asked import is_asked, only_asks
 from agent.claims.book import Book
 from agent.claims.lexicon import CLASSES
-from agent.claims.nothing_known import check_unknown
+from agent.claims.nothing_known import check_unknown, tells_known
 from agent.claims.phrases import (
     AUXILIARY,
     BENEFITS,
@@ -40,6 +40,9 @@ from agent.claims.words import Mention, alike, contrary
 _PREDICATES: Final = frozenset("add available allow offer accept all free".split())
 """What is said of a thing: where a source has the thing (``"breakfast": false``), it is enough."""
 _ALL_DONE: Final = re.compile(r"(?:all|tudo|todo) \w+(?:ed|ad[oa]|id[oa]|set|done)\b")
+_YOU_MAY: Final = re.compile(r"(?:e |y |and |assim |asi )?(?:voce|vc|usted|tu|you)\b")
+_EVENTS: Final = frozenset("collect visit deliver arrive ship refund install exchange return pay cancel renew restart".split())
+_TO_DO: Final = re.compile(r"[aei]r(?:te|l[eoa]s?|se|me)?$")
 _SOFT: Final = frozenset("await save start open expect work limit".split())
 """States of which nothing follows beside a value that a source gives: "is waiting for you since Saturday"."""
 
@@ -56,7 +59,7 @@ def check_statement(book: Book, place: int) -> None:
         return
     conditional = bool(CONDITION.match(piece))
     before = [book.moods[other] for other in book.sentence(place) if other < place]
-    if "request" in before and THEN.match(piece) and not any(m.form == "done" or CLASSES[m.concept] == "fact" for m in named):
+    if "request" in before and THEN.match(piece) and not any(m.form == "done" or (CLASSES[m.concept] == "fact" and _YOU_MAY.match(piece)) for m in named):
         return
     if feeling == "statement" and YOU_SAID.search(
         " ".join(book.piece(other) for other in book.sentence(place) if other <= place)
@@ -76,7 +79,20 @@ def check_statement(book: Book, place: int) -> None:
         ]
     _check_named(book, place, named)
     if feeling == "statement" and not conditional and not is_asked(book, place):
+        _check_event(book, place)
         check_unknown(book, place)
+
+
+def _check_event(book: Book, place: int) -> None:
+    """A day or an hour for something that no source speaks of: "the pickup will be on Friday"."""
+    part = book.parts[place]
+    when = [v for v in book.values if v.kind in {"date", "weekday", "time"} and part.start <= v.start < part.end]
+    for m in book.named[place]:
+        noun = m.form == "name" and not _TO_DO.search(book.read.text[m.start : m.end])
+        if noun and m.concept in _EVENTS and when and m.start < when[0].start:
+            if behind(book, replace(m, negative=False)) is None and m.concept not in book.index.echo_concepts:
+                book.claim(part.start, part.end, "status", None)
+                return
 
 
 def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
@@ -230,7 +246,10 @@ def check_promise(book: Book, place: int) -> bool:
             or (own and "request" in previous[-1:])
         ):
             return True
-        book.claim(start, end, "promise", _kept(book, place, own=own))
+        kept = _kept(book, place, own=own)
+        if kept is None and not own and tells_known(book, place):
+            return False  # "Joanne will be your engineer": a fact, as the result has it
+        book.claim(start, end, "promise", kept)
         return True
     return False
 
