@@ -8,7 +8,7 @@ from typing import Any, Final
 from agent.claims.book import Book
 from agent.claims.labels import sides
 from agent.claims.lexicon import CLASSES, concept_of
-from agent.claims.phrases import COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, VERB, WE
+from agent.claims.phrases import COPULA, DID, FEELINGS, FRAGMENT, LIGHT, MONEYED, STOP, VERB, WE
 from agent.claims.plain_words import is_plain
 from agent.claims.text import folded
 from agent.claims.words import is_portuguese, stem, words
@@ -25,7 +25,6 @@ def check_unknown(book: Book, place: int) -> None:
         word
         for word in content
         if word not in known
-        and word not in HARMLESS
         and not is_plain(word)
         and (concept_of(word) is None or concept_of(word) in _MIXED)
         and stem(word) not in book.index.echo_stems
@@ -63,7 +62,7 @@ def check_unknown(book: Book, place: int) -> None:
     topics = [m for m in book.named[place] if CLASSES[m.concept] == "topic"]
     works = any(m.concept in LIGHT and m.form == "plain" for m in book.named[place])
     says = works or WE.search(piece) or (topics and COPULA.search(piece) and not FRAGMENT.match(piece))
-    if book.index.answered and not topics and all(word in HARMLESS or is_plain(word) for word in content):
+    if book.index.answered and not topics and all(is_plain(word) for word in content):
         return  # "we do!" before the fact itself
     if says and (content or topics) and not (topics and not content and len(piece) < 12):
         book.claim(part.start, part.end, "fact", None)
@@ -92,7 +91,7 @@ def _is_named(book: Book, place: int, word: str) -> bool:
 
 def tells_known(book: Book, place: int) -> bool:
     """Whether every word of a segment that means something is one of the sources, and no state is said."""
-    content = [word for word in _content(book, place) if not is_plain(word) and word not in HARMLESS]
+    content = [word for word in _content(book, place) if not is_plain(word)]
     states = any(CLASSES[m.concept] == "state" for m in book.named[place])
     return bool(content) and not states and all(stem(word) in book.index.stems for word in content)
 
@@ -125,7 +124,7 @@ def _done_otherwise(book: Book, place: int) -> bool:
     for match in DID.finditer(book.read.lower, part.start, part.end):
         start, end = match.span(match.lastgroup or 0)
         word = book.read.text[start:end]
-        free = concept_of(word) is None and word not in HARMLESS and word not in STOP and word not in FEELINGS
+        free = concept_of(word) is None and not is_plain(word) and word not in STOP and word not in FEELINGS
         if free and stem(word) not in book.index.stems and stem(word.removeprefix("un")) not in book.index.acted_stems:
             return True
     return False

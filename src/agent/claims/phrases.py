@@ -143,20 +143,6 @@ LIGHT: Final = frozenset(
     "request pay offer serve work allow give require start support finish contact talk find verify make do prepare test reach sell host improve lower charge win receive guarantee".split()
 )
 
-HARMLESS: Final = frozenset(
-    """passou passaram passed somando somado sumando juntando totalizando proximo proxima passo passos siguiente paso next step steps confusao unidos vier primeiro primer volta voltam voltar volte falta faltam faltar sobra livre livres trazer traga traz trazem leva levam levar levou pedir pede deixar deixa deixe passar passa passam entrar entra entram
-    sair saem chamo dizer disse conta contar maior menor alto baixo contra nome nombre economia economiza regiao compensa bastante tranquila tranquilo nossa gente dividindo ficando fazendo
-    tardar tarda tardan llevar lleva traer trae venir viene vienen salir sale salen dejar deja pasar pasa entra entrar queda quedan gusta necesitas necesito turno estoy estamos tenemos
-    every comes come coming keep keeps takes take taking bring brings must might currently offline online gone ahead long they're you're we're it's i've we've that's there's nothing anything
-    something everything each around about again also next first second third morning afternoon evening night manha tarde noite noche segunda terca quarta quinta sexta valor valores
-    seguir segue seguem continua continuam continue sigue alem ademas besides included apenas partir periodo prazo menores maiores anos dias meses semanas horas minutos inteira inteiro
-    direto directo right away via normal simples simple facil easy rapido rapidinho quick fast bonita bonito linda lindo otima boa bom novo nova new old great nice voce senhor senhora
-    depende dependendo caso sempre geral hora horas data datas feito feita feitas feitos pronto prontinho done news achei aqui agora mesmo mesma importante important lembre lembrar lembrando
-    recomendo recomendamos recomenda sugiro sugerimos suggest recommend sabe saber querer quer quiser podera poderia podem consegue conseguem conseguir economizar aproximadamente aprox media total
-    pessoalmente conforme informado mencionado disse falou peca pecas basta mostrar mostre apresentar apresente ativo ativa sera serao fosse seria seriam seja sejam havia houve havera
-    estando sendo tendo usando pagando ganham ganha custam custa costs spend save saves starting starts ends until desses dessas destes destas dele dela deles delas quem whose whom""".split()
-)
-
 FRAGMENT: Final = re.compile(r"^(?:e|y|and|ou|o|or) (?:o|a|os|as|do|da|el|la|the|seu|sua|tu|your|qual|de)\b[^é]{0,30}$")
 
 WE: Final = re.compile(
