@@ -18,6 +18,7 @@ from agent.claims.values import Value
 from agent.claims.words import mentions, stem, words
 
 
+_BESIDE: Final = re.compile(r"[-\s,(]*(?:feira)?[\s,(]*(?:dia |el |the |uma |un |a |do )?[\s,(]*")
 _OWED: Final = re.compile(r"\b(?:negativ\w*|devedor\w*|deudor\w*|dev[eo]\w*|debe\w*|divida|deuda|debit\w*|vermelho|owe\w*|debt|overdrawn|minus|menos)\b")
 _REFUSED: Final = frozenset("soldout refuse fail end close closed block lose expire".split())
 """What is said of a time or an amount that cannot be had."""
@@ -41,6 +42,9 @@ def check_value(book: Book, value: Value) -> None:
         or (value.kind == "money" and _OWED.search(piece) is not None),
         ROUGHLY.search(book.read.text, max(0, value.start - 24), value.start) is not None,
     )
+    if _clashes(book, value):
+        book.claim(value.start, value.end, value.kind, None)
+        return
     found = find_support(value, book.index, around, also=[*book.index.echo, *book.values])
     if found is not None:
         book.claim(value.start, value.end, value.kind, found[0])
@@ -118,6 +122,22 @@ def _is_appointment(book: Book, place: int) -> bool:
     return any(v.kind == "time" and v.unit != "part" and part.start <= v.start < part.end for v in book.values)
 
 
+def _clashes(book: Book, value: Value) -> bool:
+    """Whether a weekday stands at a date that is another day of the week."""
+    if value.kind != "weekday":
+        return False
+    for other in book.values:
+        gap = book.read.text[min(value.end, other.end) : max(value.start, other.start)]
+        if other.kind != "date" or len(gap) > 12 or not _BESIDE.fullmatch(gap):
+            continue
+        year = book.index.today.year
+        days = [k.value for k in book.index.known if k.value.kind == "date" and same(other, k.value)]
+        days += [] if days or None in other.norm[1:] else [Value("date", 0, 0, (other.norm[0] or y, *other.norm[1:])) for y in (year, year + 1)]
+        if days and not any(same(value, day) for day in days):
+            return True
+    return False
+
+
 def _agrees_with_neighbour(book: Book, value: Value) -> bool:
     """A weekday beside the date that it names, or the other way round, where that one stands on its own feet."""
     return any(
@@ -130,7 +150,7 @@ def _agrees_with_neighbour(book: Book, value: Value) -> bool:
 
 
 def check_worked_out(book: Book) -> None:
-    """Amounts that follow from other amounts of the reply, once those are known to be right."""
+    """Amounts that follow from other amounts of the reply, once those are known to be right; and counts in them."""
     wrong = {claim.start for claim in book.claims if claim.supported_by is None}
     right = [value for value in book.values if value.kind == "money" and book.read.at[value.start] not in wrong]
     for value in book.values:
@@ -151,6 +171,14 @@ def check_worked_out(book: Book) -> None:
                 Around(frozenset(), frozenset(), negative=False),
                 also=[*book.index.echo, *book.values, *counts],
             )
+            prices = [known.value.norm for known in book.index.known if known.value.kind in {"money", "number"}]
+            if value.kind == "number" and any(
+                price and price * value.norm == amount.norm * 100 and _same_sentence(book, value, amount)
+                for amount in right
+                for price in prices
+            ):  # "two would be $19"
+                book.claims = [c for c in book.claims if c.start != begin or c.supported_by is not None]
+                book.claim(value.start, value.end, value.kind, "arithmetic")
             if found and value.kind == "money" and not any(same(value, each.value) for each in book.index.known):
                 book.claims = [c for c in book.claims if c.start != begin or c.supported_by is not None]
                 book.claim(value.start, value.end, value.kind, found[0])
@@ -158,12 +186,16 @@ def check_worked_out(book: Book) -> None:
                 right.append(value)
 
 
+def _same_sentence(book: Book, one: Value, other: Value) -> bool:
+    return book.parts[segment_at(book.parts, one.start)].sentence == book.parts[segment_at(book.parts, other.start)].sentence
+
+
 def check_names(book: Book) -> None:
     """Names that nobody in the turn has mentioned."""
     known = set(book.index.stems) | book.index.echo_stems
     for name in book.sources.names:
         known |= {stem(m[0]) for m in words(folded(name).text)}
-    for match in re.finditer(r"(?<=[\w,:;)] )[A-ZÀ-Ý][\wÀ-ÿ]{2,}", book.read.capital):
+    for match in re.finditer(r"(?:(?<=[\w,:;)] )|(?<=Dr\. )|(?<=Dra\. )|(?<=Sr\. )|(?<=Sra\. )|(?<=Mr\. )|(?<=Ms\. )|(?<=Mrs\. ))[A-ZÀ-Ý][\wÀ-ÿ]{2,}", book.read.capital):
         start, end = match.span()
         word = book.read.text[start:end]
         if (

@@ -43,7 +43,7 @@ register: registr cadastr inscr matricul enrol regist regsitr signed$ afili
 create: criad criei$ criou$ criamos$ cread cree$ creo$ create created$ gerad gerei$ gerou$ geramos$ gerar$ generad genere$ generat
 open: abert abri$ abriu$ abrimos$ abrir$ abiert abre$ abrem$ abren$ abrio$ open
 close: fechad fecham$ fechou$ fechar$ fechamento cerrad cierra cierran$ cerrar$ close closed$ closes$ encerr
-add: adicion acrescent incluid incluimos$ inclui$ incluso$ inclusa$ inclusos$ incluye$ incluyen$ include includ added$ agreg anad sumam
+add: coloquei$ colocamos$ coloque$ puse$ pusimos$ join joined$ adicion acrescent incluid incluimos$ inclui$ incluso$ inclusa$ inclusos$ incluye$ incluyen$ include includ added$ agreg anad sumam
 remove: unsubscri descadastr remov exclu elimin delet retirei$ retiramos$ apag
 activate: ativ activ habilit enabl
 block: disconnect desconect desconnect cort(ad) cortad cortou$ cortamos$ deslig desligu bloque desativ desactiv inativ inactiv suspend suspens disabl block
@@ -87,7 +87,7 @@ offer: oferec ofrec offer
 sell: vend sell sold$$ sells$
 accept: aceit acept accept
 serve: atend atiend serve$ serves$ serving cater
-work: funcion trabalh trabaj operat opera$ operam$ works$ working$
+work: funcion trabalh trabaj operat opera$ operam$ works$ working$ worked$
 allow: permit permis allow autoriza$ poss(ivel)$ possivel$ posible$ possible$
 furnished: mobiliad amuebl amobl furnish
 require: exig requer$ requier$ require$ required$ requires$ obrigator obligator mandatory$ necessari necesari

@@ -148,6 +148,10 @@ TIMES_OVER: Final = re.compile(
     rf"\b(?P<n>{'|'.join(ORDINALS)})[oa]? (?=(?:vez|time|ano|ano|serie|grade|year|andar|piso|floor|posicao|posicion|lugar|place|in line|da fila|en la fila|periodo|semestre|fase|etapa|tentativa|intento|attempt)\b)"
 )
 
+BARE_RANGE: Final = re.compile(
+    rf"(?:\b(?:open|{'|'.join(WEEKDAY_OF)})s?(?:[- ]feira)?,? (?:from |de |das )?)(?P<a>1?\d) ?(?:to|a|às|-|–|until) ?(?P<b>1?\d)(?![\w%/.,:-]*\d|\w| ?(?:h\b|horas|am\b|pm\b|a\.m|p\.m|de |da |dias|days|guests|people))"
+)
+
 SPELLED_CLOCK: Final = re.compile(
     rf"\b(?P<h>{SPELLED.split(')(?:(?:')[0]}))(?: horas)?(?: (?:e|y) (?P<m>meia|media|quinze|cuarto|trinta))? (?P<half>(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening))"
 )
@@ -208,7 +212,7 @@ LASTING: Final = re.compile(
 )
 NTH: Final = re.compile(
     r"\b(?P<n>primeir|segund|terceir|primer|tercer|first|second|third)[oa]? (?=(?:troc|cambi|exchang|return|devol|consult|compr|purchas|order|parcel|cuota|mensalid|aula|"
-    r"class|visit|unidade|peca|session|sess|month|mes|item|pedido|tentativ|multa|delivery|entrega))"
+    r"class|visit|unidade|peca|session|sess|item|pedido|tentativ|multa|delivery|entrega))"
 )
 
 MARKER: Final = re.compile(r"(?:^|\n)[ \t]*(?:[-•*]\s*)?(\d{1,2})(?:[.)]|\s?[-–]\s)(?=\s?\D)", re.MULTILINE)

@@ -26,7 +26,7 @@ def check_unknown(book: Book, place: int) -> None:
         for word in content
         if word not in known
         and not is_plain(word)
-        and (concept_of(word) is None or concept_of(word) in _MIXED)
+        and (concept_of(word) is None or _is_sibling(book, word))
         and stem(word) not in book.index.echo_stems
     ]
     if _done_otherwise(book, place) or _denied_elsewhere(book, place):
@@ -70,6 +70,12 @@ def check_unknown(book: Book, place: int) -> None:
 
 _ITEM: Final = re.compile(r"(?:e|y|and|ou|o|or)(?: (?:o|a|os|as|um|uma|el|la|los|las|un|una|the|an?|no|na))? \w+$")
 """The last thing of a list."""
+
+
+def _is_sibling(book: Book, word: str) -> bool:
+    """Whether texts speak of another thing of the same kind. Keys of results may name this one in another language."""
+    concept = concept_of(word)
+    return concept in _MIXED and not any(s.mention.concept == concept and s.path[0] != "text" for s in book.index.said)
 
 
 def _is_said(book: Book, word: str) -> bool:

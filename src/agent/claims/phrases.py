@@ -51,7 +51,7 @@ REQUEST: Final = re.compile(
     r"aguard[ae]|espere|escolh[ae]|selecion[ae]|abr[ae]|baix[ae]|reinici[ae]|deslig[ae]|lig[ae]|tent[ae]|tir[ae]|anex[ae]|descrev[ae]|"
     r"cont[ae]|conte-me|fal[ae]|explique|consulte|veja|olhe|dime|diga|digame|envia\w*|manda\w*|pasa\w*|indica\w*|cuentame|cuenteme|"
     r"comparte\w*|escribe\w*|elige|revisa|verifica|intenta|reinicia|ingresa|haz|send|tell|share|give|provide|check|try|choose|pick|enter|"
-    r"type|click|tap|open|go to|let me know|reply|restart|confirm|describe|attach|wait|hold on)\b(?! (?:a|o|as|os)? ?equipe)|"
+    r"type|click|tap|open(?! (?:on|from|until|till|at|every|daily|to|now|today|tomorrow|mon|tue|wed|thu|fri|sat|sun))|go to|let me know|reply|restart|confirm|describe|attach|wait|hold on)\b(?! (?:a|o|as|os)? ?equipe)|"
     r"\b(?:preciso|precisamos|vou precisar|necesito|necesitamos|voy a necesitar|i (?:just |only )?need|i'?ll need|we need|falta|faltou|"
     r"basta|bastan?)\b(?! (?:verificar|consultar|checar|falar|conferir|revisar|check))|"
     r"\b(?:voce |vc )?(?:pode|poderia|puedes?|podrias?|podria|can you|could you|would you|you can)\b (?:me |nos |please |por favor )?"

@@ -15,6 +15,7 @@ from agent.claims.lexicon import concept_of
 from agent.claims.text import folded, segment_at, segments
 from agent.claims.values import Value, find_values, part_of_day
 from agent.claims.words import Form, Mention, form_of, mentions, negated, stem, words
+from agent.dates import WEEKDAY_OF
 from domain.decisions import ToolCall
 
 Path = tuple[Any, ...]
@@ -82,7 +83,7 @@ _READING: Final = frozenset(
 _ASKS: Final = frozenset("request solicitar pedir submit request solicita".split())
 _DIGIT_KEYS: Final = frozenset({"cents", "centavos", "cent"})
 _UNIT_KEYS: Final = {
-    "day": "day", "days": "day", "dias": "day", "dia": "day", "business": "", "hour": "hour", "hours": "hour", "horas": "hour", "minutes": "minute",
+    "day": "day", "days": "day", "nights": "day", "noites": "day", "noches": "day", "diarias": "day", "dias": "day", "dia": "day", "business": "", "hour": "hour", "hours": "hour", "horas": "hour", "minutes": "minute",
     "minutos": "minute", "min": "minute", "weeks": "week", "semanas": "week", "months": "month", "month": "month", "meses": "month", "years": "year", "anos": "year",
     "installments": "installment", "parcelas": "installment", "cuotas": "installment", "percent": "percent", "pct": "percent", "percentage": "percent",
     "porcentagem": "percent", "percentual": "percent", "km": "km", "kg": "kg", "people": "person", "guests": "person", "pessoas": "person",
@@ -91,6 +92,8 @@ _UNIT_KEYS: Final = {
 _STOCK: Final = frozenset(
     "stock available quantity qty slots vagas estoque disponivel seats left remaining availability free vacancies vacancy vagas livres libres open disponiveis disponibles cupos cupo spots places units".split()
 )
+_WHEN: Final = frozenset((word,) for word in "at on until from by time date in".split())
+_STAY: Final = re.compile(r"(check)[_ -]?(in|out)(?![a-z])", re.IGNORECASE)
 _NOTHING: Final = re.compile(r"(?:no|not|none|off|nao|não|sem|sin|never|ningun\w*|nenhum\w*|false|disabled|unavailable|inactive)(?![a-z])")
 _KEY_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _OUT: Final = (
@@ -116,7 +119,7 @@ _OUT: Final = (
     ),
     (
         re.compile(r"in progress|em andamento|processing|under review|in review|em analise"),
-        "start verify process prepare",
+        "start verify process prepare work",
     ),
     (re.compile(r"\bno show|did not attend"), "lose"),
     (re.compile(r"\bdone|completed|concluded|ok\b"), "finish"),
@@ -218,7 +221,7 @@ class Index:
                     self._absorb(_read(str(key).replace("_", " "), self.language, self.today), ref, below, frozenset())
                     self._json(inner, ref, below, keys)
                     continue
-                if str(key)[:1].isdigit():  # {"2026-12-31": "closed"}: a record by its day or number
+                if str(key)[:1].isdigit() or str(key).lower() in WEEKDAY_OF:  # {"2026-12-31": "closed"}: a record by its day or number
                     self._absorb(_read(str(key), self.language, self.today), ref, (*path, keys, key), frozenset())
                     self._json(inner, ref, (*path, keys, key), keys)
                     continue
@@ -262,7 +265,8 @@ class Index:
         moment = _moment(text, self.sources.now)
         past = moment is not None and moment.date() <= self.today and not self._later(moment, text)
         said_no = len(text) < 30 and _NOTHING.match(text.lower()) is not None
-        self._key(keys, not said_no, ref, path, dated=past, ahead=moment is not None and not past)
+        ahead = not past and (moment is not None or keys[-1:] in _WHEN)
+        self._key(keys, not said_no, ref, path, dated=past, ahead=ahead)
         if moment is not None and len(text) > 10:
             day = Value("date", 0, 0, (moment.year, moment.month, moment.day))
             self.known += [
@@ -288,9 +292,9 @@ class Index:
         return len(text) > 10 and moment.replace(tzinfo=None) > now.replace(tzinfo=None)
 
     def _number(self, amount: float, ref: str, path: Path, keys: tuple[str, ...], roles: frozenset[str]) -> None:
-        units = [_UNIT_KEYS[word] for word in keys if word in _UNIT_KEYS]
+        units = [unit for word in keys if (unit := _UNIT_KEYS.get(word)) is not None]
         if len(units) > 1 and "min" in keys:  # the least, not minutes
-            units = [_UNIT_KEYS[word] for word in keys if word in _UNIT_KEYS and word != "min"]
+            units = [unit for word in keys if word != "min" and (unit := _UNIT_KEYS.get(word)) is not None]
         unit = units[-1] if units else ""
         if unit == "day" and "business" in keys:
             unit = "businessday"
@@ -353,7 +357,8 @@ def _read(source: str, language: str, today: date) -> _Read:
     for pattern, concepts in _OUT:
         match = pattern.search(text)
         if match:
-            named += [Mention(one, "done", False, match.start(), match.end()) for one in concepts.split()]
+            form: Form = "name" if concepts == "await" or "process" in concepts else "done"  # begun, not done
+            named += [Mention(one, form, False, match.start(), match.end()) for one in concepts.split()]
     if any(value.kind == "weekday" for value in values) and any(value.kind == "time" for value in values):
         named += [Mention(one, "plain", False, 0, 0) for one in ("open", "close", "serve")]  # opening hours
     bounds = [0, *(m.end() for m in re.finditer(r"[.!?;\n]+(?:\s|$)", text)), len(text)]
@@ -391,4 +396,4 @@ def _moment(text: str, now: datetime) -> datetime | None:
 
 
 def _key_words(key: str) -> tuple[str, ...]:
-    return tuple(word.lower() for word in _KEY_WORD.findall(key))
+    return tuple(word.lower() for word in _KEY_WORD.findall(_STAY.sub(r"\1\2", key)))

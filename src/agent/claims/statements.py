@@ -10,6 +10,7 @@ from typing import Final
 from agent.claims.asked import is_asked, only_asks
 from agent.claims.book import Book
 from agent.claims.lexicon import CLASSES
+from agent.claims.match import same
 from agent.claims.nothing_known import check_unknown, tells_known
 from agent.claims.phrases import (
     AUXILIARY,
@@ -43,6 +44,9 @@ _ALL_DONE: Final = re.compile(r"(?:all|tudo|todo) \w+(?:ed|ad[oa]|id[oa]|set|don
 _YOU_MAY: Final = re.compile(r"(?:e |y |and |assim |asi )?(?:voce|vc|usted|tu|you)\b")
 _EVENTS: Final = frozenset("collect visit deliver arrive ship refund install exchange return pay cancel renew restart".split())
 _TO_DO: Final = re.compile(r"[aei]r(?:te|l[eoa]s?|se|me)?$")
+_WHEN: Final = frozenset("expire due arrive start end deliver expect collect close open ready".split())
+"""What a day or an hour may be for where a result does not say: ``next_on``."""
+_MOVES: Final = frozenset("arrive ship deliver expect exchange receive".split())
 _SOFT: Final = frozenset("await save start open expect work limit".split())
 """States of which nothing follows beside a value that a source gives: "is waiting for you since Saturday"."""
 
@@ -83,6 +87,29 @@ def check_statement(book: Book, place: int) -> None:
         check_unknown(book, place)
 
 
+def _is_closed(book: Book, place: int) -> bool:
+    """Whether a result says of the day of a segment that it is closed."""
+    part = book.parts[place]
+    shut = {s.path for s in book.index.said if s.mention.concept == "close" and not s.weak and len(s.path) > 1 and s.path[0] != "text"}
+    return any(
+        value.kind in {"date", "weekday"} and known.path in shut and same(value, known.value)
+        for value in book.values
+        if part.start <= value.start < part.end
+        for known in book.index.known
+    )
+
+
+def _has_day(book: Book, place: int) -> bool:
+    """Whether a segment gives a day or a length that a result has for nothing in particular."""
+    part = book.parts[place]
+    near = [v for v in book.values if v.kind in {"date", "weekday", "time", "quantity"} and part.start <= v.start < part.end]
+    return any(
+        same(value, known.value) and known.path[0] != "text" and not any(CLASSES[role] == "state" and role not in _MOVES for role in known.roles)
+        for value in near
+        for known in book.index.known
+    )
+
+
 def _check_event(book: Book, place: int) -> None:
     """A day or an hour for something that no source speaks of: "the pickup will be on Friday"."""
     part = book.parts[place]
@@ -107,6 +134,9 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         (True for m in named if m.concept == "finish" and m.form == "done"), None
     )
     undone = isinstance(finished, re.Match) and any(a <= part.start + finished.start() < b for a, b in book.denied)
+    if any(m.concept in {"open", "work", "serve"} and not m.negative for m in named) and _is_closed(book, place):
+        book.claim(part.start, part.end, "fact", None)
+        return
     for each in named:
         wanted = replace(each, negative=True) if undone and each.form == "name" else each  # "the refund was not made"
         if wanted.form == "name" and CLASSES[wanted.concept] == "state" and not finished:
@@ -155,6 +185,8 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         ):
             continue
         beside = any(c.supported_by and c.kind in {"money", "percent", "quantity"} for c in book.claims_in(part))
+        if ref is None and wanted.form == "plain" and wanted.concept in _WHEN and not wanted.negative and _has_day(book, place):
+            continue
         if ref is None and wanted.form == "plain" and wanted.concept in MONEYED and beside and not wanted.negative:
             continue
         if ref is None and wanted.concept == "update" and beside and not AUXILIARY.search(piece):

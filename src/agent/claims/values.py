@@ -15,6 +15,7 @@ from typing import Any, Literal
 from agent.claims.notation import (
     AFTER,
     AND_HALF,
+    BARE_RANGE,
     CLOCK,
     CODE,
     CURRENCIES,
@@ -292,6 +293,9 @@ def _year(year: str | None) -> int | None:
 def _times(text: str, language: str, found: _Found) -> None:
     for match in RANGE.finditer(text):
         found.add("time", match.start("h"), match.end("h"), _halves(int(match["h"]) % 24 * 60, None, loose=int(match["h"]) < 12), "range")
+    for match in BARE_RANGE.finditer(text):
+        for group in ("a", "b"):
+            found.add("time", *match.span(group), _halves(int(match[group]) * 60, None, loose=True), "range")
     for match in TIME.finditer(text):
         minutes = int(match["h"]) * 60 + int(match["hm"] or match["m"] or 0)
         loose = minutes < (780 if language == "en" else 420)

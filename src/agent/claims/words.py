@@ -34,10 +34,12 @@ _OTHER: Final = re.compile(r"\b(?:el|los|las|con|una|del|y|su|en|hay|the|is|of|a
 _NO: Final = re.compile(r"\bno\b")
 _NEGATION: Final = re.compile(
     r"\b(?:nao|not|never|nunca|jamais|jamas|nem|ni|tampouco|tampoco|sem|sin|without|nenhum\w*|ningun\w*|none|neither|zero|cannot|"
-    r"\w+n't|deixou de|dejo de|exclu\w+|exceto|except|excepto|menos|fora)\b"
+    r"\w+n't|deixou de|dejo de|exclu\w+|exceto|except|excepto|menos|fora|out of)\b"
 )
+_SHORTEST_NO: Final = ("sem ", "sin ", "zero ", "without ")
+"""What makes the name of a diet: "sem glúten"."""
 _SHORT: Final = frozenset(
-    {"sem", "sin", "without", "zero", "nenhum", "nenhuma", "ningun", "ninguna", "menos", "fora", "except"}
+    {"sem", "sin", "without", "zero", "nenhum", "nenhuma", "ningun", "ninguna", "menos", "fora", "except", "out of"}
 )
 _EXCLUDED: Final = re.compile(
     r"\b(?:excluded|excluid[oa]s?|unavailable|indisponive(?:l|is)|not (?:included|covered|available|allowed)|nao (?:esta |estao |é |sao )?(?:inclus[oa]s?|cobert[oa]s?))\b"
@@ -68,7 +70,7 @@ _SPANISH_THIRD: Final = re.compile(r"\w{2,}ó$")
 _PAID: Final = frozenset({"paga", "pagas", "pago", "pagos"})
 _AS: Final = re.compile(r"\b(?:como|esta|estao|estan|foi|fue|consta|ja|ya|ficou|quedo) $")
 _VACANT: Final = re.compile(r" (?:from|at|on|until|this|next|today|tomorrow|between|slots?)\b")
-_TO_BE: Final = re.compile(r"\b(?:ser|be|sea|seja|sejam|ficar|fique|fiquem|estar|esteja|quedar|quede|get|gets|este) $")
+_TO_BE: Final = re.compile(r"\b(?:ser|be|being|sendo|siendo|sea|seja|sejam|ficar|fique|fiquem|estar|esteja|quedar|quede|get|gets|este) $")
 
 
 def words(text: str) -> list[re.Match[str]]:
@@ -135,7 +137,10 @@ def mentions(text: str, lower: str | None = None, language: str = "") -> list[Me
             continue
         start, end = match.span()
         accented = accents[start:end]
-        negative = any(begin <= start < stop for begin, stop in denied)
+        negative = any(
+            begin <= start < stop and not (concept == "gluten" and text.startswith(_SHORTEST_NO, begin))
+            for begin, stop in denied
+        )
         form = form_of(match[0], accented)
         if match[0] == "free" and _VACANT.match(text, end):
             concept = "available"
@@ -159,7 +164,6 @@ _LIKE: Final[Sequence[frozenset[str]]] = tuple(
         "deliver arrive receive",
         "available stock",
         "expire deadline delay",
-        "update reschedule",
         "accept allow card",
         "price charge fee",
         "warranty guarantee cover",
@@ -194,9 +198,10 @@ _LIKE: Final[Sequence[frozenset[str]]] = tuple(
         "underway expect",
         "accept serve",
         "schedule visit",
+        "exchange update reschedule",
+        "invoice charge slip",
         "schedule appointment",
         "entire soldout",
-        "slip invoice",
         "technician visit",
         "restart activate",
         "host accept",
