@@ -10,12 +10,14 @@ from typing import Final
 from agent.claims.asked import was_asked
 from agent.claims.book import Book
 from agent.claims.labels import labels_of
+from agent.claims.lexicon import CLASSES
 from agent.claims.match import NUMERIC, Around, echoed, find_support, same
 from agent.claims.phrases import IDENTIFIERS, KNOWN_NAMES, ROUGHLY, STOP, YEARLY, YOU_SAID
+from agent.claims.plain_words import is_plain
 from agent.claims.sources import Known
 from agent.claims.text import folded, segment_at
 from agent.claims.values import Value
-from agent.claims.words import mentions, stem, words
+from agent.claims.words import alike, mentions, stem, words
 
 
 _BESIDE: Final = re.compile(r"[-\s,(]*(?:feira)?[\s,(]*(?:dia |el |the |uma |un |a |do )?[\s,(]*")
@@ -172,7 +174,7 @@ def check_worked_out(book: Book) -> None:
                 also=[*book.index.echo, *book.values, *counts],
             )
             prices = [known.value.norm for known in book.index.known if known.value.kind in {"money", "number"}]
-            if value.kind == "number" and any(
+            if value.kind in {"number", "quantity"} and any(
                 price and price * value.norm == amount.norm * 100 and _same_sentence(book, value, amount)
                 for amount in right
                 for price in prices
@@ -188,6 +190,11 @@ def check_worked_out(book: Book) -> None:
 
 def _same_sentence(book: Book, one: Value, other: Value) -> bool:
     return book.parts[segment_at(book.parts, one.start)].sentence == book.parts[segment_at(book.parts, other.start)].sentence
+
+
+def behind_name(book: Book, concept: str) -> bool:
+    """Whether a source or the customer speaks of what a capital letter begins."""
+    return concept in book.index.echo_concepts or any(said.mention.concept in alike(concept) for said in book.index.said)
 
 
 def check_names(book: Book) -> None:
@@ -206,7 +213,8 @@ def check_names(book: Book) -> None:
             or word in KNOWN_NAMES
         ):
             continue
-        if match[0].isupper() or mentions(word):
+        named = [m.concept for m in mentions(word)]
+        if any(CLASSES[one] == "topic" or behind_name(book, one) for one in named) or (match[0].isupper() and is_plain(word)):
             continue
         place = segment_at(book.parts, start)
         if start == book.parts[place].start or book.moods[place] == "social":

@@ -20,7 +20,8 @@ cancel: cancel anul$ anulad anular anule anulo desmarc
 refund: reembols estorn ressarc refund reintegr
 return: devol return
 exchange: troc$ troca trocad trocam trocar trocou troque troquei cambi exchang swap substitu replac
-ship: submit submet envi despach expedi sent$ sending send$ sends ship dispatch remet remit mandei$ mandou$ mandamos$ mandad mande$ mando$ mandar saiu$ sairam$ salio$ postad postamos$ postou$ postei$
+submit: submit submet
+ship: envi despach expedi sent$ sending send$ sends ship dispatch remet remit mandei$ mandou$ mandamos$ mandad mande$ mando$ mandar saiu$ sairam$ salio$ postad postamos$ postou$ postei$
 deliver: entreg deliver
 arrive: cheg lleg arriv
 expect: expect$ expected$ previs previst estimat estimad eta$
@@ -39,7 +40,7 @@ ready: pronto$ pronta$ prontos$ prontas$ listo$ listos$ ready$
 restart: relig reconex reconect reconnect reinici restart reboot
 resolve: resolv resolu resuel solucion solved$ solve$ fixed$ fix$ fixing consert arregl repar reparad repair corrig correg correct
 update: atualiz actualiz updat alter modific mudei$ mudou$ mudamos$ mudad mudar$ mudanca change changed$ changes$ edit
-register: registr cadastr inscr matricul enrol regist regsitr signed$ afili
+register: report filed$ file$ registr cadastr inscr matricul enrol regist regsitr signed$ afili
 create: criad criei$ criou$ criamos$ cread cree$ creo$ create created$ gerad gerei$ gerou$ geramos$ gerar$ generad genere$ generat
 open: abert abri$ abriu$ abrimos$ abrir$ abiert abre$ abrem$ abren$ abrio$ open
 close: fechad fecham$ fechou$ fechar$ fechamento cerrad cierra cierran$ cerrar$ close closed$ closes$ encerr
@@ -60,7 +61,7 @@ talk: falei$ falamos$ conversei$ conversamos$ hable$ hablamos$ spoke$ talked$ sp
 request: solicit requis request requer pedi$ pedimos$ pediu$ pedido$$ requer
 note: anotad anotei$ anotamos$ anote$ anotar$ noted$ note$ logged$ recorded$ record$ tomei$
 save: salv guardad guardei$ guardamos$ saved$ save$ guarde$ guardad
-finish: conclu finaliz completad completar completou completei completaron complete$ completed$ completes$ completing completion finish efetu efetiv realiz efectu processad processed$ process proces tramit realizad realizou$ realizei$ realizado$ efetuad
+finish: done$ conclu finaliz completad completar completou completei completaron complete$ completed$ completes$ completing completion finish efetu efetiv realiz efectu processad processed$ process proces tramit realizad realizou$ realizei$ realizado$ efetuad
 await: aguard pend esper(ando)$ esperando$ await awaiting$ wait espera$
 due: due$
 expire: expir venc vence caduc overdue$ lapsed$ prescri
@@ -153,12 +154,12 @@ weekend: fim(de)$ finde$ weekend
 holiday: feriad festiv holiday
 soon: breve$ pronto$$ soon$ shortly$ instantes$ brevemente$
 immediate: imediat inmediat immediat instant
-automatic: automatic
-urgent: urgen priorit expres expressa$ express$ express
+automatic: auto$ automatic
+urgent: urgen priorid priorit expres expressa$ express$ express
 unlimited: ilimit unlimited
 limit: limit minim maxim
 exclusive: exclusiv vip$
-entire: integral integro full$
+entire: integral integro full$ fully$ totalmente$
 eligible: elegiv elegib eligib direito$ derecho$ entitled$ right$$
 warranty: garant warrant
 certificate: certific diplom

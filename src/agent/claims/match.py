@@ -95,6 +95,8 @@ def same(one: Value, other: Value) -> bool:
         case "month" if other.kind in {"month", "date"}:
             year, month = other.norm[0], other.norm[1]
             return bool(month == one.norm[1] and (one.norm[0] is None or year is None or year == one.norm[0]))
+        case "time" if other.kind == "quantity" and other.unit in {"hour", "minute"}:  # "8h de jejum"
+            return bool(min(one.norm) * 100 == other.norm * _TO_MINUTES[other.unit])
         case "time" if other.kind == "time":
             return (one.unit == "part" or other.unit != "part") and not set(one.norm).isdisjoint(other.norm)
         case "code" | "phone" | "number" if other.kind in {"code", "phone"}:
@@ -262,7 +264,7 @@ def _days(index: Index) -> Iterator[tuple[date, str]]:
         if value.kind not in {"quantity", "number"} or value.norm % 100 or not 0 < value.norm <= 40_000:
             continue
         count = value.norm // 100
-        if value.kind == "number" or value.unit in {"day", "week", "businessday", "hour"}:
+        if (value.kind == "number" and known.roles & _LASTING) or value.unit in {"day", "week", "businessday", "hour"}:
             if value.unit == "hour" and count % 24:
                 continue
             step = {"week": 7 * count, "hour": count // 24}.get(value.unit, count)

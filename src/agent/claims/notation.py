@@ -152,6 +152,9 @@ BARE_RANGE: Final = re.compile(
     rf"(?:\b(?:open|{'|'.join(WEEKDAY_OF)})s?(?:[- ]feira)?,? (?:from |de |das )?)(?P<a>1?\d) ?(?:to|a|às|-|–|until) ?(?P<b>1?\d)(?![\w%/.,:-]*\d|\w| ?(?:h\b|horas|am\b|pm\b|a\.m|p\.m|de |da |dias|days|guests|people))"
 )
 
+COUNTED: Final = re.compile(r" (?!(?:as|às|a|e|ate|da|de|horas?|para|pra|no|na|em|com|ou)\b)[a-z]{3,}")
+"""What follows a number that counts things: "12 das 20 aulas"."""
+
 SPELLED_CLOCK: Final = re.compile(
     rf"\b(?P<h>{SPELLED.split(')(?:(?:')[0]}))(?: horas)?(?: (?:e|y) (?P<m>meia|media|quinze|cuarto|trinta))? (?P<half>(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening))"
 )

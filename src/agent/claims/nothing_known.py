@@ -47,7 +47,8 @@ def check_unknown(book: Book, place: int) -> None:
         if strange:
             book.claim(part.start, part.end, "fact", None)
             return
-    alone = alone or any(_is_named(book, place, word) for word in strange)
+    acted = any(claim.supported_by == book.index.acted for claim in book.claims_in(part) if claim.supported_by)
+    alone = alone or (not acted and any(_is_named(book, place, word) for word in strange))
     if _is_foreign(book):  # words of another language than the source's own are no surprise
         alone, strange = False, strange[1:]
     if (

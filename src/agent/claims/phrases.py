@@ -43,6 +43,8 @@ SOCIAL: Final = re.compile(
 )
 
 REQUEST: Final = re.compile(
+    r"\b(?:da|de|de) (?:so )?uma \w+(?:ada|ida)(?:inha)?\b|\b(?:echa(?:le)?|dale|da) un(?:a)? (?:vistazo|mirada|ojo)|\b(?:take|have) a look\b|^(?:se nao \w+ )?(?:olh[ae]|mir[ae]) "
+    r"|"
     r"(?:por favor|por gentileza|please|pls)\b|"
     r"\b(?:me|nos) (?:mand[ae]|envi[ae]|pass[ae]|inform[ae]|diz|diga|confirm[ae]|cont[ae]|fal[ae]|ped[ei]|avis[ae]|respond[ae]|explic[ae]|"
     r"indi[cq]u?[ae]|compart\w*)\b|"

@@ -47,6 +47,7 @@ _TO_DO: Final = re.compile(r"[aei]r(?:te|l[eoa]s?|se|me)?$")
 _WHEN: Final = frozenset("expire due arrive start end deliver expect collect close open ready".split())
 """What a day or an hour may be for where a result does not say: ``next_on``."""
 _MOVES: Final = frozenset("arrive ship deliver expect exchange receive".split())
+_VOW: Final = re.compile(r"(?:pode deixar|deixa comigo|deixe comigo|dejalo en mis manos|leave it)\b")
 _SOFT: Final = frozenset("await save start open expect work limit".split())
 """States of which nothing follows beside a value that a source gives: "is waiting for you since Saturday"."""
 
@@ -71,7 +72,7 @@ def check_statement(book: Book, place: int) -> None:
         named = [m for m in named if m.concept not in book.index.echo_concepts]
     if feeling in {"request", "question", "inability"} and not (feeling == "question" and not part.last):
         return
-    if feeling == "social" and LAMENT.search(piece):
+    if feeling == "social" and LAMENT.search(" ".join(book.piece(other) for other in book.sentence(place) if other <= place)):
         return
     if feeling == "statement" and ONCE.search(" ".join(book.piece(other) for other in book.sentence(place))):
         conditional = True
@@ -116,7 +117,7 @@ def _check_event(book: Book, place: int) -> None:
     when = [v for v in book.values if v.kind in {"date", "weekday", "time"} and part.start <= v.start < part.end]
     for m in book.named[place]:
         noun = m.form == "name" and not _TO_DO.search(book.read.text[m.start : m.end])
-        if noun and m.concept in _EVENTS and when and m.start < when[0].start:
+        if noun and m.concept in _EVENTS and when and m.start < when[0].start and not (m.concept in _MOVES and _has_day(book, place)):
             if behind(book, replace(m, negative=False)) is None and m.concept not in book.index.echo_concepts:
                 book.claim(part.start, part.end, "status", None)
                 return
@@ -189,6 +190,8 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
             continue
         if ref is None and wanted.form == "plain" and wanted.concept in MONEYED and beside and not wanted.negative:
             continue
+        if ref is None and wanted.concept == "delay" and wanted.form == "plain" and beside:
+            continue  # "tarda de 3 a 5 días"
         if ref is None and wanted.concept == "update" and beside and not AUXILIARY.search(piece):
             continue
         if ref is None and wanted.concept in _SOFT and not wanted.first and any(c.supported_by for c in book.claims_in(part)):
@@ -269,6 +272,9 @@ def check_promise(book: Book, place: int) -> bool:
         sentence = " ".join(book.piece(other) for other in around)
         before = [book.moods[other] for other in around if other <= place]
         previous = [book.moods[other] for other in range(place) if book.parts[other].sentence == part.sentence - 1]
+        following = [book.moods[other] for other in range(place + 1, len(book.parts)) if book.parts[other].sentence <= part.sentence + 1]
+        if _VOW.match(book.read.text, start) and following and following[0] in {"request", "question"}:
+            return True  # "sure, I just need the number"
         asked = own and THEN.match(book.piece(place)) and {"request", "question"} & set(previous)
         if not MEANWHILE.match(book.read.text, start) and (
             "request" in before

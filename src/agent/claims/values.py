@@ -18,6 +18,7 @@ from agent.claims.notation import (
     BARE_RANGE,
     CLOCK,
     CODE,
+    COUNTED,
     CURRENCIES,
     DAY,
     EMAIL,
@@ -304,7 +305,8 @@ def _times(text: str, language: str, found: _Found) -> None:
         hour = int(match["h"]) if match["h"].isdigit() else spelled(match["h"], language)
         bare = match["h"] in LONE and not match["half"]
         lasts = match[0].startswith("ate ") and text[match.end() :].startswith(" horas")
-        if hour is None or match["not"] or hour > 24 or bare or lasts:
+        counts = match[0].startswith("das ") and not match["half"] and COUNTED.match(text, match.end())
+        if hour is None or match["not"] or hour > 24 or bare or lasts or counts:
             continue
         said = match["m"] or ""
         minutes = int(said) if said.isdigit() else PARTS.get(said, 0)

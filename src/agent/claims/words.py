@@ -70,6 +70,7 @@ _SPANISH_THIRD: Final = re.compile(r"\w{2,}ó$")
 _PAID: Final = frozenset({"paga", "pagas", "pago", "pagos"})
 _AS: Final = re.compile(r"\b(?:como|esta|estao|estan|foi|fue|consta|ja|ya|ficou|quedo) $")
 _VACANT: Final = re.compile(r" (?:from|at|on|until|this|next|today|tomorrow|between|slots?)\b")
+_JUST: Final = re.compile(r"\b(?:acab(?:ei|amos|ou|o|e|ado) de) $")
 _TO_BE: Final = re.compile(r"\b(?:ser|be|being|sendo|siendo|sea|seja|sejam|ficar|fique|fiquem|estar|esteja|quedar|quede|get|gets|este) $")
 
 
@@ -150,6 +151,11 @@ def mentions(text: str, lower: str | None = None, language: str = "") -> list[Me
             form = "done" if _AS.search(text, max(0, start - 10), start) or text.startswith(" via", end) else "plain"
         if form == "done" and _TO_BE.search(text, max(0, start - 9), start):
             form = "plain"  # "deve ser feita"
+        just = _JUST.search(text, max(0, start - 14), start) is not None
+        if just and form == "name":
+            form = "done"  # "acabei de mandar"
+        if concept == "end" and _JUST.search(text, max(0, start - 2), min(len(text), end + 4)):
+            continue
         found.append(Mention(concept, form, negative, start, end, is_first(match[0], accented)))
     return found
 
@@ -198,6 +204,10 @@ _LIKE: Final[Sequence[frozenset[str]]] = tuple(
         "underway expect",
         "accept serve",
         "schedule visit",
+        "release allow",
+        "forward update",
+        "submit ship",
+        "submit register",
         "exchange update reschedule",
         "invoice charge slip",
         "schedule appointment",
