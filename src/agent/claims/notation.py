@@ -122,7 +122,7 @@ WEEKDAY: Final = re.compile(
 SHORT_DAYS: Final = {"seg": 0, "ter": 1, "qua": 2, "qui": 3, "sex": 4, "sab": 5}
 
 LEAD: Final = re.compile(
-    r"(?:\b(?:n[ao]s?|[ao]s?|d[ao]|de|ate|para|pra|toda|proxim[ao]|ultim[ao]|ness[ao]|est[ao]|ess[ao]|e|y|ou|ou na|cada|seja|entre|el|los|on)|[.!?,/:(\n•-])\s*$|^\s*$"
+    r"(?:\b(?:n[ao]s?|[ao]s?|d[ao]|de|ate|para|pra|toda|proxim[ao]|é|cai|caem|fica|ficou|sera|ser|foi|era|so|ate|ness[ao]|ultim[ao]|est[ao]|ess[ao]|e|y|ou|ou na|cada|seja|entre|el|los|on)|[.!?,/:(\n•-])\s*$|^\s*$"
 )
 
 TIME: Final = re.compile(

@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from agent.claims.book import Book
-from agent.claims.labels import sides
+from agent.claims.labels import SIBLINGS, sides
 from agent.claims.lexicon import CLASSES, concept_of
 from agent.claims.phrases import COPULA, DID, FEELINGS, FRAGMENT, LIGHT, MONEYED, STOP, VERB, WE
 from agent.claims.plain_words import is_plain
@@ -76,7 +76,7 @@ _ITEM: Final = re.compile(r"(?:e|y|and|ou|o|or)(?: (?:o|a|os|as|um|uma|el|la|los
 def _is_sibling(book: Book, word: str) -> bool:
     """Whether texts speak of another thing of the same kind. Keys of results may name this one in another language."""
     concept = concept_of(word)
-    return concept in _MIXED and not any(s.mention.concept == concept and s.path[0] != "text" for s in book.index.said)
+    return concept in SIBLINGS and not any(s.mention.concept == concept and s.path[0] != "text" for s in book.index.said)
 
 
 def _is_said(book: Book, word: str) -> bool:
@@ -84,8 +84,6 @@ def _is_said(book: Book, word: str) -> bool:
     return any(s.mention.concept == concept for s in book.index.said) or concept in book.index.echo_concepts
 
 
-_MIXED: Final = frozenset("oil food garment vehicle device insurance".split())
-"""Concepts of things of one kind: a filter is no wheel alignment."""
 _THE: Final = re.compile(r"\b(?:[oa]s?|u(?:m|ma|n|na)|n[oa]s?|d[oa]s?|aos?|à|pel[oa]|el|l[ao]s?|del|al|the|an?|seus?|suas?|your|our|noss[oa]s?|nuestr[oa]s?|tus?|su|con|com|with) $")
 
 
@@ -94,6 +92,16 @@ def _is_named(book: Book, place: int, word: str) -> bool:
     part = book.parts[place]
     start = book.read.text.find(word, part.start, part.end)
     return _THE.search(book.read.text, max(part.start, start - 8), start) is not None
+
+
+def gives_to_another(book: Book, place: int, benefit: str) -> bool:
+    """Whether texts give ``benefit``, but in no sentence that has a thing of this segment, and they have it elsewhere."""
+    part = book.parts[place]
+    own = {token for token in sides(book.read.text, part.start, part.end, book.denied, book.values) if token != benefit}
+    told = [statement for statement in book.index.statements if benefit in statement]
+    elsewhere = [statement for statement in book.index.statements if benefit not in statement]
+    results = any(s.mention.concept == benefit and s.path[0] != "text" for s in book.index.said)
+    return bool(told) and not results and not any(own & t.keys() for t in told) and any(own & t.keys() for t in elsewhere)
 
 
 def tells_known(book: Book, place: int) -> bool:
@@ -158,8 +166,13 @@ def _denied_elsewhere(book: Book, place: int) -> bool:
         against = against and len(shared) > 1 and bool(named)
         contrary = against if weight > best else contrary and against
         best = weight
-    having = WE.search(book.piece(place)) is not None
+    having = WE.search(book.piece(place)) is not None or any(stem_of in own for stem_of in _siblings(book, place))
     return contrary or (having and any(_only_denied(book, token) for token, denied in own.items() if not denied))
+
+
+def _siblings(book: Book, place: int) -> list[str]:
+    part = book.parts[place]
+    return [stem(m[0]) for m in words(book.read.text[part.start : part.end]) if concept_of(m[0]) in SIBLINGS]
 
 
 def _only_denied(book: Book, token: Any) -> bool:

@@ -11,7 +11,7 @@ from agent.claims.asked import is_asked, only_asks
 from agent.claims.book import Book
 from agent.claims.lexicon import CLASSES
 from agent.claims.match import same
-from agent.claims.nothing_known import check_unknown, tells_known
+from agent.claims.nothing_known import check_unknown, gives_to_another, tells_known
 from agent.claims.phrases import (
     AUXILIARY,
     BENEFITS,
@@ -180,6 +180,8 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         else:
             ref = behind(book, wanted, strict=done and state, call=call)
         kind = "action" if wanted.first else "status" if state else "fact"
+        if ref and wanted.concept in BENEFITS and not wanted.negative and gives_to_another(book, place, wanted.concept):
+            ref = None
         if ref is None and wanted.concept in _PREDICATES and any(
             CLASSES[m.concept] == "fact" and m.concept != wanted.concept and behind(book, replace(m, negative=wanted.negative))
             for m in named
