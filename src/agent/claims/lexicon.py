@@ -23,6 +23,7 @@ exchange: troc$ troca trocad trocam trocar trocou troque troquei cambi exchang s
 submit: submit submet
 ship: envi despach expedi sent$ sending send$ sends ship dispatch remet remit mandei$ mandou$ mandamos$ mandad mande$ mando$ mandar saiu$ sairam$ salio$ postad postamos$ postou$ postei$
 deliver: entreg deliver
+lastmile: reparto$
 arrive: cheg lleg arriv
 expect: expect$ expected$ previs previst estimat estimad eta$
 underway: caminho$ camino$ transit transito$ transporte$ way$ route$ rota$ ruta$
@@ -200,7 +201,6 @@ bluetooth: bluetooth$ usb$ nfc$
 voltage: bivolt$ volt$ volts$ voltag
 height: altura$ height$ largura$ ancho$ width$ peso$$ weight$ compriment
 secret: secret
-team: equip(e)$$
 """
 
 _TOPICS: Final = """
@@ -243,7 +243,7 @@ contractnoun: contrato$ contratos$ plan$ plans$ planos$ plano$ planes$ mensalid 
 protocol: protocol ticket$ tickets$ chamad caso$ case$ reclama reclamo$ claim$ complaint numero$ number$ codigo$ code$
 appointment: consult(a)$ consulta$ consultas$ cita$ citas$ appointment horario$ horarios$ sess sesion session aula$ aulas$ clase$ clases$ class$ classes$ visita$ visitas$ reserva$ reservas$ reservation mesa$ mesas$ table$ tables$ encaix curso$ cursos$ course$ courses$
 vehicle: carro$ carros$ coche$ auto$ car$ cars$ moto$ vehicul veicul bike$ bicicl
-device: aparelh dispositiv device celular$ celulares$ telefone$ phone$ notebook$ laptop$ modem$ roteador$ router$ equipam
+device: charger$ chargers$ carregador cargador aparelh dispositiv device celular$ celulares$ telefone$ phone$ notebook$ laptop$ modem$ roteador$ router$ equipam
 garment: vestid dress$ dresses$ calca$ calcas$ pantal pants$ camis shirt$ shirts$ blus blouse jaquet chaquet jacket saia$ falda$ skirt sapat zapat shoe shoes$ tenis$ zapatilla sneaker sneakers$ bols bag$ bags$ cint belt$ chinel sandal bermud shorts$ meia$$ meias$ casac abrig coat$ moletom
 money: plata$ money$ real$ reais$
 address: enderec direccion address

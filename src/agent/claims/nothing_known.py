@@ -48,13 +48,14 @@ def check_unknown(book: Book, place: int) -> None:
             book.claim(part.start, part.end, "fact", None)
             return
     acted = any(claim.supported_by == book.index.acted for claim in book.claims_in(part) if claim.supported_by)
-    alone = alone or (not acted and any(_is_named(book, place, word) for word in strange))
+    named = not acted and any(_is_named(book, place, word) for word in strange)
+    placed = any(_BY_THE.search(book.read.text, part.start, book.read.text.find(word, part.start)) for word in strange)
     if _is_foreign(book):  # words of another language than the source's own are no surprise
-        alone, strange = False, strange[1:]
+        alone, named, placed, strange = False, False, False, strange[1:]
     if (
         strange
         and business
-        and (book.strange[part.sentence] > 1 or (alone and VERB.search(book.read.text, part.start, part.end)))
+        and (book.strange[part.sentence] > 1 or placed or ((alone or named) and VERB.search(book.read.text, part.start, part.end)))
     ):
         book.claim(part.start, part.end, "fact", None)
         return
@@ -69,8 +70,8 @@ def check_unknown(book: Book, place: int) -> None:
         book.claim(part.start, part.end, "fact", None)
 
 
-_ITEM: Final = re.compile(r"(?:e|y|and|ou|o|or)(?: (?:o|a|os|as|um|uma|el|la|los|las|un|una|the|an?|no|na))? \w+$")
-"""The last thing of a list."""
+_ITEM: Final = re.compile(r"(?:e|y|and|ou|o|or)(?: (?:o|a|os|as|um|uma|el|la|los|las|un|una|the|an?|no|na))? \w+$|(?:so|somente|apenas|solo|only) (?:em|en|in|com|con|with|para|for) ")
+"""The last thing of a list, or the only one for which something holds."""
 
 
 def _is_sibling(book: Book, word: str) -> bool:
@@ -84,6 +85,7 @@ def _is_said(book: Book, word: str) -> bool:
     return any(s.mention.concept == concept for s in book.index.said) or concept in book.index.echo_concepts
 
 
+_BY_THE: Final = re.compile(r"\b(?:junto|al lado|ao lado|perto|cerca|next|close|near|by|beside|frente|com vista|con vista|overlooking)(?: (?:a|d[aeo]|to|para))? (?:o|a|el|la|the)? ?$")
 _THE: Final = re.compile(r"\b(?:[oa]s?|u(?:m|ma|n|na)|n[oa]s?|d[oa]s?|aos?|à|pel[oa]|el|l[ao]s?|del|al|the|an?|seus?|suas?|your|our|noss[oa]s?|nuestr[oa]s?|tus?|su|con|com|with) $")
 
 

@@ -27,7 +27,7 @@ SOCIAL: Final = re.compile(
     r"(?:sinto|sentimos|siento|lo siento|i'?m (?:so |very |really )?sorry|we'?re (?:so |very )?sorry))|"
     r"(?:eu |nos |nosotros |i |we |te |lo |le )?(?:entend[oie]\w*|compreend\w*|comprend\w*|imagino|understand|sei (?:que|como)|"
     r"se que|i know|i get|hear you|fico|ficamos|estou aqui|estamos aqui|estoy aqui|i'?m here|we'?re here|quedo|quedamos|me alegr\w*|nos alegr\w*|que alegria|"
-    r"espero que|esperamos que|ojala|hope|i hope|tomara)\b|"
+    r"espero|esperamos|ojala|hope|i hope|tomara)\b|"
     r"que (?:voce|vc|deus|tu|tudo|todo|sua|seu|te|os|as)\b(?! (?:pedido|compra|reembolso))|(?:e |y |and )?(?:ate|hasta) (?:mais|logo|luego|pronto|breve|a proxima|la proxima|ja)|tchau|adios|chau|bye|(?:and |so )?see you|talk soon|anotado|noted|aproveit\w*|descans\w*|curt[ae]|disfrut\w*|cuide-se|cuidate|take care|boa sorte|suerte|good luck|melhoras|force|forca|precisando|beleza|combinado|perfeito|maravilha|abraco\w*|abrazo\w*|beijo\w*|"
     r"(?:tenha|tengas?|que tenga\w*|have|enjoy|bom|boa|otim[oa]|excelente|lindo|linda)\b[^.]{0,24}\b(?:dia|tarde|noite|semana|noche|fin|"
     r"final|fim|day|evening|weekend|week|night|one|aula|aulas|viagem|descanso|feriado|domingo|sabado|sexta)\b|"

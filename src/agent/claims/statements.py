@@ -48,6 +48,7 @@ _WHEN: Final = frozenset("expire due arrive start end deliver expect collect clo
 """What a day or an hour may be for where a result does not say: ``next_on``."""
 _MOVES: Final = frozenset("arrive ship deliver expect exchange receive".split())
 _VOW: Final = re.compile(r"(?:pode deixar|deixa comigo|deixe comigo|dejalo en mis manos|leave it)\b")
+_COSTS: Final = frozenset("charge fee fine interest freight".split())
 _SOFT: Final = frozenset("await save start open expect work limit".split())
 """States of which nothing follows beside a value that a source gives: "is waiting for you since Saturday"."""
 
@@ -217,7 +218,7 @@ def behind(book: Book, wanted: Mention, *, strict: bool = False, call: bool = Fa
         if said.mention.negative == wanted.negative:
             return said.ref
         opposite = opposite or said.ref
-    if wanted.negative and opposite is None and (strict or wanted.form == "done") and book.index.looked and book.index.answered:
+    if wanted.negative and opposite is None and wanted.concept not in _COSTS and (strict or wanted.form == "done") and book.index.looked and book.index.answered:
         return book.index.answered
     against = contrary(wanted.concept)
     denied = next((s.ref for s in book.index.said if s.mention.concept in against and not s.weak

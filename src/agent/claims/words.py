@@ -71,6 +71,8 @@ _PAID: Final = frozenset({"paga", "pagas", "pago", "pagos"})
 _AS: Final = re.compile(r"\b(?:como|esta|estao|estan|foi|fue|consta|ja|ya|ficou|quedo) $")
 _VACANT: Final = re.compile(r" (?:from|at|on|until|this|next|today|tomorrow|between|slots?)\b")
 _JUST: Final = re.compile(r"\b(?:acab(?:ei|amos|ou|o|e|ado) de) $")
+_LAST_MILE: Final = re.compile(r"\bout for delivery\b|\bsa(?:iu|iram|lio) (?:hoje |hoy )?(?:para|pra|a) (?:a )?(?:entrega|reparto)\b|\bem rota de entrega\b")
+"""The last way of a parcel, which is more than being on its way."""
 _TO_BE: Final = re.compile(r"\b(?:ser|be|being|sendo|siendo|sea|seja|sejam|ficar|fique|fiquem|estar|esteja|quedar|quede|get|gets|este) $")
 
 
@@ -130,8 +132,8 @@ def is_portuguese(text: str) -> bool:
 def mentions(text: str, lower: str | None = None, language: str = "") -> list[Mention]:
     """The concepts of folded ``text``; ``lower`` is the same with accents."""
     denied = negated(text, language)
+    found = [Mention("lastmile", "done", False, *match.span()) for match in _LAST_MILE.finditer(text)]
     accents = lower if lower is not None and len(lower) == len(text) else text
-    found = []
     for match in _WORD.finditer(text):
         concept = concept_of(match[0])
         if concept is None:
