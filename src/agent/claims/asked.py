@@ -19,7 +19,9 @@ _WAITS: Final = re.compile(
 _MERELY_ASKED: Final = frozenset(
     "request forward ship receive register note save create open notify await contact talk verify find start update finish add arrive approve confirm".split()
 )
-_SETTLED: Final = frozenset("approve confirm finish resolve schedule cancel refund return exchange pay activate".split())
+_SETTLED: Final = frozenset(
+    "approve confirm finish resolve schedule cancel refund return exchange pay activate".split()
+)
 
 
 def is_asked(book: Book, place: int) -> bool:

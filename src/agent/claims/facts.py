@@ -21,7 +21,9 @@ from agent.claims.words import alike, mentions, stem, words
 
 
 _BESIDE: Final = re.compile(r"[-\s,(]*(?:feira)?[\s,(]*(?:dia |el |the |uma |un |a |do )?[\s,(]*")
-_OWED: Final = re.compile(r"\b(?:negativ\w*|devedor\w*|deudor\w*|dev[eo]\w*|debe\w*|divida|deuda|debit\w*|vermelho|owe\w*|debt|overdrawn|minus|menos)\b")
+_OWED: Final = re.compile(
+    r"\b(?:negativ\w*|devedor\w*|deudor\w*|dev[eo]\w*|debe\w*|divida|deuda|debit\w*|vermelho|owe\w*|debt|overdrawn|minus|menos)\b"
+)
 _REFUSED: Final = frozenset("soldout refuse fail end close closed block lose expire".split())
 """What is said of a time or an amount that cannot be had."""
 
@@ -61,7 +63,9 @@ def check_value(book: Book, value: Value) -> None:
         book.anchored.add(place)
         return
     if echoed(value, book.index) and not (day and feeling == "social"):
-        denied = any(m.negative or m.concept in _REFUSED for m in book.named[place]) or re.search(r"\b(?:nao|no|not|\w+n't|sem|sin)\b", piece)
+        denied = any(m.negative or m.concept in _REFUSED for m in book.named[place]) or re.search(
+            r"\b(?:nao|no|not|\w+n't|sem|sin)\b", piece
+        )
         said = YOU_SAID.search(" ".join(book.piece(other) for other in book.sentence(place)))
         counted = value.kind in {"number", "quantity"} and any(
             other.kind == "money" and book.parts[place].start <= other.start < book.parts[place].end
@@ -134,7 +138,11 @@ def _clashes(book: Book, value: Value) -> bool:
             continue
         year = book.index.today.year
         days = [k.value for k in book.index.known if k.value.kind == "date" and same(other, k.value)]
-        days += [] if days or None in other.norm[1:] else [Value("date", 0, 0, (other.norm[0] or y, *other.norm[1:])) for y in (year, year + 1)]
+        days += (
+            []
+            if days or None in other.norm[1:]
+            else [Value("date", 0, 0, (other.norm[0] or y, *other.norm[1:])) for y in (year, year + 1)]
+        )
         if days and not any(same(value, day) for day in days):
             return True
     return False
@@ -146,7 +154,9 @@ def _agrees_with_neighbour(book: Book, value: Value) -> bool:
         {value.kind, other.kind} == {"date", "weekday"}
         and abs(other.start - value.start) < 24
         and (same(value, other) or same(other, value))
-        and ((other.kind == "date" and echoed(other, book.index)) or any(same(other, k.value) for k in book.index.known))
+        and (
+            (other.kind == "date" and echoed(other, book.index)) or any(same(other, k.value) for k in book.index.known)
+        )
         for other in book.values
     )
 
@@ -189,12 +199,17 @@ def check_worked_out(book: Book) -> None:
 
 
 def _same_sentence(book: Book, one: Value, other: Value) -> bool:
-    return book.parts[segment_at(book.parts, one.start)].sentence == book.parts[segment_at(book.parts, other.start)].sentence
+    return (
+        book.parts[segment_at(book.parts, one.start)].sentence
+        == book.parts[segment_at(book.parts, other.start)].sentence
+    )
 
 
 def behind_name(book: Book, concept: str) -> bool:
     """Whether a source or the customer speaks of what a capital letter begins."""
-    return concept in book.index.echo_concepts or any(said.mention.concept in alike(concept) for said in book.index.said)
+    return concept in book.index.echo_concepts or any(
+        said.mention.concept in alike(concept) for said in book.index.said
+    )
 
 
 def check_names(book: Book) -> None:
@@ -202,7 +217,10 @@ def check_names(book: Book) -> None:
     known = set(book.index.stems) | book.index.echo_stems
     for name in book.sources.names:
         known |= {stem(m[0]) for m in words(folded(name).text)}
-    for match in re.finditer(r"(?:(?<=[\w,:;)] )|(?<=Dr\. )|(?<=Dra\. )|(?<=Sr\. )|(?<=Sra\. )|(?<=Mr\. )|(?<=Ms\. )|(?<=Mrs\. ))[A-ZÀ-Ý][\wÀ-ÿ]{2,}", book.read.capital):
+    for match in re.finditer(
+        r"(?:(?<=[\w,:;)] )|(?<=Dr\. )|(?<=Dra\. )|(?<=Sr\. )|(?<=Sra\. )|(?<=Mr\. )|(?<=Ms\. )|(?<=Mrs\. ))[A-ZÀ-Ý][\wÀ-ÿ]{2,}",
+        book.read.capital,
+    ):
         start, end = match.span()
         word = book.read.text[start:end]
         if (
@@ -214,7 +232,9 @@ def check_names(book: Book) -> None:
         ):
             continue
         named = [m.concept for m in mentions(word)]
-        if any(CLASSES[one] == "topic" or behind_name(book, one) for one in named) or (match[0].isupper() and is_plain(word)):
+        if any(CLASSES[one] == "topic" or behind_name(book, one) for one in named) or (
+            match[0].isupper() and is_plain(word)
+        ):
             continue
         place = segment_at(book.parts, start)
         if start == book.parts[place].start or book.moods[place] == "social":

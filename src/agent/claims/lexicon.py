@@ -139,6 +139,7 @@ wifi: wifi$ internet$$
 pets: pet$ pets$ mascot animais$ animales$ cachorr perro perros$ dog$ dogs$ gato$ gatos$ cat$ cats$
 access: acessib accesib accessib rampa$ ramp$ elevador$ ascensor$ wheelchair
 insurance: convenio convenios$ unimed$ amil$ seguro$ seguros$ aseguradora insur plano$$ planos$$ sulamerica$
+debt: debt debts$ divida$ dividas$ deuda$ deudas$ pendenc adeud inadimpl
 card: cart(ao)$ cartao$ cartoes$ tarjeta tarjetas$ card$ cards$ credit$ credito$ debito$ debit$
 pix: pix$
 cash: dinheir efectivo$ cash$ especie$

@@ -46,13 +46,17 @@ def find_support(
     value: Value, index: Index, around: Around, *, also: Iterable[Value] = ()
 ) -> tuple[str, tuple[Path, ...]] | None:
     """The source of ``value`` and the places in it, or None. ``also``: counts that the conversation names."""
-    if value.kind == "money" and not around.negative and any(
-        known.value.norm == -value.norm and known.value.kind in NUMERIC for known in index.known
+    if (
+        value.kind == "money"
+        and not around.negative
+        and any(known.value.norm == -value.norm and known.value.kind in NUMERIC for known in index.known)
     ):
         return None  # what is owed said as what is had
     hits = [known for known in index.known if same(value, known.value) and not _unitless(value, known)]
     fitting = [
-        known for known in hits if not _contradicts(value, around, known, index) and not _mislabelled(around, known, index)
+        known
+        for known in hits
+        if not _contradicts(value, around, known, index) and not _mislabelled(around, known, index)
     ]
     if fitting:
         return fitting[0].ref, tuple(known.path for known in fitting)
@@ -85,6 +89,11 @@ def same(one: Value, other: Value) -> bool:
     match one.kind:
         case "money" | "percent" | "number" | "quantity" if other.kind in NUMERIC:
             return _same_amount(one, other)
+        case "date" if other.kind in {"number", "code"} and one.norm[:2] == (
+            None,
+            None,
+        ):  # "el 14": the bus, not the day
+            return _digits(other) == str(one.norm[2])
         case "date" if other.kind == "date":
             return _same_day(one.norm, other.norm)
         case "weekday":
@@ -200,7 +209,9 @@ def _contradicts(value: Value, around: Around, known: Known, index: Index) -> bo
     if value.kind == "money":
         here, there = said & _AMOUNT_ROLES, known.roles & _AMOUNT_ROLES
         if here <= {"freight"} and not known.roles & _SPECIFIC and known.path[0] != "text":
-            there = there if _SENDING.isdisjoint(_key_concepts(known.path[0][0])) else here  # the price that a quote of a delivery gives
+            there = (
+                there if _SENDING.isdisjoint(_key_concepts(known.path[0][0])) else here
+            )  # the price that a quote of a delivery gives
         if here and not here & _SPECIFIC and not any(here & other.roles for other in index.known):
             return False  # "the updated amount": the source has no other amount that is meant
         return bool(here and there and not here & there and (here & _SPECIFIC or there & _SPECIFIC))
@@ -304,7 +315,11 @@ def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
                 return "arithmetic"
         if any(abs(a - b) == wanted for a, b in combinations(listed, 2)):
             return "arithmetic"
-        shown = {other.norm for other in also if other.kind in {"number", "quantity"} and other is not value and other.norm > 100}
+        shown = {
+            other.norm
+            for other in also
+            if other.kind in {"number", "quantity"} and other is not value and other.norm > 100
+        }
         if any(a * n // 100 + sum(rest) == wanted for a in listed for n in shown for rest in _others(listed, a)):
             return "arithmetic"
     if value.kind in {"number", "quantity"}:
@@ -313,7 +328,11 @@ def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
             return found
     numbers = [known for known in index.known if known.value.kind in NUMERIC and known.value.norm]
     amounts = [known for known in numbers if known.value.kind in {"money", "number"}][:_MOST]
-    amounts += [Known(other, "arithmetic", ("text", ""), frozenset()) for other in index.echo if other.kind == "money" or (other.kind == "number" and other.norm >= 10_000)]
+    amounts += [
+        Known(other, "arithmetic", ("text", ""), frozenset())
+        for other in index.echo
+        if other.kind == "money" or (other.kind == "number" and other.norm >= 10_000)
+    ]
     factors = [(known.value.norm, known.ref) for known in numbers if known.value.kind in {"number", "quantity"}][:_MOST]
     factors += [
         (other.norm, "")
@@ -390,6 +409,13 @@ def _counted(value: Value, index: Index) -> str | None:
     """A number of things that a result lists, or of days between two that are known."""
     if value.unit in _TO_MONTHS and (year := _of_a_year(value, index)):
         return year
+    if value.unit in _TO_MINUTES and value.unit != "week":
+        same_unit = [
+            k for k in index.known if k.value.kind == "quantity" and k.value.unit == value.unit and k.path[0] != "text"
+        ]
+        for one, other in combinations(same_unit[:_MOST], 2):
+            if abs(one.value.norm - other.value.norm) == value.norm:
+                return one.ref
     if value.unit in {"hour", "minute"}:
         return _hours(value.norm * _TO_MINUTES[value.unit] // 100, index)
     if value.norm % 100:

@@ -8,7 +8,7 @@ from typing import Final
 from agent.dates import MONTH_OF, WEEKDAY_OF
 from agent.quantities import WORD_VALUES
 
-LONE: Final = frozenset({"um", "uma", "un", "una", "one", "meia"})
+LONE: Final = frozenset({"um", "uma", "un", "una", "one", "meia", "media", "half"})
 
 ONLY_IN: Final = {"dos": "es", "once": "es", "ten": "en", "seis": "", "six": "en"}
 
@@ -159,6 +159,12 @@ SPELLED_CLOCK: Final = re.compile(
     rf"\b(?P<h>{SPELLED.split(')(?:(?:')[0]}))(?: horas)?(?: (?:e|y) (?P<m>meia|media|quinze|cuarto|trinta))? (?P<half>(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening))"
 )
 
+PAST: Final = re.compile(
+    rf"\b(?P<part>half past|quarter past|quarter to) (?P<h>1?\d|{SPELLED.split(')(?:(?:')[0]}))\b(?: (?P<half>in the (?:morning|afternoon|evening)))?"
+)
+PAST_MINUTES: Final = {"half past": 30, "quarter past": 15, "quarter to": -15}
+QUARTER: Final = re.compile(r"\b(?:a quarter of an hour|um quarto de hora|un cuarto de hora)\b")
+
 NOON: Final = re.compile(
     r"\b(?P<noon>meio[- ]dia|mediodia|noon|midday)|\b(?P<midnight>meia[- ]noite|medianoche|midnight)"
 )
@@ -193,8 +199,8 @@ ONE: Final = re.compile(
 )
 
 STREET: Final = re.compile(
-    r"\b(?:[Rr]ua|R\.|[Aa]venida|[Aa]v\.?|[Aa]lameda|[Tt]ravessa|[Pp]ra[cç]a|[Rr]odovia|[Ee]strada|[Cc]alle|[Aa]vda\.?|[Cc]arrera|[Pp]laza)\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ0-9][\wÀ-ÿ.]*|d[aeo]s?)"
-    r"(?:\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ][\wÀ-ÿ.]*|d[aeo]s?|de|la|e))*|\b\d+\s(?:[A-Z][\w.]*\s){1,3}(?:Street|St\.?|Avenue|Ave\.?|Road|Rd\.?)(?!\w)",
+    r"\b(?:[Rr]ua|R\.|[Aa]venida|[Aa]v\.?|[Aa]lameda|[Tt]ravessa|[Pp]ra[cç]a|[Rr]odovia|[Ee]strada|[Cc]alle|[Aa]vda\.?|[Cc]arrera|[Pp]laza)\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ0-9][\wÀ-ÿ.]*|d[aeo]s?\b)"
+    r"(?:\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ][\wÀ-ÿ.]*|(?:d[aeo]s?|de|la|e)\b))*|\b\d+\s(?:[A-Z][\w.]*\s){1,3}(?:Street|St\.?|Avenue|Ave\.?|Road|Rd\.?)(?!\w)",
 )
 
 PART: Final = re.compile(

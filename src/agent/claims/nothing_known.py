@@ -20,7 +20,9 @@ def check_unknown(book: Book, place: int) -> None:
     if any(claim.supported_by is None for claim in book.claims_in(part)):
         return
     content = _content(book, place)
-    known = [word for word in content if stem(word) in book.index.stems or (len(word) > 5 and word[:4] in book.index.stems)]
+    known = [
+        word for word in content if stem(word) in book.index.stems or (len(word) > 5 and word[:4] in book.index.stems)
+    ]
     strange = [
         word
         for word in content
@@ -41,7 +43,13 @@ def check_unknown(book: Book, place: int) -> None:
     )
     # One strange word is enough where it is all that a clause has to say.
     alone = not known and not any(claim.supported_by for claim in book.claims_in(part))
-    if not known and place and book.parts[place - 1].sentence == part.sentence and _ITEM.match(piece) and place - 1 in book.anchored:
+    if (
+        not known
+        and place
+        and book.parts[place - 1].sentence == part.sentence
+        and _ITEM.match(piece)
+        and place - 1 in book.anchored
+    ):
         strange += [word for word in content if concept_of(word) and not is_plain(word) and not _is_said(book, word)]
         alone = True
         if strange:
@@ -55,7 +63,11 @@ def check_unknown(book: Book, place: int) -> None:
     if (
         strange
         and business
-        and (book.strange[part.sentence] > 1 or placed or ((alone or named) and VERB.search(book.read.text, part.start, part.end)))
+        and (
+            book.strange[part.sentence] > 1
+            or placed
+            or ((alone or named) and VERB.search(book.read.text, part.start, part.end))
+        )
     ):
         book.claim(part.start, part.end, "fact", None)
         return
@@ -70,14 +82,18 @@ def check_unknown(book: Book, place: int) -> None:
         book.claim(part.start, part.end, "fact", None)
 
 
-_ITEM: Final = re.compile(r"(?:e|y|and|ou|o|or)(?: (?:o|a|os|as|um|uma|el|la|los|las|un|una|the|an?|no|na))? \w+$|(?:so|somente|apenas|solo|only) (?:em|en|in|com|con|with|para|for) ")
+_ITEM: Final = re.compile(
+    r"(?:e|y|and|ou|o|or)(?: (?:o|a|os|as|um|uma|el|la|los|las|un|una|the|an?|no|na))? \w+$|(?:so|somente|apenas|solo|only) (?:em|en|in|com|con|with|para|for) "
+)
 """The last thing of a list, or the only one for which something holds."""
 
 
 def _is_sibling(book: Book, word: str) -> bool:
     """Whether texts speak of another thing of the same kind. Keys of results may name this one in another language."""
     concept = concept_of(word)
-    return concept in SIBLINGS and not any(s.mention.concept == concept and s.path[0] != "text" for s in book.index.said)
+    return concept in SIBLINGS and not any(
+        s.mention.concept == concept and s.path[0] != "text" for s in book.index.said
+    )
 
 
 def _is_said(book: Book, word: str) -> bool:
@@ -85,8 +101,12 @@ def _is_said(book: Book, word: str) -> bool:
     return any(s.mention.concept == concept for s in book.index.said) or concept in book.index.echo_concepts
 
 
-_BY_THE: Final = re.compile(r"\b(?:junto|al lado|ao lado|perto|cerca|next|close|near|by|beside|frente|com vista|con vista|overlooking)(?: (?:a|d[aeo]|to|para))? (?:o|a|el|la|the)? ?$")
-_THE: Final = re.compile(r"\b(?:[oa]s?|u(?:m|ma|n|na)|n[oa]s?|d[oa]s?|aos?|à|pel[oa]|el|l[ao]s?|del|al|the|an?|seus?|suas?|your|our|noss[oa]s?|nuestr[oa]s?|tus?|su|con|com|with) $")
+_BY_THE: Final = re.compile(
+    r"\b(?:junto|al lado|ao lado|perto|cerca|next|close|near|by|beside|frente|com vista|con vista|overlooking)(?: (?:a|d[aeo]|to|para))? (?:o|a|el|la|the)? ?$"
+)
+_THE: Final = re.compile(
+    r"\b(?:[oa]s?|u(?:m|ma|n|na)|n[oa]s?|d[oa]s?|aos?|à|pel[oa]|el|l[ao]s?|del|al|the|an?|seus?|suas?|your|our|noss[oa]s?|nuestr[oa]s?|tus?|su|con|com|with|plus) $"
+)
 
 
 def _is_named(book: Book, place: int, word: str) -> bool:
@@ -103,7 +123,9 @@ def gives_to_another(book: Book, place: int, benefit: str) -> bool:
     told = [statement for statement in book.index.statements if benefit in statement]
     elsewhere = [statement for statement in book.index.statements if benefit not in statement]
     results = any(s.mention.concept == benefit and s.path[0] != "text" for s in book.index.said)
-    return bool(told) and not results and not any(own & t.keys() for t in told) and any(own & t.keys() for t in elsewhere)
+    return (
+        bool(told) and not results and not any(own & t.keys() for t in told) and any(own & t.keys() for t in elsewhere)
+    )
 
 
 def tells_known(book: Book, place: int) -> bool:

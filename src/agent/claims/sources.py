@@ -80,7 +80,9 @@ _READING: Final = frozenset(
     rates slots terms limit limits eligibility window windows count check preview calculate get find show view""".split()
 )
 """What a function's name ends with if it only looks, whatever it begins with: ``return_policy``."""
-_ASKS: Final = frozenset("request solicitar pedir submit request solicita".split())
+_ASKS: Final = frozenset(
+    "request solicitar pedir submit solicita schedule book reserve arrange plan agendar marcar programar reservar".split()
+)
 _DIGIT_KEYS: Final = frozenset({"cents", "centavos", "cent"})
 _UNIT_KEYS: Final = {
     "day": "day", "days": "day", "nights": "day", "noites": "day", "noches": "day", "diarias": "day", "dias": "day", "dia": "day", "business": "", "hour": "hour", "hours": "hour", "horas": "hour", "minutes": "minute",
@@ -94,7 +96,9 @@ _STOCK: Final = frozenset(
 )
 _WHEN: Final = frozenset((word,) for word in "at on until from by time date in".split())
 _STAY: Final = re.compile(r"(check)[_ -]?(in|out)(?![a-z])", re.IGNORECASE)
-_NOTHING: Final = re.compile(r"(?:no|not|none|off|nao|não|sem|sin|never|ningun\w*|nenhum\w*|false|disabled|unavailable|inactive)(?![a-z])")
+_NOTHING: Final = re.compile(
+    r"(?:no|not|none|off|nao|não|sem|sin|never|ningun\w*|nenhum\w*|false|disabled|unavailable|inactive)(?![a-z])"
+)
 _KEY_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _OUT: Final = (
     (
@@ -220,8 +224,12 @@ class Index:
                     below = (*path, keys, key)
                     self._absorb(_read(str(key).replace("_", " "), self.language, self.today), ref, below, frozenset())
                     self._json(inner, ref, below, keys)
+                    if inner == 0:
+                        self.said.append(Said(Mention("soldout", "done", False, 0, 0), ref, below))
                     continue
-                if str(key)[:1].isdigit() or str(key).lower() in WEEKDAY_OF:  # {"2026-12-31": "closed"}: a record by its day or number
+                if (
+                    str(key)[:1].isdigit() or str(key).lower() in WEEKDAY_OF
+                ):  # {"2026-12-31": "closed"}: a record by its day or number
                     self._absorb(_read(str(key), self.language, self.today), ref, (*path, keys, key), frozenset())
                     self._json(inner, ref, (*path, keys, key), keys)
                     continue
@@ -234,7 +242,9 @@ class Index:
         else:
             self._leaf(found, ref, path, keys)
 
-    def _key(self, keys: tuple[str, ...], truth: bool, ref: str, path: Path, *, dated: bool, ahead: bool = False) -> None:
+    def _key(
+        self, keys: tuple[str, ...], truth: bool, ref: str, path: Path, *, dated: bool, ahead: bool = False
+    ) -> None:
         denied = False
         for word in keys:
             if word in {"not", "no", "non"}:

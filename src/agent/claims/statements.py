@@ -28,6 +28,7 @@ from agent.claims.phrases import (
     PRESENCE,
     SPECIFIC,
     THEN,
+    WE,
     WE_DID,
     YES,
     YOU,
@@ -42,7 +43,9 @@ _PREDICATES: Final = frozenset("add available allow offer accept all free".split
 """What is said of a thing: where a source has the thing (``"breakfast": false``), it is enough."""
 _ALL_DONE: Final = re.compile(r"(?:all|tudo|todo) \w+(?:ed|ad[oa]|id[oa]|set|done)\b")
 _YOU_MAY: Final = re.compile(r"(?:e |y |and |assim |asi )?(?:voce|vc|usted|tu|you)\b")
-_EVENTS: Final = frozenset("collect visit deliver arrive ship refund install exchange return pay cancel renew restart".split())
+_EVENTS: Final = frozenset(
+    "collect visit deliver arrive ship refund install exchange return pay cancel renew restart".split()
+)
 _TO_DO: Final = re.compile(r"[aei]r(?:te|l[eoa]s?|se|me)?$")
 _WHEN: Final = frozenset("expire due arrive start end deliver expect collect close open ready".split())
 """What a day or an hour may be for where a result does not say: ``next_on``."""
@@ -65,7 +68,11 @@ def check_statement(book: Book, place: int) -> None:
         return
     conditional = bool(CONDITION.match(piece))
     before = [book.moods[other] for other in book.sentence(place) if other < place]
-    if "request" in before and THEN.match(piece) and not any(m.form == "done" or (CLASSES[m.concept] == "fact" and _YOU_MAY.match(piece)) for m in named):
+    if (
+        "request" in before
+        and THEN.match(piece)
+        and not any(m.form == "done" or (CLASSES[m.concept] == "fact" and _YOU_MAY.match(piece)) for m in named)
+    ):
         return
     if feeling == "statement" and YOU_SAID.search(
         " ".join(book.piece(other) for other in book.sentence(place) if other <= place)
@@ -73,7 +80,9 @@ def check_statement(book: Book, place: int) -> None:
         named = [m for m in named if m.concept not in book.index.echo_concepts]
     if feeling in {"request", "question", "inability"} and not (feeling == "question" and not part.last):
         return
-    if feeling == "social" and LAMENT.search(" ".join(book.piece(other) for other in book.sentence(place) if other <= place)):
+    if feeling == "social" and LAMENT.search(
+        " ".join(book.piece(other) for other in book.sentence(place) if other <= place)
+    ):
         return
     if feeling == "statement" and ONCE.search(" ".join(book.piece(other) for other in book.sentence(place))):
         conditional = True
@@ -92,7 +101,11 @@ def check_statement(book: Book, place: int) -> None:
 def _is_closed(book: Book, place: int) -> bool:
     """Whether a result says of the day of a segment that it is closed."""
     part = book.parts[place]
-    shut = {s.path for s in book.index.said if s.mention.concept == "close" and not s.weak and len(s.path) > 1 and s.path[0] != "text"}
+    shut = {
+        s.path
+        for s in book.index.said
+        if s.mention.concept == "close" and not s.weak and len(s.path) > 1 and s.path[0] != "text"
+    }
     return any(
         value.kind in {"date", "weekday"} and known.path in shut and same(value, known.value)
         for value in book.values
@@ -101,12 +114,23 @@ def _is_closed(book: Book, place: int) -> bool:
     )
 
 
+def _is_gone(book: Book, thing: Mention) -> bool:
+    """Whether a result says of ``thing``, named as one of several, that nothing is left of it."""
+    gone = {s.path for s in book.index.said if s.mention.concept == "soldout" and len(s.path) > 1}
+    named = {s.path for s in book.index.said if s.mention.concept == thing.concept and len(s.path) > 1}
+    return bool(named) and named <= gone and thing.concept != "soldout"
+
+
 def _has_day(book: Book, place: int) -> bool:
     """Whether a segment gives a day or a length that a result has for nothing in particular."""
     part = book.parts[place]
-    near = [v for v in book.values if v.kind in {"date", "weekday", "time", "quantity"} and part.start <= v.start < part.end]
+    near = [
+        v for v in book.values if v.kind in {"date", "weekday", "time", "quantity"} and part.start <= v.start < part.end
+    ]
     return any(
-        same(value, known.value) and known.path[0] != "text" and not any(CLASSES[role] == "state" and role not in _MOVES for role in known.roles)
+        same(value, known.value)
+        and known.path[0] != "text"
+        and not any(CLASSES[role] == "state" and role not in _MOVES for role in known.roles)
         for value in near
         for known in book.index.known
     )
@@ -118,7 +142,13 @@ def _check_event(book: Book, place: int) -> None:
     when = [v for v in book.values if v.kind in {"date", "weekday", "time"} and part.start <= v.start < part.end]
     for m in book.named[place]:
         noun = m.form == "name" and not _TO_DO.search(book.read.text[m.start : m.end])
-        if noun and m.concept in _EVENTS and when and m.start < when[0].start and not (m.concept in _MOVES and _has_day(book, place)):
+        if (
+            noun
+            and m.concept in _EVENTS
+            and when
+            and m.start < when[0].start
+            and not (m.concept in _MOVES and _has_day(book, place))
+        ):
             if behind(book, replace(m, negative=False)) is None and m.concept not in book.index.echo_concepts:
                 book.claim(part.start, part.end, "status", None)
                 return
@@ -136,6 +166,9 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         (True for m in named if m.concept == "finish" and m.form == "done"), None
     )
     undone = isinstance(finished, re.Match) and any(a <= part.start + finished.start() < b for a, b in book.denied)
+    if WE.search(piece) and any(not m.negative and _is_gone(book, m) for m in named):
+        book.claim(part.start, part.end, "fact", None)
+        return
     if any(m.concept in {"open", "work", "serve"} and not m.negative for m in named) and _is_closed(book, place):
         book.claim(part.start, part.end, "fact", None)
         return
@@ -183,21 +216,40 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         kind = "action" if wanted.first else "status" if state else "fact"
         if ref and wanted.concept in BENEFITS and not wanted.negative and gives_to_another(book, place, wanted.concept):
             ref = None
-        if ref is None and wanted.concept in _PREDICATES and any(
-            CLASSES[m.concept] == "fact" and m.concept != wanted.concept and behind(book, replace(m, negative=wanted.negative))
-            for m in named
+        if (
+            ref is None
+            and wanted.concept in _PREDICATES
+            and any(
+                CLASSES[m.concept] == "fact"
+                and m.concept != wanted.concept
+                and behind(book, replace(m, negative=wanted.negative))
+                for m in named
+            )
         ):
             continue
         beside = any(c.supported_by and c.kind in {"money", "percent", "quantity"} for c in book.claims_in(part))
-        if ref is None and wanted.form == "plain" and wanted.concept in _WHEN and not wanted.negative and _has_day(book, place):
+        if (
+            ref is None
+            and wanted.form == "plain"
+            and wanted.concept in _WHEN
+            and not wanted.negative
+            and _has_day(book, place)
+        ):
             continue
         if ref is None and wanted.form == "plain" and wanted.concept in MONEYED and beside and not wanted.negative:
+            continue
+        if ref is None and wanted.concept == "installment" and beside and not wanted.negative:
             continue
         if ref is None and wanted.concept == "delay" and wanted.form == "plain" and beside:
             continue  # "tarda de 3 a 5 días"
         if ref is None and wanted.concept == "update" and beside and not AUXILIARY.search(piece):
             continue
-        if ref is None and wanted.concept in _SOFT and not wanted.first and any(c.supported_by for c in book.claims_in(part)):
+        if (
+            ref is None
+            and wanted.concept in _SOFT
+            and not wanted.first
+            and any(c.supported_by for c in book.claims_in(part))
+        ):
             continue
         if ref is None:
             book.claim(part.start, part.end, kind, None)
@@ -210,6 +262,9 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
 def behind(book: Book, wanted: Mention, *, strict: bool = False, call: bool = False) -> str | None:
     """The source that says what ``wanted`` says. ``strict``: as done, not only by name; ``call``: only a call's result."""
     concepts, opposite = alike(wanted.concept), None
+    exact = [s for s in book.index.said if s.mention.concept == wanted.concept and not s.weak]
+    if exact and CLASSES[wanted.concept] == "state" and all(s.mention.negative is not wanted.negative for s in exact):
+        concepts = frozenset({wanted.concept})  # "does not cover" is not outweighed by "warranty"
     for said in book.index.said:
         if said.mention.concept not in concepts or (call and said.path[0] == "text"):
             continue
@@ -218,11 +273,24 @@ def behind(book: Book, wanted: Mention, *, strict: bool = False, call: bool = Fa
         if said.mention.negative == wanted.negative:
             return said.ref
         opposite = opposite or said.ref
-    if wanted.negative and opposite is None and wanted.concept not in _COSTS and (strict or wanted.form == "done") and book.index.looked and book.index.answered:
+    if (
+        wanted.negative
+        and opposite is None
+        and wanted.concept not in _COSTS
+        and (strict or wanted.form == "done")
+        and book.index.looked
+        and book.index.answered
+    ):
         return book.index.answered
     against = contrary(wanted.concept)
-    denied = next((s.ref for s in book.index.said if s.mention.concept in against and not s.weak
-                   and s.mention.negative is not wanted.negative), None)
+    denied = next(
+        (
+            s.ref
+            for s in book.index.said
+            if s.mention.concept in against and not s.weak and s.mention.negative is not wanted.negative
+        ),
+        None,
+    )
     return denied or _free(book, wanted)
 
 
@@ -275,7 +343,11 @@ def check_promise(book: Book, place: int) -> bool:
         sentence = " ".join(book.piece(other) for other in around)
         before = [book.moods[other] for other in around if other <= place]
         previous = [book.moods[other] for other in range(place) if book.parts[other].sentence == part.sentence - 1]
-        following = [book.moods[other] for other in range(place + 1, len(book.parts)) if book.parts[other].sentence <= part.sentence + 1]
+        following = [
+            book.moods[other]
+            for other in range(place + 1, len(book.parts))
+            if book.parts[other].sentence <= part.sentence + 1
+        ]
         if _VOW.match(book.read.text, start) and following and following[0] in {"request", "question"}:
             return True  # "sure, I just need the number"
         asked = own and THEN.match(book.piece(place)) and {"request", "question"} & set(previous)
@@ -293,6 +365,15 @@ def check_promise(book: Book, place: int) -> bool:
         book.claim(start, end, "promise", kept)
         return True
     return False
+
+
+def _arranged(book: Book, wanted: Mention) -> str | None:
+    """The call that acted and arranged what is promised: ``schedule_pickup``."""
+    concepts = alike(wanted.concept)
+    return next(
+        (s.ref for s in book.index.said if s.mention.concept in concepts and s.ref == book.index.acted and not s.weak),
+        None,
+    )
 
 
 def _kept(book: Book, place: int, *, own: bool) -> str | None:
@@ -314,5 +395,5 @@ def _kept(book: Book, place: int, *, own: bool) -> str | None:
         return "awaiting_approval"
     if not concepts:
         return None
-    told = [behind(book, m, strict=own, call=own) for m in named]
+    told = [behind(book, m, strict=own, call=own) or (_arranged(book, m) if own else None) for m in named]
     return told[0] if all(told) else None

@@ -179,7 +179,9 @@ _FELT: Final = re.compile(
     r"pesadelo|pesadilla|tenso|tensa|sofrid\w+|molesto|molesta|pesado|feo|ruim|rough|tough|a pain|painful|overwhelming|confusing|doloros\w+|delicad[oa]|dureza|complicad[oa]|sad|scary|"
     r"upsetting|disappoint\w+|decepcion\w+|inaceitavel|inaceptable|unacceptable|engracad\w*|divertid\w+|funny|fofo|fofa|sweet|delicia|emocionante|exciting|adorable|adoravel)\b"
 )
-_FACTS: Final = re.compile(r"\d|\b(?:foi|foram|fue|fueron|was|were|been|ja|ya|already|vai|va|will|seu|sua|tu|su|your|pedido|order|produto)\b")
+_FACTS: Final = re.compile(
+    r"\d|\b(?:foi|foram|fue|fueron|was|were|been|ja|ya|already|vai|va|will|seu|sua|tu|su|your|pedido|order|produto)\b"
+)
 _THAT: Final = re.compile(r"\b(?:que|that|se|si|if|whether)\b")
 _WISH: Final = re.compile(r"(?:espero|esperamos|tomara|ojala|(?:i |we )?hope|torco|torcemos|desejo|deseo)\b")
 _TAG: Final = re.compile(
@@ -204,7 +206,12 @@ def moods(text: str, parts: Sequence[Segment], acts: Callable[[Segment], bool]) 
             and not (acts(part) or VERB.search(text, part.start, part.end))
         ):
             own = found[-1]
-        if own == "statement" and follows and found[-1] == "inability" and _THAT.search(text, parts[place - 1].end, part.start + 4):
+        if (
+            own == "statement"
+            and follows
+            and found[-1] == "inability"
+            and _THAT.search(text, parts[place - 1].end, part.start + 4)
+        ):
             own = "inability"  # "I cannot promise that it is blocked"
         if own == "statement" and follows and found[-1] == "social" and _WISH.match(text, parts[place - 1].start):
             own = "social"  # "hope that he gets better"

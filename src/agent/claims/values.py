@@ -46,6 +46,9 @@ from agent.claims.notation import (
     ORDINALS,
     PART,
     PARTS,
+    PAST,
+    PAST_MINUTES,
+    QUARTER,
     PARTS_OF_DAY,
     PERCENT,
     PERIOD,
@@ -143,7 +146,7 @@ def _numbers_that_name(text: str, found: _Found) -> None:
             found.add("phone", match.start(), match.end(), plain)
     for match in CODE.finditer(text):
         code = match[0].strip("#./- ")
-        if not re.fullmatch(r"\d{1,3}(?:a|o|st|nd|rd|th|x|h)|\d{1,2}-[a-z]{3,}", code):
+        if not re.fullmatch(r"(?:m|cm|mm|km|ft)[23]|\d{1,3}(?:a|o|st|nd|rd|th|x|h)|\d{1,2}-[a-z]{3,}", code):
             end = match.start() + len(match[0].rstrip("./-"))
             found.add("code", match.start(), end, re.sub(r"[^a-z0-9]", "", code))
 
@@ -293,7 +296,22 @@ def _year(year: str | None) -> int | None:
 
 def _times(text: str, language: str, found: _Found) -> None:
     for match in RANGE.finditer(text):
-        found.add("time", match.start("h"), match.end("h"), _halves(int(match["h"]) % 24 * 60, None, loose=int(match["h"]) < 12), "range")
+        found.add(
+            "time",
+            match.start("h"),
+            match.end("h"),
+            _halves(int(match["h"]) % 24 * 60, None, loose=int(match["h"]) < 12),
+            "range",
+        )
+    for match in PAST.finditer(text):
+        hour = int(match["h"]) if match["h"].isdigit() else spelled(match["h"], language)
+        if hour is not None and hour <= 12:
+            minutes = hour * 60 + PAST_MINUTES[match["part"]]
+            found.add(
+                "time", match.start(), match.end(), _halves(minutes, match["half"] and match["half"][7:], loose=True)
+            )
+    for match in QUARTER.finditer(text):
+        found.add("quantity", match.start(), match.end(), 1500, "minute")
     for match in BARE_RANGE.finditer(text):
         for group in ("a", "b"):
             found.add("time", *match.span(group), _halves(int(match[group]) * 60, None, loose=True), "range")

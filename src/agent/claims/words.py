@@ -45,7 +45,9 @@ _EXCLUDED: Final = re.compile(
     r"\b(?:excluded|excluid[oa]s?|unavailable|indisponive(?:l|is)|not (?:included|covered|available|allowed)|nao (?:esta |estao |é |sao )?(?:inclus[oa]s?|cobert[oa]s?))\b"
 )
 _STOPS: Final = re.compile(r"[.;:!?\n]")
-_AFTER_NEGATION: Final = re.compile(r"[,.;:!?\n]|\b(?:mas|pero|but|porem|apenas|somente|solo|only|so|porque|pois|ya que|ja que|because|since)\b")
+_AFTER_NEGATION: Final = re.compile(
+    r"[,.;:!?\n]|\b(?:mas|pero|but|porem|apenas|somente|solo|only|so|porque|pois|ya que|ja que|because|since)\b"
+)
 _DONE: Final = re.compile(
     r"\w+(?:ad[oa]s?|id[oa]s?|ou|aram|eram|iram|aron|ieron|ei|ed)$|"
     r"(?:feit|abert|pront|pag|entregu|emitid|aceit|suspens|isent|inclus|hech|abiert|resuelt|devuelt|puest|cubiert|cobert|gast|ganh)[oae]s?$|"
@@ -71,9 +73,16 @@ _PAID: Final = frozenset({"paga", "pagas", "pago", "pagos"})
 _AS: Final = re.compile(r"\b(?:como|esta|estao|estan|foi|fue|consta|ja|ya|ficou|quedo) $")
 _VACANT: Final = re.compile(r" (?:from|at|on|until|this|next|today|tomorrow|between|slots?)\b")
 _JUST: Final = re.compile(r"\b(?:acab(?:ei|amos|ou|o|e|ado) de) $")
-_LAST_MILE: Final = re.compile(r"\bout for delivery\b|\bsa(?:iu|iram|lio) (?:hoje |hoy )?(?:para|pra|a) (?:a )?(?:entrega|reparto)\b|\bem rota de entrega\b")
+_LAST_MILE: Final = re.compile(
+    r"\bout for delivery\b|\bsa(?:iu|iram|lio) (?:hoje |hoy )?(?:para|pra|a) (?:a )?(?:entrega|reparto)\b|\bem rota de entrega\b"
+)
 """The last way of a parcel, which is more than being on its way."""
-_TO_BE: Final = re.compile(r"\b(?:ser|be|being|sendo|siendo|sea|seja|sejam|ficar|fique|fiquem|estar|esteja|quedar|quede|get|gets|este) $")
+_AT_ONCE: Final = re.compile(
+    r"\b(?:na (?:mesma )?hora(?! (?:d|em|que))|no ato|al instante|en el acto|on the spot|same[- ]day|no mesmo dia|el mismo dia)\b"
+)
+_TO_BE: Final = re.compile(
+    r"\b(?:ser|be|being|sendo|siendo|sea|seja|sejam|ficar|fique|fiquem|estar|esteja|quedar|quede|get|gets|este) $"
+)
 
 
 def words(text: str) -> list[re.Match[str]]:
@@ -133,6 +142,7 @@ def mentions(text: str, lower: str | None = None, language: str = "") -> list[Me
     """The concepts of folded ``text``; ``lower`` is the same with accents."""
     denied = negated(text, language)
     found = [Mention("lastmile", "done", False, *match.span()) for match in _LAST_MILE.finditer(text)]
+    found += [Mention("immediate", "plain", False, *match.span()) for match in _AT_ONCE.finditer(text)]
     accents = lower if lower is not None and len(lower) == len(text) else text
     for match in _WORD.finditer(text):
         concept = concept_of(match[0])
@@ -206,6 +216,7 @@ _LIKE: Final[Sequence[frozenset[str]]] = tuple(
         "underway expect",
         "accept serve",
         "schedule visit",
+        "card debt",
         "release allow",
         "forward update",
         "submit ship",
