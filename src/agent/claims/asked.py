@@ -7,7 +7,7 @@ from typing import Final
 
 from agent.claims.book import Book
 from agent.claims.lexicon import CLASSES
-from agent.claims.match import same
+from agent.claims.same import same
 from agent.claims.values import Value
 from agent.claims.words import Mention
 

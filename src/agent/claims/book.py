@@ -14,7 +14,6 @@ from agent.claims.values import Value, find_values
 from agent.claims.words import Mention, mentions, negated
 from domain.decisions import Claim
 
-
 _DENIED_VERB: Final = re.compile(
     r"\W*(?:\w+ ){0,2}(?:nao|no) (?:e|é|es|sao|son|esta|estao|estan|vem|viene|entra|fica|inclu\w+)\b|\W*(?:\w+ ){0,2}(?:(?:is|are|was|were)(?: not|n't)|isn't|aren't|wasn't)\b"
 )

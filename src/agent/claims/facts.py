@@ -11,14 +11,14 @@ from agent.claims.asked import was_asked
 from agent.claims.book import Book
 from agent.claims.labels import labels_of
 from agent.claims.lexicon import CLASSES
-from agent.claims.match import NUMERIC, Around, echoed, find_support, same
+from agent.claims.match import Around, echoed, find_support
 from agent.claims.phrases import IDENTIFIERS, KNOWN_NAMES, ROUGHLY, STOP, YEARLY, YOU_SAID
 from agent.claims.plain_words import is_plain
+from agent.claims.same import NUMERIC, same
 from agent.claims.sources import Known
 from agent.claims.text import folded, segment_at
 from agent.claims.values import Value
 from agent.claims.words import alike, mentions, stem, words
-
 
 _BESIDE: Final = re.compile(r"[-\s,(]*(?:feira)?[\s,(]*(?:dia |el |the |uma |un |a |do )?[\s,(]*")
 _OWED: Final = re.compile(

@@ -10,7 +10,6 @@ from agent.claims.lexicon import concept_of
 from agent.claims.values import Value
 from agent.claims.words import stem, words
 
-
 SIBLINGS: Final = frozenset("oil food garment vehicle device insurance pets".split())
 """Concepts of different things of a kind: what is said of dogs is not said of cats."""
 

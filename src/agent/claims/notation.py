@@ -236,3 +236,19 @@ IDIOMS: Final = re.compile(
 PARTS: Final = {"meia": 30, "media": 30, "quinze": 15, "cuarto": 15, "trinta": 30}
 
 FIGURE_OR_WORD: Final = re.compile(rf"(?<![\w.,/])(?:{AMOUNT})(?!\d)|(?<![\w-])(?:{SPELLED})(?![\w])")
+
+
+def spelled(words: str, language: str) -> int | None:
+    """What number words mean ("dois mil e quinhentos" → 2500); None where they are other words in ``language``."""
+    total = current = 0
+    parts = [part for part in re.split(r"[\s-]+", words) if part not in {"e", "y", "and"}]
+    if len(parts) == 1 and ONLY_IN.get(parts[0], language) not in {language, ""}:
+        return None
+    if parts == ["mil"]:
+        return None
+    for part in parts:
+        if part == "mil":
+            total, current = total + max(1, current) * 1000, 0
+        else:
+            current += WORD_VALUES.get(part, 0)
+    return total + current

@@ -8,8 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
+from agent.claims.keys import (
+    ASKS,
+    DIGIT_KEYS,
+    NOTHING,
+    OUT,
+    READING,
+    STOCK,
+    UNIT_KEYS,
+    WHEN,
+    WRITING,
+    key_words,
+    moment_of,
+)
 from agent.claims.labels import labels_of, sides
 from agent.claims.lexicon import concept_of
 from agent.claims.text import folded, segment_at, segments
@@ -63,76 +76,6 @@ class Sources:
     reads: frozenset[str] = frozenset()
 
 
-_WRITING: Final = frozenset(
-    """cancel refund book schedule create open request update change send register add remove block unblock activate deactivate apply reserve confirm pay issue generate subscribe
-    unsubscribe transfer release reset extend renew upgrade downgrade assign submit place make set start stop pause resume enrol enroll sign notify forward escalate dispatch ship return
-    exchange approve reject delete edit modify log save order charge restart reboot reprint resend redeem waive reschedule reassign reissue reopen reactivate reorder rebook handoff hand
-    file report record put push move swap replace print email mail text call hold freeze unfreeze lock unlock enable disable turn switch close finish complete void revoke grant credit
-    debit adjust correct fix mark note append drop withdraw deposit sell buy purchase checkout rent lend loan borrow recover restore attach invite join leave opt raise lower increase
-    cancelar agendar remarcar marcar criar abrir solicitar pedir atualizar alterar mudar enviar reenviar registrar cadastrar adicionar incluir remover excluir bloquear desbloquear ativar
-    desativar aplicar reservar confirmar emitir gerar estornar reembolsar trocar devolver transferir liberar renovar prorrogar matricular inscrever anular crear actualizar cambiar
-    generar reprogramar reagendar pausar retomar suspender encaminhar passar chamar acionar baixar quitar pagar cobrar salvar anotar crear abrir eliminar anadir agregar activar
-    desactivar bloquear desbloquear emitir inscribir guardar derivar avisar notificar mandar""".split()
-)
-"""What a function's name begins with if it acts."""
-_READING: Final = frozenset(
-    """status info information detail details list history lookup search quote estimate estimates options policy policies rules availability balance summary tracking track price prices
-    rates slots terms limit limits eligibility window windows count check preview calculate get find show view""".split()
-)
-"""What a function's name ends with if it only looks, whatever it begins with: ``return_policy``."""
-_ASKS: Final = frozenset(
-    "request solicitar pedir submit solicita schedule book reserve arrange plan agendar marcar programar reservar".split()
-)
-_DIGIT_KEYS: Final = frozenset({"cents", "centavos", "cent"})
-_UNIT_KEYS: Final = {
-    "day": "day", "days": "day", "nights": "day", "noites": "day", "noches": "day", "diarias": "day", "dias": "day", "dia": "day", "business": "", "hour": "hour", "hours": "hour", "horas": "hour", "minutes": "minute",
-    "minutos": "minute", "min": "minute", "weeks": "week", "semanas": "week", "months": "month", "month": "month", "meses": "month", "years": "year", "anos": "year",
-    "installments": "installment", "parcelas": "installment", "cuotas": "installment", "percent": "percent", "pct": "percent", "percentage": "percent",
-    "porcentagem": "percent", "percentual": "percent", "km": "km", "kg": "kg", "people": "person", "guests": "person", "pessoas": "person",
-    "party": "person", "mbps": "mega", "mb": "mega", "gb": "mega", "mega": "mega", "slots": "slot", "vagas": "slot",
-}  # fmt: skip
-_STOCK: Final = frozenset(
-    "stock available quantity qty slots vagas estoque disponivel seats left remaining availability free vacancies vacancy vagas livres libres open disponiveis disponibles cupos cupo spots places units".split()
-)
-_WHEN: Final = frozenset((word,) for word in "at on until from by time date in".split())
-_STAY: Final = re.compile(r"(check)[_ -]?(in|out)(?![a-z])", re.IGNORECASE)
-_NOTHING: Final = re.compile(
-    r"(?:no|not|none|off|nao|não|sem|sin|never|ningun\w*|nenhum\w*|false|disabled|unavailable|inactive)(?![a-z])"
-)
-_KEY_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_OUT: Final = (
-    (
-        re.compile(
-            r"out for delivery|in transit|on the way|saiu para entrega|em transito|a caminho|en camino|en reparto|dispatched|shipped|enviado"
-        ),
-        "ship underway forward",
-    ),
-    (re.compile(r"\bdelivered|entregue|entregado"), "ship arrive receive"),
-    (re.compile(r"await|pending|aguard|pendente|pendiente"), "await"),
-    (re.compile(r"in stock|em estoque|disponivel"), "available stock"),
-    (
-        re.compile(
-            r"\btaken\b|fully booked|\bfull\b|ocupad[oa]|lotad[oa]|out of stock|sold out|sem estoque|esgotado|unavailable"
-        ),
-        "soldout",
-    ),
-    (re.compile(r"\b(?:ready|pronto|listo)\b"), "prepare finish available"),
-    (
-        re.compile(r"sem uso|sin uso|sin usar|nao usad|not used|never worn"),
-        "unused",
-    ),
-    (
-        re.compile(r"in progress|em andamento|processing|under review|in review|em analise"),
-        "start verify process prepare work",
-    ),
-    (re.compile(r"\bno show|did not attend"), "lose"),
-    (re.compile(r"\bdone|completed|concluded|ok\b"), "finish"),
-    (re.compile(r"\boff\b|\bdisabled\b|\bdesligad|\bdesativad"), "block remove"),
-    (re.compile(r"\boverdue|past due|em atraso|vencid|unpaid|em aberto"), "expire open await delay"),
-    (re.compile(r"too late|deadline passed|expired"), "end expire deadline"),
-)
-
-
 @dataclass(slots=True)
 class Index:
     """Everything of one turn. ``echo``: values that the customer or a call that did not succeed named."""
@@ -180,8 +123,8 @@ class Index:
 
     def _call(self, call: ToolCall, ref: str, path: Path) -> None:
         self.looked = self.looked or ref
-        name = _key_words(call.function)
-        acts = bool(name) and name[0] in _WRITING and (len(name) == 1 or name[-1] not in _READING)
+        name = key_words(call.function)
+        acts = bool(name) and name[0] in WRITING and (len(name) == 1 or name[-1] not in READING)
         writes = call.function in self.sources.writes or (acts and call.function not in self.sources.reads)
         if call.outcome == "awaiting_approval":
             self.asked = True
@@ -201,11 +144,11 @@ class Index:
             if writes:
                 self.acted = self.acted or ref
                 self.acted_stems.update(stem(word.removeprefix("un")) for word in name)
-                asks = any(word in _ASKS for word in name)
+                asks = any(word in ASKS for word in name)
                 for word in name:
                     concept = concept_of(word)
                     if concept:
-                        form: Form = "name" if asks and word not in _ASKS else "done"
+                        form: Form = "name" if asks and word not in ASKS else "done"
                         self.said.append(Said(Mention(concept, form, False, 0, 0), ref, path))
         for word in name:
             self.stems.setdefault(stem(word), ref)
@@ -233,7 +176,7 @@ class Index:
                     self._absorb(_read(str(key), self.language, self.today), ref, (*path, keys, key), frozenset())
                     self._json(inner, ref, (*path, keys, key), keys)
                     continue
-                self._json(inner, ref, path, (*keys[-2:], *_key_words(str(key))))
+                self._json(inner, ref, path, (*keys[-2:], *key_words(str(key))))
         elif isinstance(found, list | tuple):
             self.lengths.setdefault(len(found), ref)
             self._key(keys, bool(found), ref, path, dated=False)
@@ -265,17 +208,17 @@ class Index:
             return
         if isinstance(found, int | float):
             self._key(keys, found != 0, ref, path, dated=False)
-            if found == 0 and not _STOCK.isdisjoint(keys):
+            if found == 0 and not STOCK.isdisjoint(keys):
                 self.said.append(Said(Mention("soldout", "done", False, 0, 0), ref, path))
             self._number(float(found), ref, path, keys, roles)
             return
         text = str(found)
         if re.fullmatch(r"-?\d+\.\d+", text) and len(text) < 13:
             self._number(float(text), ref, path, keys, roles)
-        moment = _moment(text, self.sources.now)
+        moment = moment_of(text, self.sources.now)
         past = moment is not None and moment.date() <= self.today and not self._later(moment, text)
-        said_no = len(text) < 30 and _NOTHING.match(text.lower()) is not None
-        ahead = not past and (moment is not None or keys[-1:] in _WHEN)
+        said_no = len(text) < 30 and NOTHING.match(text.lower()) is not None
+        ahead = not past and (moment is not None or keys[-1:] in WHEN)
         self._key(keys, not said_no, ref, path, dated=past, ahead=ahead)
         if moment is not None and len(text) > 10:
             day = Value("date", 0, 0, (moment.year, moment.month, moment.day))
@@ -302,13 +245,13 @@ class Index:
         return len(text) > 10 and moment.replace(tzinfo=None) > now.replace(tzinfo=None)
 
     def _number(self, amount: float, ref: str, path: Path, keys: tuple[str, ...], roles: frozenset[str]) -> None:
-        units = [unit for word in keys if (unit := _UNIT_KEYS.get(word)) is not None]
+        units = [unit for word in keys if (unit := UNIT_KEYS.get(word)) is not None]
         if len(units) > 1 and "min" in keys:  # the least, not minutes
-            units = [unit for word in keys if word != "min" and (unit := _UNIT_KEYS.get(word)) is not None]
+            units = [unit for word in keys if word != "min" and (unit := UNIT_KEYS.get(word)) is not None]
         unit = units[-1] if units else ""
         if unit == "day" and "business" in keys:
             unit = "businessday"
-        if any(word in _DIGIT_KEYS for word in keys):
+        if any(word in DIGIT_KEYS for word in keys):
             self.known.append(Known(Value("money", 0, 0, round(amount)), ref, path, roles))
             return
         value = Value("quantity" if unit else "number", 0, 0, round(amount * 100), unit)
@@ -364,7 +307,7 @@ def _read(source: str, language: str, today: date) -> _Read:
     denied = negated(text, language)
     inside = {place for value in values for place in range(value.start, value.end)}
     parts = segments(text, inside.__contains__)
-    for pattern, concepts in _OUT:
+    for pattern, concepts in OUT:
         match = pattern.search(text)
         if match:
             form: Form = "name" if concepts == "await" or "process" in concepts else "done"  # begun, not done
@@ -393,17 +336,3 @@ def _told(text: str, ref: str, language: str, today: date) -> tuple[tuple[Known,
     read, path = _read(text, language, today), ("text", ref)
     known = tuple(Known(value, ref, path, around, labels, negative) for value, around, labels, negative in read.values)
     return known, tuple(Said(mention, ref, path) for mention in read.mentions)
-
-
-def _moment(text: str, now: datetime) -> datetime | None:
-    if not re.match(r"\d{4}-\d\d-\d\d", text):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment.astimezone(now.tzinfo) if moment.tzinfo and now.tzinfo else moment
-
-
-def _key_words(key: str) -> tuple[str, ...]:
-    return tuple(word.lower() for word in _KEY_WORD.findall(_STAY.sub(r"\1\2", key)))

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Final
 
 from agent.claims.asked import is_asked, only_asks
+from agent.claims.backing import arranged, behind, remember
 from agent.claims.book import Book
 from agent.claims.lexicon import CLASSES
-from agent.claims.match import same
 from agent.claims.nothing_known import check_unknown, gives_to_another, tells_known
 from agent.claims.phrases import (
     AUXILIARY,
@@ -35,9 +35,9 @@ from agent.claims.phrases import (
     YOU_SAID,
 )
 from agent.claims.promises import is_conditional, promises
+from agent.claims.same import same
 from agent.claims.text import folded
-from agent.claims.words import Mention, alike, contrary
-
+from agent.claims.words import Mention
 
 _PREDICATES: Final = frozenset("add available allow offer accept all free".split())
 """What is said of a thing: where a source has the thing (``"breakfast": false``), it is enough."""
@@ -51,7 +51,6 @@ _WHEN: Final = frozenset("expire due arrive start end deliver expect collect clo
 """What a day or an hour may be for where a result does not say: ``next_on``."""
 _MOVES: Final = frozenset("arrive ship deliver expect exchange receive".split())
 _VOW: Final = re.compile(r"(?:pode deixar|deixa comigo|deixe comigo|dejalo en mis manos|leave it)\b")
-_COSTS: Final = frozenset("charge fee fine interest freight".split())
 _SOFT: Final = frozenset("await save start open expect work limit".split())
 """States of which nothing follows beside a value that a source gives: "is waiting for you since Saturday"."""
 
@@ -136,6 +135,35 @@ def _has_day(book: Book, place: int) -> bool:
     )
 
 
+def _is_excused(book: Book, place: int, wanted: Mention) -> bool:
+    """Whether nothing hangs on ``wanted``, for a value or a thing beside it is what the source has."""
+    claims = book.claims_in(book.parts[place])
+    beside = any(claim.supported_by and claim.kind in {"money", "percent", "quantity"} for claim in claims)
+    if wanted.concept in _PREDICATES and _has_thing(book, place, wanted):
+        return True
+    if wanted.concept in _SOFT and not wanted.first and any(claim.supported_by for claim in claims):
+        return True
+    if wanted.concept == "update":  # "the updated amount"
+        return beside and not AUXILIARY.search(book.piece(place))
+    if wanted.concept == "installment":
+        return beside and not wanted.negative
+    if wanted.form != "plain" or (wanted.negative and wanted.concept != "delay"):
+        return False
+    if wanted.concept in _WHEN and _has_day(book, place):
+        return True
+    return beside and (wanted.concept in MONEYED or wanted.concept == "delay")  # "you pay 79.90", "tarda 5 días"
+
+
+def _has_thing(book: Book, place: int, wanted: Mention) -> bool:
+    """Whether a source has the thing of which ``wanted`` is said."""
+    return any(
+        CLASSES[m.concept] == "fact"
+        and m.concept != wanted.concept
+        and behind(book, replace(m, negative=wanted.negative))
+        for m in book.named[place]
+    )
+
+
 def _check_event(book: Book, place: int) -> None:
     """A day or an hour for something that no source speaks of: "the pickup will be on Friday"."""
     part = book.parts[place]
@@ -216,110 +244,14 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         kind = "action" if wanted.first else "status" if state else "fact"
         if ref and wanted.concept in BENEFITS and not wanted.negative and gives_to_another(book, place, wanted.concept):
             ref = None
-        if (
-            ref is None
-            and wanted.concept in _PREDICATES
-            and any(
-                CLASSES[m.concept] == "fact"
-                and m.concept != wanted.concept
-                and behind(book, replace(m, negative=wanted.negative))
-                for m in named
-            )
-        ):
-            continue
-        beside = any(c.supported_by and c.kind in {"money", "percent", "quantity"} for c in book.claims_in(part))
-        if (
-            ref is None
-            and wanted.form == "plain"
-            and wanted.concept in _WHEN
-            and not wanted.negative
-            and _has_day(book, place)
-        ):
-            continue
-        if ref is None and wanted.form == "plain" and wanted.concept in MONEYED and beside and not wanted.negative:
-            continue
-        if ref is None and wanted.concept == "installment" and beside and not wanted.negative:
-            continue
-        if ref is None and wanted.concept == "delay" and wanted.form == "plain" and beside:
-            continue  # "tarda de 3 a 5 días"
-        if ref is None and wanted.concept == "update" and beside and not AUXILIARY.search(piece):
-            continue
-        if (
-            ref is None
-            and wanted.concept in _SOFT
-            and not wanted.first
-            and any(c.supported_by for c in book.claims_in(part))
-        ):
+        if ref is None and _is_excused(book, place, wanted):
             continue
         if ref is None:
             book.claim(part.start, part.end, kind, None)
             return
         book.claim(wanted.start, wanted.end, kind, ref)
         book.anchored.add(place)
-        _remember(book, place, wanted, strict=done and state)
-
-
-def behind(book: Book, wanted: Mention, *, strict: bool = False, call: bool = False) -> str | None:
-    """The source that says what ``wanted`` says. ``strict``: as done, not only by name; ``call``: only a call's result."""
-    concepts, opposite = alike(wanted.concept), None
-    exact = [s for s in book.index.said if s.mention.concept == wanted.concept and not s.weak]
-    if exact and CLASSES[wanted.concept] == "state" and all(s.mention.negative is not wanted.negative for s in exact):
-        concepts = frozenset({wanted.concept})  # "does not cover" is not outweighed by "warranty"
-    for said in book.index.said:
-        if said.mention.concept not in concepts or (call and said.path[0] == "text"):
-            continue
-        if strict and (said.weak or (said.mention.form == "name" and said.path[0] != "text")):
-            continue
-        if said.mention.negative == wanted.negative:
-            return said.ref
-        opposite = opposite or said.ref
-    if (
-        wanted.negative
-        and opposite is None
-        and wanted.concept not in _COSTS
-        and (strict or wanted.form == "done")
-        and book.index.looked
-        and book.index.answered
-    ):
-        return book.index.answered
-    against = contrary(wanted.concept)
-    denied = next(
-        (
-            s.ref
-            for s in book.index.said
-            if s.mention.concept in against and not s.weak and s.mention.negative is not wanted.negative
-        ),
-        None,
-    )
-    return denied or _free(book, wanted)
-
-
-def _free(book: Book, wanted: Mention) -> str | None:
-    """Not charged is free, and free is not charged."""
-    if wanted.concept in BENEFITS and not wanted.negative:
-        zero = next(
-            (k.ref for k in book.index.known if k.value.norm == 0 and k.value.kind in {"money", "number"}), None
-        )
-        return zero or next(
-            (s.ref for s in book.index.said if s.mention.concept in MONEYED and s.mention.negative), None
-        )
-    if wanted.concept in MONEYED and wanted.negative:
-        return next(
-            (s.ref for s in book.index.said if s.mention.concept in BENEFITS and not s.mention.negative), None
-        ) or next((k.ref for k in book.index.known if k.value.norm == 0 and k.value.kind in {"money", "number"}), None)
-    return None
-
-
-def _remember(book: Book, place: int, wanted: Mention, *, strict: bool) -> None:
-    if not strict:
-        return
-    concepts = alike(wanted.concept)
-    paths = tuple(
-        s.path
-        for s in book.index.said
-        if s.mention.concept in concepts and not s.weak and s.mention.negative == wanted.negative
-    )
-    book.paths.setdefault(book.parts[place].sentence, []).append((wanted, paths))
+        remember(book, place, wanted, strict=done and state)
 
 
 def check_bare_answer(book: Book) -> None:
@@ -367,15 +299,6 @@ def check_promise(book: Book, place: int) -> bool:
     return False
 
 
-def _arranged(book: Book, wanted: Mention) -> str | None:
-    """The call that acted and arranged what is promised: ``schedule_pickup``."""
-    concepts = alike(wanted.concept)
-    return next(
-        (s.ref for s in book.index.said if s.mention.concept in concepts and s.ref == book.index.acted and not s.weak),
-        None,
-    )
-
-
 def _kept(book: Book, place: int, *, own: bool) -> str | None:
     """What makes a promise true: a call that waits for a person, or a source that says so of the business."""
     named = [m for m in book.named[place] if CLASSES[m.concept] == "state"]
@@ -395,5 +318,5 @@ def _kept(book: Book, place: int, *, own: bool) -> str | None:
         return "awaiting_approval"
     if not concepts:
         return None
-    told = [behind(book, m, strict=own, call=own) or (_arranged(book, m) if own else None) for m in named]
+    told = [behind(book, m, strict=own, call=own) or (arranged(book, m) if own else None) for m in named]
     return told[0] if all(told) else None

@@ -7,7 +7,6 @@ Whatever is written here is found in replies and in their sources alike, so that
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -41,18 +40,17 @@ from agent.claims.notation import (
     NTH,
     NUMBER,
     ONE,
-    ONLY_IN,
     ORDINAL_DAYS,
     ORDINALS,
     PART,
     PARTS,
+    PARTS_OF_DAY,
     PAST,
     PAST_MINUTES,
-    QUARTER,
-    PARTS_OF_DAY,
     PERCENT,
     PERIOD,
     PHONE,
+    QUARTER,
     RANGE,
     RELATIVE,
     SAID,
@@ -67,10 +65,11 @@ from agent.claims.notation import (
     URL,
     WEEKDAY,
     WORDED,
+    spelled,
 )
 from agent.claims.text import Folded
 from agent.dates import MONTH_OF, WEEKDAY_OF
-from agent.quantities import WORD_VALUES, read_amount
+from agent.quantities import read_amount
 
 ValueKind = Literal[
     "url", "email", "handle", "money", "percent", "date", "weekday", "period", "month", "time", "quantity", "phone", "code", "number",
@@ -149,22 +148,6 @@ def _numbers_that_name(text: str, found: _Found) -> None:
         if not re.fullmatch(r"(?:m|cm|mm|km|ft)[23]|\d{1,3}(?:a|o|st|nd|rd|th|x|h)|\d{1,2}-[a-z]{3,}", code):
             end = match.start() + len(match[0].rstrip("./-"))
             found.add("code", match.start(), end, re.sub(r"[^a-z0-9]", "", code))
-
-
-def spelled(words: str, language: str) -> int | None:
-    """What number words mean ("dois mil e quinhentos" → 2500); None where they are other words in ``language``."""
-    total = current = 0
-    parts = [part for part in re.split(r"[\s-]+", words) if part not in {"e", "y", "and"}]
-    if len(parts) == 1 and ONLY_IN.get(parts[0], language) not in {language, ""}:
-        return None
-    if parts == ["mil"]:
-        return None
-    for part in parts:
-        if part == "mil":
-            total, current = total + max(1, current) * 1000, 0
-        else:
-            current += WORD_VALUES.get(part, 0)
-    return total + current
 
 
 def _hundredths(amount: float) -> int:
@@ -375,7 +358,7 @@ def _measures(text: str, language: str, found: _Found) -> None:
     for match in LASTING.finditer(text):
         hours, minutes = (int(one) if one.isdigit() else spelled(one, language) or 0 for one in match.group("h", "m"))
         found.add("quantity", match.start(), match.end(), (hours * 60 + minutes) * 100, "minute")
-    for match in _numbers(text):
+    for match in FIGURE_OR_WORD.finditer(text):
         unit = _unit(text, match.end())
         if unit is None:
             continue
@@ -394,10 +377,6 @@ def _measures(text: str, language: str, found: _Found) -> None:
         unit = _unit(f" {match['u']} ", 0)
         if unit:
             found.add("quantity", match.start(), match.end(), int(match["a"]) * 100, unit[0])
-
-
-def _numbers(text: str) -> Iterator[re.Match[str]]:
-    return FIGURE_OR_WORD.finditer(text)
 
 
 def _unit(text: str, position: int) -> tuple[str, int] | None:
