@@ -4,8 +4,8 @@
 
 Without files: the development sets of this folder, each on its own; with ``--blind`` the blind ones (``blind*.jsonl``)
 instead. A *miss* is a bad reply that would go out by itself, a *false alarm* a good one that would be held back. Prints
-counts, shares and 95 % Wilson intervals, also by language and kind. Exit code 0 when every file has at most 2 % misses and
-10 % false alarms, else 1; a blind file is reported only and never decides. 2 for a file that cannot be read.
+counts, shares and 95 % Wilson intervals, and counts by language and kind. Exit code 0 when every file has at most 2 %
+misses and 10 % false alarms, else 1; a blind file is reported only and never decides. 2 for a file that cannot be read.
 """
 
 from __future__ import annotations

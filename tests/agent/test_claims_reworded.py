@@ -1,5 +1,6 @@
 """One fact in many wordings goes out; the same wording with one number, day or act changed does not."""
 
+# ruff: noqa: E501 - a wording and its changes stand on one line
 from __future__ import annotations
 
 import random

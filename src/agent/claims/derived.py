@@ -106,22 +106,25 @@ def _moments(index: Index) -> Iterator[tuple[int, str]]:
             yield (minutes - length) % 1440, ref
 
 
+def _adds_up(value: Value, also: list[Value]) -> bool:
+    """Whether amounts that the conversation shows make ``value``: a sum, a difference, or so many of one and another."""
+    wanted = value.norm
+    listed = [other.norm for other in also if other.kind == "money" and other is not value and other.norm][:8]
+    for size in range(2, min(5, len(listed)) + 1):
+        if any(sum(chosen) == wanted for chosen in combinations(listed, size)):
+            return True
+    if any(abs(a - b) == wanted for a, b in combinations(listed, 2)):
+        return True
+    shown = {
+        other.norm for other in also if other.kind in {"number", "quantity"} and other is not value and other.norm > 100
+    }
+    return any(a * n // 100 + sum(rest) == wanted for a in listed for n in shown for rest in _others(listed, a))
+
+
 def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
     wanted = value.norm
-    if value.kind == "money":
-        listed = [other.norm for other in also if other.kind == "money" and other is not value and other.norm][:8]
-        for size in range(2, min(5, len(listed)) + 1):
-            if any(sum(chosen) == wanted for chosen in combinations(listed, size)):
-                return "arithmetic"
-        if any(abs(a - b) == wanted for a, b in combinations(listed, 2)):
-            return "arithmetic"
-        shown = {
-            other.norm
-            for other in also
-            if other.kind in {"number", "quantity"} and other is not value and other.norm > 100
-        }
-        if any(a * n // 100 + sum(rest) == wanted for a in listed for n in shown for rest in _others(listed, a)):
-            return "arithmetic"
+    if value.kind == "money" and _adds_up(value, also):
+        return "arithmetic"
     if value.kind in {"number", "quantity"}:
         found = _counted(value, index)
         if found:
@@ -205,17 +208,25 @@ def _arithmetic(
     return None
 
 
+def _between_lengths(value: Value, index: Index) -> str | None:
+    """A length of time that is the difference of two of a result: buses in 7 and in 22 minutes."""
+    if value.unit not in {"minute", "hour", "day"}:
+        return None
+    lengths = [
+        known
+        for known in index.known
+        if known.value.kind == "quantity" and known.value.unit == value.unit and known.path[0] != "text"
+    ]
+    pairs = combinations(lengths[:_MOST], 2)
+    return next((one.ref for one, other in pairs if abs(one.value.norm - other.value.norm) == value.norm), None)
+
+
 def _counted(value: Value, index: Index) -> str | None:
     """A number of things that a result lists, or of days between two that are known."""
     if value.unit in TO_MONTHS and (year := _of_a_year(value, index)):
         return year
-    if value.unit in TO_MINUTES and value.unit != "week":
-        same_unit = [
-            k for k in index.known if k.value.kind == "quantity" and k.value.unit == value.unit and k.path[0] != "text"
-        ]
-        for one, other in combinations(same_unit[:_MOST], 2):
-            if abs(one.value.norm - other.value.norm) == value.norm:
-                return one.ref
+    if apart := _between_lengths(value, index):
+        return apart
     if value.unit in {"hour", "minute"}:
         return _hours(value.norm * TO_MINUTES[value.unit] // 100, index)
     if value.norm % 100:
@@ -225,20 +236,28 @@ def _counted(value: Value, index: Index) -> str | None:
     if things and count in index.lengths:
         return index.lengths[count]
     if value.unit in {"day", "week", "hour", "businessday", "month", "year"} or value.kind == "number":
-        days = [day for day, _ in _known_days(index)]
-        ref = next((ref for _, ref in _known_days(index)), None)
-        scale = {"week": 7}.get(value.unit, 1)
-        if value.unit in {"month", "year"}:
-            months = count * (12 if value.unit == "year" else 1)
-            apart = {abs((a.year - b.year) * 12 + a.month - b.month) for a in days for b in [*days, index.today]}
-            return ref if months in apart else None
-        for day in days[:20]:
-            for other in [index.today, *days[:20]]:
-                gap = abs((day - other).days)
-                if gap and gap == count * scale and value.unit != "businessday":
+        return _days_apart(value, index)
+    return None
+
+
+def _days_apart(value: Value, index: Index) -> str | None:
+    """So many days, weeks, months between two days that are known, or one and today."""
+    known = _known_days(index)[:20]
+    days, count = [day for day, _ in known], value.norm // 100
+    ref = known[0][1] if known else None
+    others = [index.today, *days]
+    if value.unit in {"month", "year"}:
+        months = count * TO_MONTHS[value.unit]
+        apart = {abs((a.year - b.year) * 12 + a.month - b.month) for a in days for b in others}
+        return ref if months in apart else None
+    for day in days:
+        for other in others:
+            gap = abs((day - other).days)
+            if value.unit == "businessday":
+                if gap and _business(min(day, other), count) == max(day, other):
                     return ref
-                if value.unit == "businessday" and gap and _business(min(day, other), count) == max(day, other):
-                    return ref
+            elif gap and gap == count * (7 if value.unit == "week" else 1):
+                return ref
     return None
 
 

@@ -32,9 +32,9 @@ def check_value(book: Book, value: Value) -> None:
     place = segment_at(book.parts, value.start)
     feeling, piece = book.moods[place], book.piece(place)
     day = value.kind in {"date", "weekday", "time", "month", "period"}
-    if day and feeling in {"question", "offer"} and not _is_appointment(book, place):
-        if value.unit == "part" or _is_near(book, value):
-            return
+    asked = feeling in {"question", "offer"} and not _is_appointment(book, place)
+    if day and asked and (value.unit == "part" or _is_near(book, value)):
+        return
     if day and (feeling == "social" or _is_small_talk(book, place)) and not _is_appointment(book, place):
         return
     part = book.parts[place]

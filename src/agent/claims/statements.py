@@ -170,46 +170,54 @@ def _check_event(book: Book, place: int) -> None:
     when = [v for v in book.values if v.kind in {"date", "weekday", "time"} and part.start <= v.start < part.end]
     for m in book.named[place]:
         noun = m.form == "name" and not _TO_DO.search(book.read.text[m.start : m.end])
-        if (
-            noun
-            and m.concept in _EVENTS
-            and when
-            and m.start < when[0].start
-            and not (m.concept in _MOVES and _has_day(book, place))
-        ):
-            if behind(book, replace(m, negative=False)) is None and m.concept not in book.index.echo_concepts:
-                book.claim(part.start, part.end, "status", None)
-                return
+        if not (noun and m.concept in _EVENTS and when and m.start < when[0].start):
+            continue
+        known = m.concept in book.index.echo_concepts or behind(book, replace(m, negative=False)) is not None
+        if not known and not (m.concept in _MOVES and _has_day(book, place)):
+            book.claim(part.start, part.end, "status", None)
+            return
+
+
+def _is_glad(book: Book, place: int) -> bool:
+    """ "Que bom que chegou": gladness about what the customer has told, unless it was a question."""
+    others = [other for other in book.sentence(place) if other < place]
+    said = book.read.text[book.parts[place - 1].end : book.parts[place].start].strip() if others else ""
+    glad = said in {"que", "that"} and book.moods[place - 1] == "social"
+    return glad and not any("?" in text for text in book.sources.customer)
+
+
+def _has_none(book: Book, place: int, named: Iterable[Mention]) -> bool:
+    """Whether a result says the contrary of its own thing or day: none left of it, closed on it."""
+    affirmed = [m for m in named if not m.negative]
+    if WE.search(book.piece(place)) and any(_is_gone(book, m) for m in affirmed):
+        return True
+    return any(m.concept in {"open", "work", "serve"} for m in affirmed) and _is_closed(book, place)
+
+
+def _only_names(wanted: Mention, named: Iterable[Mention], *, finished: bool) -> bool:
+    """Whether ``wanted`` merely names an act, or says "done" of another one that is named."""
+    if wanted.form == "name" and CLASSES[wanted.concept] == "state" and not finished:
+        return True
+    return wanted.concept == "finish" and any(m.form == "name" and CLASSES[m.concept] == "state" for m in named)
 
 
 def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
     part, piece = book.parts[place], book.piece(place)
     named = list(named)
-    others = [other for other in book.sentence(place) if other < place]
-    # "Que bom que chegou": gladness about what the customer has told, unless it was a question.
-    said = book.read.text[book.parts[place - 1].end : part.start].strip() if others else ""
-    glad = said in {"que", "that"} and book.moods[place - 1] == "social"
-    glad = glad and not any("?" in text for text in book.sources.customer)
+    glad = _is_glad(book, place)
     finished = GENERIC_DONE.search(piece) or next(
         (True for m in named if m.concept == "finish" and m.form == "done"), None
     )
     undone = isinstance(finished, re.Match) and any(a <= part.start + finished.start() < b for a, b in book.denied)
-    if WE.search(piece) and any(not m.negative and _is_gone(book, m) for m in named):
-        book.claim(part.start, part.end, "fact", None)
-        return
-    if any(m.concept in {"open", "work", "serve"} and not m.negative for m in named) and _is_closed(book, place):
+    if _has_none(book, place, named):
         book.claim(part.start, part.end, "fact", None)
         return
     for each in named:
         wanted = replace(each, negative=True) if undone and each.form == "name" else each  # "the refund was not made"
-        if wanted.form == "name" and CLASSES[wanted.concept] == "state" and not finished:
-            continue
-        if wanted.concept == "finish" and any(m.form == "name" and CLASSES[m.concept] == "state" for m in named):
+        if _only_names(wanted, named, finished=bool(finished)):
             continue
         before = book.read.text[part.start : wanted.start]
-        if glad and wanted.concept in book.index.echo_concepts:
-            continue
-        if YOU.search(before) and wanted.concept in book.index.echo_concepts:
+        if (glad or YOU.search(before)) and wanted.concept in book.index.echo_concepts:
             continue
         first = wanted.first or (
             WE_DID.search(book.read.text[wanted.start : wanted.end]) is not None
@@ -235,10 +243,9 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
             or any(v.kind in IDENTIFIERS for v in book.values if part.start <= v.start < part.end)
         )
         call = done and state and particular and (first or bool(AUXILIARY.search(piece)) or finished is not None)
-        if wanted.concept in {"verify", "find"} and done and not wanted.negative and (wanted.first or not particular):
-            ref = book.index.answered
-        elif wanted.first and wanted.concept in {"receive", "note"}:
-            ref = book.index.answered if wanted.concept != "note" else book.index.acted
+        seen = wanted.concept in {"verify", "find"} and done and not wanted.negative
+        if (seen and (wanted.first or not particular)) or (wanted.first and wanted.concept in {"receive", "note"}):
+            ref = book.index.acted if wanted.concept == "note" else book.index.answered
         else:
             ref = behind(book, wanted, strict=done and state, call=call)
         kind = "action" if wanted.first else "status" if state else "fact"

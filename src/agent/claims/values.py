@@ -286,18 +286,7 @@ def _times(text: str, language: str, found: _Found) -> None:
             _halves(int(match["h"]) % 24 * 60, None, loose=int(match["h"]) < 12),
             "range",
         )
-    for match in PAST.finditer(text):
-        hour = int(match["h"]) if match["h"].isdigit() else spelled(match["h"], language)
-        if hour is not None and hour <= 12:
-            minutes = hour * 60 + PAST_MINUTES[match["part"]]
-            found.add(
-                "time", match.start(), match.end(), _halves(minutes, match["half"] and match["half"][7:], loose=True)
-            )
-    for match in QUARTER.finditer(text):
-        found.add("quantity", match.start(), match.end(), 1500, "minute")
-    for match in BARE_RANGE.finditer(text):
-        for group in ("a", "b"):
-            found.add("time", *match.span(group), _halves(int(match[group]) * 60, None, loose=True), "range")
+    _times_in_words(text, language, found)
     for match in TIME.finditer(text):
         minutes = int(match["h"]) * 60 + int(match["hm"] or match["m"] or 0)
         loose = minutes < (780 if language == "en" else 420)
@@ -322,6 +311,22 @@ def _times(text: str, language: str, found: _Found) -> None:
         found.add("time", match.start(), match.end(), PARTS_OF_DAY[match.lastgroup or ""], "part")
     for match in NOON.finditer(text):
         found.add("time", match.start(), match.end(), (720 if match["noon"] else 0,))
+
+
+def _times_in_words(text: str, language: str, found: _Found) -> None:
+    """ "half past six", "a quarter of an hour", "Monday 9 to 5"."""
+    for match in PAST.finditer(text):
+        hour = int(match["h"]) if match["h"].isdigit() else spelled(match["h"], language)
+        if hour is not None and hour <= 12:
+            minutes = hour * 60 + PAST_MINUTES[match["part"]]
+            found.add(
+                "time", match.start(), match.end(), _halves(minutes, match["half"] and match["half"][7:], loose=True)
+            )
+    for match in QUARTER.finditer(text):
+        found.add("quantity", match.start(), match.end(), 1500, "minute")
+    for match in BARE_RANGE.finditer(text):
+        for group in ("a", "b"):
+            found.add("time", *match.span(group), _halves(int(match[group]) * 60, None, loose=True), "range")
 
 
 def part_of_day(word: str) -> tuple[int, ...] | None:
