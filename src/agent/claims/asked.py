@@ -12,7 +12,7 @@ from agent.claims.values import Value
 from agent.claims.words import Mention
 
 _WAITS: Final = re.compile(
-    r"\b(?:request\w*|pedid\w*|pedi\w*|solicit\w*|peticion\w*|pend\w+|aguard\w+|espera\w*|await\w*|wait\w*|confirm\w*|aprov\w*|aprueb\w*|aprob\w*|approv\w*|autoriz\w*|"
+    r"\b(?:request\w*|pedid\w*|pedi\w*|solicit\w*|peticion\w*|pend\w+|aguard\w+|espera\w*|await\w*|waiting|waits?|confirm\w*|aprov\w*|aprueb\w*|aprob\w*|approv\w*|autoriz\w*|"
     r"authori[sz]\w*|valid\w*|analis\w*|revis\w*|review\w*|check with|sign off|green light|ok (?:da|del|from)|depende\w* d|depends on|submitted|passed|passei|enviei|encaminh\w*|repass\w*|"
     r"mande|envie|pase|put in|sent|forward\w*|equipe|equipo|team|atendente|asesor\w*|gerente|gerencia|responsavel|manager|staff|somebody|someone|alguem|alguien|respost\w*|respuest\w*|answer|reply|hear|notific\w*|notif\w*|avis\w*|retorno)\b"
 )

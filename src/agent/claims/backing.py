@@ -17,7 +17,7 @@ def behind(book: Book, wanted: Mention, *, strict: bool = False, call: bool = Fa
     concepts, opposite = alike(wanted.concept), None
     exact = [s for s in book.index.said if s.mention.concept == wanted.concept and not s.weak]
     if exact and CLASSES[wanted.concept] == "state" and all(s.mention.negative is not wanted.negative for s in exact):
-        concepts = frozenset({wanted.concept})  # "does not cover" is not outweighed by "warranty"
+        concepts, strict = frozenset({wanted.concept}), True  # "does not cover" is not outweighed by "warranty"
     for said in book.index.said:
         if said.mention.concept not in concepts or (call and said.path[0] == "text"):
             continue

@@ -55,6 +55,9 @@ def check_value(book: Book, value: Value) -> None:
         book.anchored.add(place)
         book.paths.setdefault(book.parts[place].sentence, []).append((value, found[1]))
         return
+    if value.kind == "weekday" and around.negative and (ref := _open_otherwise(book, value)):
+        book.claim(value.start, value.end, value.kind, ref)
+        return
     if _agrees_with_neighbour(book, value):
         book.claim(value.start, value.end, value.kind, "calendar")
         return
@@ -126,6 +129,14 @@ def _is_appointment(book: Book, place: int) -> bool:
     """Whether a goodbye names an hour: "see you on Saturday at 11"."""
     part = book.parts[place]
     return any(v.kind == "time" and v.unit != "part" and part.start <= v.start < part.end for v in book.values)
+
+
+def _open_otherwise(book: Book, value: Value) -> str | None:
+    """The source that lists the days of something without this one: open Monday to Saturday, so not on Sundays."""
+    days = [known for known in book.index.known if known.value.kind == "weekday" and not known.negative]
+    if len(days) < 2 or any(same(value, known.value) for known in days):
+        return None
+    return days[0].ref
 
 
 def _clashes(book: Book, value: Value) -> bool:

@@ -101,6 +101,7 @@ improve: melhor mejor improv
 lower: reduz reduc baixamos$ baixei$ lower$ lowered$ drop$ dropped$
 raise: aument subiu$ subio$ increas
 support: suport soport support
+assign: asign atribu assign
 """
 
 _FACTS: Final = """
@@ -236,7 +237,7 @@ order: pedid orden ordenes$ order$ orders$ compra$ compras$ purchase encomend
 product: produt product item$ itens$ items$ article articul artig peca$ pecas$ pieza$ piezas$ mercador
 parcel: pacot paquet package$ packages$ parcel$ parcels$
 service: servic servici service
-shop: loja$ lojas$ tiend shop$ shops$ store$ stores$ empresa empresas$ company$ negoc site$ sitio$ website$ aplicat app$ clinic clinica consultori escola$ escolas$ escuel school$ restaurant oficina$ taller$ workshop$ hotel$ academia$$
+shop: unidade$ unidad$ unit$ loja$ lojas$ tiend shop$ shops$ store$ stores$ empresa empresas$ company$ negoc site$ sitio$ website$ aplicat app$ clinic clinica consultori escola$ escolas$ escuel school$ restaurant oficina$ taller$ workshop$ hotel$ academia$$
 team: equip team$ atendente atendentes$ agente$ agentes$ agent$ agents$ asesor colega$ colegas$ colleague supervisor gerente$ gerent manager$ responsavel$ responsable$ especialist specialist setor$ departament department$ financeir suporte$$ personal$ staff$ funcionari emplead employee human$ humano$ humana$ alguem$ alguien$ someone$ somebody$ pessoa$ persona$ person$
 client: client customer
 account: conta$ contas$ cuenta cuentas$ account

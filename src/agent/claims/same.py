@@ -33,7 +33,7 @@ def same(one: Value, other: Value) -> bool:
             year, month = other.norm[0], other.norm[1]
             return bool(month == one.norm[1] and (one.norm[0] is None or year is None or year == one.norm[0]))
         case "time" if other.kind == "quantity" and other.unit in {"hour", "minute"}:  # "8h de jejum"
-            return bool(min(one.norm) * 100 == other.norm * TO_MINUTES[other.unit])
+            return bool((min(one.norm) or 1440) * 100 == other.norm * TO_MINUTES[other.unit])
         case "time" if other.kind == "time":
             return (one.unit == "part" or other.unit != "part") and not set(one.norm).isdisjoint(other.norm)
         case "code" | "phone" | "number" if other.kind in {"code", "phone"}:

@@ -323,11 +323,27 @@ def _read(source: str, language: str, today: date) -> _Read:
         part = parts[segment_at(parts, value.start)] if parts else None
         labels = labels_of(text, values, part.start, part.end, value) if part else frozenset()
         around.append((value, roles, labels, any(start <= value.start < end for start, end in denied)))
+    around += _days_between(text, around)
     statements = []
     for begin, stop in itertools.pairwise(bounds):
         if text[begin:stop].strip():
             statements.append(sides(text, begin, stop, denied, values))
     return _Read(text, tuple(around), tuple(named), frozenset(stem(m[0]) for m in words(text)), tuple(statements))
+
+
+_Around = tuple[Value, frozenset[str], frozenset[Any], bool]
+_TO: Final = re.compile(r"(?:[- ]feiras?)? ?(?:a|à|ate|to|thru|through|-|–|al?|hasta) ?(?:a |o |el )?")
+
+
+def _days_between(text: str, around: Sequence[_Around]) -> list[_Around]:
+    """The days within "Tuesday to Friday", each as if it stood there."""
+    found: list[_Around] = []
+    days = [each for each in around if each[0].kind == "weekday"]
+    for one, other in itertools.pairwise(days):
+        if _TO.fullmatch(text, one[0].end, other[0].start):
+            count = (other[0].norm - one[0].norm) % 7
+            found += [(replace(one[0], norm=(one[0].norm + step) % 7), *one[1:]) for step in range(1, count)]
+    return found
 
 
 @lru_cache(maxsize=4_096)

@@ -39,7 +39,7 @@ from agent.claims.same import same
 from agent.claims.text import folded
 from agent.claims.words import Mention
 
-_PREDICATES: Final = frozenset("add available allow offer accept all free".split())
+_PREDICATES: Final = frozenset("add available allow offer accept free".split())
 """What is said of a thing: where a source has the thing (``"breakfast": false``), it is enough."""
 _ALL_DONE: Final = re.compile(r"(?:all|tudo|todo) \w+(?:ed|ad[oa]|id[oa]|set|done)\b")
 _YOU_MAY: Final = re.compile(r"(?:e |y |and |assim |asi )?(?:voce|vc|usted|tu|you)\b")
