@@ -190,8 +190,15 @@ def _denied_elsewhere(book: Book, place: int) -> bool:
         against = against and len(shared) > 1 and bool(named)
         contrary = against if weight > best else contrary and against
         best = weight
-    having = WE.search(book.piece(place)) is not None or any(stem_of in own for stem_of in _siblings(book, place))
+    having = (
+        WE.search(book.piece(place)) is not None
+        or _WE_VERB.search(book.piece(place)) is not None
+        or any(stem_of in own for stem_of in _siblings(book, place))
+    )
     return contrary or (having and any(_only_denied(book, token) for token, denied in own.items() if not denied))
+
+
+_WE_VERB: Final = re.compile(r"\b(?:we|nosotros) \w+|\w{3,}[aei]mos\b")
 
 
 def _siblings(book: Book, place: int) -> list[str]:

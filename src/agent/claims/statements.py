@@ -143,6 +143,9 @@ def _is_excused(book: Book, place: int, wanted: Mention) -> bool:
         return True
     if wanted.concept in _SOFT and not wanted.first and any(claim.supported_by for claim in claims):
         return True
+    if wanted.concept == "expect" and not wanted.negative:  # "expected time: four hours"
+        around = [claim for other in book.sentence(place) for claim in book.claims_in(book.parts[other])]
+        return any(claim.supported_by for claim in around)
     if wanted.concept == "update":  # "the updated amount"
         return beside and not AUXILIARY.search(book.piece(place))
     if wanted.concept == "installment":
@@ -203,7 +206,8 @@ def _only_names(wanted: Mention, named: Iterable[Mention], *, finished: bool) ->
 
 def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
     part, piece = book.parts[place], book.piece(place)
-    named = list(named)
+    # What the customer named last: by then the rest tells whether a source speaks of it.
+    named = sorted(named, key=lambda m: CLASSES[m.concept] == "fact" and m.concept in book.index.echo_concepts)
     glad = _is_glad(book, place)
     finished = GENERIC_DONE.search(piece) or next(
         (True for m in named if m.concept == "finish" and m.form == "done"), None
