@@ -18,7 +18,7 @@ ConceptClass = Literal["state", "fact", "topic"]
 _STATES: Final = """
 cancel: cancel anul$ anulad anular anule anulo desmarc
 refund: reembols estorn ressarc refund reintegr
-return: devol return
+return: devuelt devuelv devol return
 exchange: troc$ troca trocad trocam trocar trocou troque troquei cambi exchang swap substitu replac
 submit: submit submet
 ship: envi despach expedi sent$ sending send$ sends ship dispatch remet remit mandei$ mandou$ mandamos$ mandad mande$ mando$ mandar saiu$ sairam$ salio$ postad postamos$ postou$ postei$
@@ -220,7 +220,7 @@ adult: adult
 child: crianc infant nin(o)$ nino$ ninos$ nina$ ninas$ kids$ child children$
 document: declarac declaration document rg$ passaport pasaport passport$ comprovant comprobant proof$
 problem: problem
-result: resultad result$ results$
+result: laudo$ laudos$ resultad result$ results$
 total: total
 balance: saldo$ balance$
 price: preco$ precos$ precio price valor$ valores$ cust cuesta cuestan$ cost costs$ caro$ cara$ barat expens cheap orcam presupuest quote$

@@ -135,6 +135,13 @@ def _has_day(book: Book, place: int) -> bool:
     )
 
 
+def _is_through(book: Book, wanted: Mention) -> str | None:
+    """The call whose name has ``wanted`` and whose result says that it is done: ``refund``, "processed"."""
+    named = {s.ref for s in book.index.said if s.mention.concept == wanted.concept and s.path[0] != "text"}
+    through = (s for s in book.index.said if s.mention.concept == "finish" and s.mention.form == "done" and not s.weak)
+    return next((s.ref for s in through if s.ref in named and s.path[0] != "text" and not s.mention.negative), None)
+
+
 def _is_excused(book: Book, place: int, wanted: Mention) -> bool:
     """Whether nothing hangs on ``wanted``, for a value or a thing beside it is what the source has."""
     claims = book.claims_in(book.parts[place])
@@ -255,6 +262,8 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         kind = "action" if wanted.first else "status" if state else "fact"
         if ref and wanted.concept in BENEFITS and not wanted.negative and gives_to_another(book, place, wanted.concept):
             ref = None
+        if ref is None and finished and wanted.form == "name" and not wanted.negative:
+            ref = _is_through(book, wanted)
         if ref is None and _is_excused(book, place, wanted):
             continue
         if ref is None:

@@ -146,7 +146,7 @@ def mentions(text: str, lower: str | None = None, language: str = "") -> list[Me
     accents = lower if lower is not None and len(lower) == len(text) else text
     for match in _WORD.finditer(text):
         concept = concept_of(match[0])
-        if concept is None:
+        if concept is None or (match[0] == "sale" and language == "es"):  # "sale en $800"
             continue
         start, end = match.span()
         accented = accents[start:end]
@@ -206,7 +206,7 @@ _LIKE: Final[Sequence[frozenset[str]]] = tuple(
         "arrive expect",
         "network online",
         "fee fine interest charge",
-        "save await collect ready",
+        "save await collect",
         "block remove",
         "deposit network",
         "due expire",
