@@ -33,7 +33,7 @@ refuse: recus negad negou$ rechaz declin denied$ deny$ reject reprov indefer
 confirm: confirm
 schedule: agend marcad marcou$ marquei$ marcamos$ marcar$ marcac reserv book$ booked$ booking schedul programad programm agende appoint calendari
 reschedule: moved$ moving$ remarc reagend reprogram reschedul adiad adiei$ adiamos$ adiou$ antecip postpon
-prepare: prepar separ prepara packed$ pack$ packing embal arm$ montand montad assembl
+prepare: prepar prepara packed$ pack$ packing embal arm$ montand montad assembl
 make: fabric produz produc produced manufact confeccion
 delay: atras retras delay demor late$
 fail: falh fall$ fallo$ fallas$ fallos$ falla$ fail error$ erro$ erros$ errors$
@@ -61,7 +61,7 @@ contact: contat contact ligar$ liguei$ ligou$ ligamos$ llam called$ call$ calls$
 talk: falei$ falamos$ conversei$ conversamos$ hable$ hablamos$ spoke$ talked$ spoken$
 request: solicit requis request requer pedi$ pedimos$ pediu$ pedido$$ requer
 note: anotad anotei$ anotamos$ anote$ anotar$ noted$ note$ logged$ recorded$ record$ tomei$
-save: salv guardad guardei$ guardamos$ saved$ save$ guarde$ guardad
+save: separ apart(ad) apartad aparte$ salv guardad guardei$ guardamos$ saved$ save$ guarde$ guardad
 finish: done$ conclu finaliz completad completar completou completei completaron complete$ completed$ completes$ completing completion finish efetu efetiv realiz efectu processad processed$ process proces tramit realizad realizou$ realizei$ realizado$ efetuad
 await: aguard pend esper(ando)$ esperando$ await awaiting$ wait espera$
 due: due$
@@ -73,7 +73,7 @@ charge: cobr charg billed$ bill$ factur fatur debit
 waive: isent isenc exent waiv dispens perdo
 lose: perdid perdeu$ perdi$ perdio$ extravi lost$ lose$ sumiu$ roub robad stolen$
 damage: danific avari danad danif damag quebr rot$ roto$ rota$$ broken$ defeit defect
-collect: recolh colet retirad recog recoj pickup$ picked$ pick$ coleta buscar$ buscam$ buscamos$ collect withdraw
+collect: retire$ retirar$ retira$ retiram$ recolh colet retirad recog recoj pickup$ picked$ pick$ coleta buscar$ buscam$ buscamos$ collect withdraw
 install: instal
 visit: visit compar
 reach: alcanc reached$

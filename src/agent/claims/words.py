@@ -81,7 +81,7 @@ _AT_ONCE: Final = re.compile(
     r"\b(?:na (?:mesma )?hora(?! (?:d|em|que))|no ato|al instante|en el acto|on the spot|same[- ]day|no mesmo dia|el mismo dia)\b"
 )
 _TO_BE: Final = re.compile(
-    r"\b(?:ser|be|being|sendo|siendo|sea|seja|sejam|ficar|fique|fiquem|estar|esteja|quedar|quede|get|gets|este) $"
+    r"\b(?:ser|be|being|fica|ficam|queda|quedan|sendo|siendo|sea|seja|sejam|ficar|fique|fiquem|estar|esteja|quedar|quede|get|gets|este) $"
 )
 
 
@@ -207,6 +207,7 @@ _LIKE: Final[Sequence[frozenset[str]]] = tuple(
         "network online",
         "fee fine interest charge",
         "save await collect",
+        "save schedule",
         "block remove",
         "deposit network",
         "due expire",
