@@ -21,6 +21,11 @@ from agent.claims.values import Value
 from agent.claims.words import alike, mentions, stem, words
 
 _BESIDE: Final = re.compile(r"[-\s,(]*(?:feira)?[\s,(]*(?:dia |el |the |uma |un |a |do )?[\s,(]*")
+_ADDS: Final = re.compile(
+    r"\b(?:tota\w+|junt\w+|soma\w*|suma\w*|sum|ambos|ambas|both|together|all|tudo|todo\w*|cada|each|per|por|metade|mitad|half|dobro|doble|double|mais|mas|more|plus|menos|less|off|desconto\w*|"
+    r"descuento\w*|discount\w*|econom\w+|ahorr\w+|save\w*|restam?|faltam?|sobra\w*|left|seri\w+|ficari\w+|ficam|would|com|con|with|sem|sin|without|dois|duas|dos|two|entao|entonces|so|diferenca|"
+    r"diferencia|difference|sinal|entrada|anticipo|deposit|parcel\w*|cuota\w*|installment\w*|voce|vc|pix|vista|cupom)\b"
+)
 _OWED: Final = re.compile(
     r"\b(?:negativ\w*|devedor\w*|deudor\w*|dev[eo]\w*|debe\w*|divida|deuda|debit\w*|vermelho|owe\w*|debt|overdrawn|minus|menos)\b"
 )
@@ -45,6 +50,7 @@ def check_value(book: Book, value: Value) -> None:
         or feeling == "inability"
         or (value.kind == "money" and _OWED.search(piece) is not None),
         ROUGHLY.search(book.read.text, max(0, value.start - 24), value.start) is not None,
+        _is_plain_price(book, place, value),
     )
     if _clashes(book, value):
         book.claim(value.start, value.end, value.kind, None)
@@ -131,6 +137,14 @@ def _is_appointment(book: Book, place: int) -> bool:
     return any(v.kind == "time" and v.unit != "part" and part.start <= v.start < part.end for v in book.values)
 
 
+def _is_plain_price(book: Book, place: int, value: Value) -> bool:
+    """Whether the sentence of an amount has no other value and no word of adding or dividing."""
+    around = book.sentence(place)
+    begin, end = book.parts[around[0]].start, book.parts[around[-1]].end
+    others = any(other is not value and begin <= other.start < end for other in book.values)
+    return not others and _ADDS.search(book.read.text, begin, end) is None
+
+
 def _open_otherwise(book: Book, value: Value) -> str | None:
     """The source that lists the days of something without this one: open Monday to Saturday, so not on Sundays."""
     days = [known for known in book.index.known if known.value.kind == "weekday" and not known.negative]
@@ -191,7 +205,7 @@ def check_worked_out(book: Book) -> None:
             found = find_support(
                 value,
                 known,
-                Around(frozenset(), frozenset(), negative=False),
+                Around(frozenset(), frozenset(), negative=False, plain=_is_plain_price(book, place, value)),
                 also=[*book.index.echo, *book.values, *counts],
             )
             prices = [known.value.norm for known in book.index.known if known.value.kind in {"money", "number"}]

@@ -32,6 +32,8 @@ class Around:
     negative: bool
     rough: bool = False
     """The value is said to be rounded ("quase")."""
+    plain: bool = False
+    """Nothing around speaks of several things, or of a share: nothing was computed."""
 
 
 def find_support(
@@ -58,6 +60,8 @@ def find_support(
         near = (known for known in index.known if _near(value, known.value))
         found = next((known for known in near if not _contradicts(value, around, known, index)), None)
         return (found.ref, (found.path,)) if found else None
+    if value.kind == "money" and around.plain and not any(known.path[0] != "text" for known in index.known):
+        return None  # "the daily rate is 45": prices of a list add up to anything
     ref = derived(value, index, list(also))
     return (ref, ()) if ref else None
 

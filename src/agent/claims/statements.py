@@ -137,6 +137,8 @@ def _has_day(book: Book, place: int) -> bool:
 
 def _is_through(book: Book, wanted: Mention) -> str | None:
     """The call whose name has ``wanted`` and whose result says that it is done: ``refund``, "processed"."""
+    if wanted.form != "name" or wanted.negative:
+        return None
     named = {s.ref for s in book.index.said if s.mention.concept == wanted.concept and s.path[0] != "text"}
     through = (s for s in book.index.said if s.mention.concept == "finish" and s.mention.form == "done" and not s.weak)
     return next((s.ref for s in through if s.ref in named and s.path[0] != "text" and not s.mention.negative), None)
@@ -258,12 +260,12 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         if (seen and (wanted.first or not particular)) or (wanted.first and wanted.concept in {"receive", "note"}):
             ref = book.index.acted if wanted.concept == "note" else book.index.answered
         else:
-            ref = behind(book, wanted, strict=done and state, call=call)
+            ref = behind(book, wanted, strict=done and state, call=call) or (
+                _is_through(book, wanted) if finished else None
+            )
         kind = "action" if wanted.first else "status" if state else "fact"
         if ref and wanted.concept in BENEFITS and not wanted.negative and gives_to_another(book, place, wanted.concept):
             ref = None
-        if ref is None and finished and wanted.form == "name" and not wanted.negative:
-            ref = _is_through(book, wanted)
         if ref is None and _is_excused(book, place, wanted):
             continue
         if ref is None:
