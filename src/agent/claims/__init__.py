@@ -3,12 +3,13 @@
 Rules, no model: the same reply over the same sources has the same ledger. What cannot be explained counts as
 unsupported, since a person who looks at it costs less than a customer who was told what is not so.
 
-    text        folds the reply and cuts it into segments, each with its mood: only statements must be true
-    values      amounts, dates, times, links, codes in a form in which equal ones are equal (notation)
-    words       concepts ("cancelado", "grátis") with their form and whether they are denied (lexicon)
-    sources     the same of results, passages and the customer's messages
-    match       whether a value is in a source, or follows from it by arithmetic or the calendar
-    facts       values and names;  statements  what is done, so, or promised;
+    text         folds the reply and cuts it into segments, each with its mood: only statements must be true
+    values       amounts, dates, times, links, codes in a form in which equal ones are equal (notation, same)
+    words        concepts ("cancelado", "grátis") with their form and whether they are denied (lexicon)
+    plain_words  words that carry no fact
+    sources      the same of results, passages and the customer's messages (keys: what names of functions and keys tell)
+    match        whether a value is in a source; derived: or follows from it by arithmetic or the calendar
+    facts        values and names;  statements, backing  what is done, so, or promised;  asked  what waits for a person
     nothing_known  statements that no source knows;  records  values of different things beside each other
 """
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from agent.claims.lexicon import CLASSES
+from agent.claims.phrases import MONEYED
 from agent.claims.sources import Index, Path, Sources
 from agent.claims.text import Folded, Mood, Segment, folded, moods, segments
 from agent.claims.values import Value, find_values
 from agent.claims.words import Mention, mentions, negated
 from domain.decisions import Claim
+
+_DENIED_VERB: Final = re.compile(
+    r"\W*(?:\w+ ){0,2}(?:nao|no) (?:e|é|es|sao|son|esta|estao|estan|vem|viene|entra|fica|inclu\w+)\b|\W*(?:\w+ ){0,2}(?:(?:is|are|was|were)(?: not|n't)|isn't|aren't|wasn't)\b"
+)
 
 
 @dataclass(slots=True)
@@ -47,8 +54,16 @@ class Book:
         done = [m.start for m in every if m.form == "done" and CLASSES[m.concept] == "state"]
         self.moods = moods(text, self.parts, lambda part: any(part.start <= place < part.end for place in done))
         self.named = [
-            [m for m in every if part.start <= m.start < part.end and m.start not in inside] for part in self.parts
+            [self._as_denied(m, part) for m in every if part.start <= m.start < part.end and m.start not in inside]
+            for part in self.parts
         ]
+
+    def _as_denied(self, mention: Mention, part: Segment) -> Mention:
+        """A thing is denied with its verb: "breakfast isn't included"."""
+        if mention.negative or CLASSES[mention.concept] != "fact" or mention.concept in MONEYED:
+            return mention
+        verb = _DENIED_VERB.match(self.read.text, mention.end, part.end)
+        return replace(mention, negative=True) if verb else mention
 
     def claim(self, start: int, end: int, kind: str, supported_by: str | None) -> None:
         while end > start and self.read.text[end - 1] in " ,.;:!?\n":

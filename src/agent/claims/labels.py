@@ -10,11 +10,16 @@ from agent.claims.lexicon import concept_of
 from agent.claims.values import Value
 from agent.claims.words import stem, words
 
+SIBLINGS: Final = frozenset("oil food garment vehicle device insurance pets".split())
+"""Concepts of different things of a kind: what is said of dogs is not said of cats."""
+
 
 def labels_of(text: str, values: Sequence[Value], start: int, end: int, value: Value) -> frozenset[Any]:
     """What tells ``value`` from others of its kind: the words and the values of ``text[start:end]``."""
     if text[max(0, start - 3) : start].strip().endswith(":"):
         start = max(0, text.rfind("\n", 0, start), text.rfind(".", 0, start))  # "Basic plan: 89.90"
+    if text[max(0, start - 2) : start].strip() == "(":  # "Bruno (Wednesday to Friday)"
+        start = max((text.rfind(mark, 0, start - 2) + 1 for mark in ",;.:()\n"), default=0)
     spots = [other for other in values if start <= other.start < end]
     found: set[Any] = {(other.kind, other.norm) for other in spots if other.kind != value.kind}
     for match in words(text[start:end]):
@@ -37,7 +42,7 @@ def sides(
             and match[0] not in _PLAIN
             and not any(v.start <= place < v.end for v in values)
         ):
-            token = concept or stem(match[0])
+            token = stem(match[0]) if concept is None or concept in SIBLINGS else concept
             first, last = _clause(text, start, end, place)
             found[token] = any(
                 begin <= place < stop or (first <= begin < last and not _WITHOUT.match(text, begin))

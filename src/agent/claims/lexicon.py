@@ -18,10 +18,12 @@ ConceptClass = Literal["state", "fact", "topic"]
 _STATES: Final = """
 cancel: cancel anul$ anulad anular anule anulo desmarc
 refund: reembols estorn ressarc refund reintegr
-return: devol return
+return: devuelt devuelv devol return
 exchange: troc$ troca trocad trocam trocar trocou troque troquei cambi exchang swap substitu replac
+submit: submit submet
 ship: envi despach expedi sent$ sending send$ sends ship dispatch remet remit mandei$ mandou$ mandamos$ mandad mande$ mando$ mandar saiu$ sairam$ salio$ postad postamos$ postou$ postei$
 deliver: entreg deliver
+lastmile: reparto$
 arrive: cheg lleg arriv
 expect: expect$ expected$ previs previst estimat estimad eta$
 underway: caminho$ camino$ transit transito$ transporte$ way$ route$ rota$ ruta$
@@ -30,39 +32,40 @@ approve: aprov aprob approv autoriz authoriz deferid
 refuse: recus negad negou$ rechaz declin denied$ deny$ reject reprov indefer
 confirm: confirm
 schedule: agend marcad marcou$ marquei$ marcamos$ marcar$ marcac reserv book$ booked$ booking schedul programad programm agende appoint calendari
-reschedule: remarc reagend reprogram reschedul adiad adiei$ adiamos$ adiou$ antecip postpon
-prepare: prepar separ prepara packed$ pack$ packing embal arm$ montand montad assembl
+reschedule: moved$ moving$ remarc reagend reprogram reschedul adiad adiei$ adiamos$ adiou$ antecip postpon
+prepare: prepar prepara packed$ pack$ packing embal arm$ montand montad assembl
 make: fabric produz produc produced manufact confeccion
 delay: atras retras delay demor late$
 fail: falh fall$ fallo$ fallas$ fallos$ falla$ fail error$ erro$ erros$ errors$
 ready: pronto$ pronta$ prontos$ prontas$ listo$ listos$ ready$
-restart: reinici restart reboot
+restart: relig reconex reconect reconnect reinici restart reboot
 resolve: resolv resolu resuel solucion solved$ solve$ fixed$ fix$ fixing consert arregl repar reparad repair corrig correg correct
 update: atualiz actualiz updat alter modific mudei$ mudou$ mudamos$ mudad mudar$ mudanca change changed$ changes$ edit
-register: registr cadastr inscr matricul enrol regist regsitr signed$ afili
+register: report filed$ file$ registr cadastr inscr matricul enrol regist regsitr signed$ afili
 create: criad criei$ criou$ criamos$ cread cree$ creo$ create created$ gerad gerei$ gerou$ geramos$ gerar$ generad genere$ generat
 open: abert abri$ abriu$ abrimos$ abrir$ abiert abre$ abrem$ abren$ abrio$ open
 close: fechad fecham$ fechou$ fechar$ fechamento cerrad cierra cierran$ cerrar$ close closed$ closes$ encerr
-add: adicion acrescent incluid incluimos$ inclui$ incluso$ inclusa$ inclusos$ incluye$ incluyen$ include includ added$ agreg anad sumam
-remove: remov exclu elimin quite$ quitamos$ quitado$ delet retirei$ retiramos$ apag
+add: coloquei$ colocamos$ coloque$ puse$ pusimos$ join joined$ adicion acrescent incluid incluimos$ inclui$ incluso$ inclusa$ inclusos$ incluye$ incluyen$ include includ added$ agreg anad sumam
+remove: unsubscri descadastr remov exclu elimin delet retirei$ retiramos$ apag
 activate: ativ activ habilit enabl
-block: bloque desativ desactiv inativ inactiv suspend suspens disabl block
+block: disconnect desconect desconnect cort(ad) cortad cortou$ cortamos$ deslig desligu bloque desativ desactiv inativ inactiv suspend suspens disabl block
 release: liber desbloque unblock releas unlock
 apply: aplic appli apply
 issue: emiti emit emis issu expedid
 receive: receb recib receiv got$
-verify: verif confer consult checad chequ checke check checked$ checking revis review revise analis analiz analy investig apur averig
+verify: fije$ fijamos$ cheguei$$ mirei$ verif confer consult checad chequ checke check checked$ checking revis review revise analis analiz analy investig apur averig
 find: encontr localiz achei$ achamos$ hall found$ ubiqu ubicad
-forward: encaminh repass transfer transfir deriv escal forward escalat passei$ passed$
+forward: handoff handover escalad encaminh repass transfer transfir deriv escal forward escalat passei$ passed$
 notify: avis notific inform comunic alert notif
 contact: contat contact ligar$ liguei$ ligou$ ligamos$ llam called$ call$ calls$ phoned$ telefon retorn respond
 talk: falei$ falamos$ conversei$ conversamos$ hable$ hablamos$ spoke$ talked$ spoken$
 request: solicit requis request requer pedi$ pedimos$ pediu$ pedido$$ requer
 note: anotad anotei$ anotamos$ anote$ anotar$ noted$ note$ logged$ recorded$ record$ tomei$
-save: salv guardad guardei$ guardamos$ saved$ save$ guarde$ guardad
-finish: conclu finaliz complet finish efetu efetiv realiz efectu processad processed$ process proces tramit realizad realizou$ realizei$ realizado$ efetuad
+save: separ apart(ad) apartad aparte$ salv guardad guardei$ guardamos$ saved$ save$ guarde$ guardad
+finish: done$ conclu finaliz completad completar completou completei completaron complete$ completed$ completes$ completing completion finish efetu efetiv realiz efectu processad processed$ process proces tramit realizad realizou$ realizei$ realizado$ efetuad
 await: aguard pend esper(ando)$ esperando$ await awaiting$ wait espera$
-expire: due$ expir venc vence caduc overdue$ lapsed$ prescri
+due: due$
+expire: expir venc vence caduc overdue$ lapsed$ prescri
 renew: renov renew prorrog extend estend exten
 end: acab esgot agot ended$ sold$ exhaust
 win: ganhador ganhou$ gano$ ganaste$ won$ premi sorteio$ sortead
@@ -70,13 +73,13 @@ charge: cobr charg billed$ bill$ factur fatur debit
 waive: isent isenc exent waiv dispens perdo
 lose: perdid perdeu$ perdi$ perdio$ extravi lost$ lose$ sumiu$ roub robad stolen$
 damage: danific avari danad danif damag quebr rot$ roto$ rota$$ broken$ defeit defect
-collect: recolh colet retirad recog recoj pickup$ picked$ pick$ coleta buscar$ buscam$ buscamos$ collect withdraw
+collect: retire$ retirar$ retira$ retiram$ recolh colet retirad recog recoj pickup$ picked$ pick$ coleta buscar$ buscam$ buscamos$ collect withdraw
 install: instal
 visit: visit compar
 reach: alcanc reached$
 subscribe: assin suscri subscri contrat contract
 migrate: migra upgrad downgrad
-pausing: pausad pausamos pausei$ pause$ paused$
+pausing: tranc freez froz congel pausad pausamos pausei$ pause$ paused$
 test: testad testei$ testamos$ tested$
 sign: firmad signed$$
 clear: compensad cleared$
@@ -86,7 +89,7 @@ offer: oferec ofrec offer
 sell: vend sell sold$$ sells$
 accept: aceit acept accept
 serve: atend atiend serve$ serves$ serving cater
-work: funcion trabalh trabaj operat opera$ operam$ works$ working$
+work: funcion trabalh trabaj operat opera$ operam$ works$ working$ worked$
 allow: permit permis allow autoriza$ poss(ivel)$ possivel$ posible$ possible$
 furnished: mobiliad amuebl amobl furnish
 require: exig requer$ requier$ require$ required$ requires$ obrigator obligator mandatory$ necessari necesari
@@ -98,6 +101,7 @@ improve: melhor mejor improv
 lower: reduz reduc baixamos$ baixei$ lower$ lowered$ drop$ dropped$
 raise: aument subiu$ subio$ increas
 support: suport soport support
+assign: asign atribu assign
 """
 
 _FACTS: Final = """
@@ -113,7 +117,7 @@ installment: parcel cuota cuotas$ instalment installment prestac
 deposit: entrada$ sinal$ caucao$ deposit anticipo$ adianta sena$
 available: dispon availab vaga$ vagas$ cupo$ cupos$ slot slots$ horario$$
 stock: estoq stock existenc inventor
-soldout: esgotad agotad indispon unavailab lotad lleno$ fullybooked$
+soldout: esgotad agotad ocupad taken$ indispon unavailab lotad lotou$ lotaram$ lota$ lleno$ fullybooked$
 color: cor$ cores$ color colores$ colou
 black: preto$ preta$ pretos$ pretas$ negro$ negra$ negros$ black$
 white: branc blanc white$
@@ -136,6 +140,7 @@ wifi: wifi$ internet$$
 pets: pet$ pets$ mascot animais$ animales$ cachorr perro perros$ dog$ dogs$ gato$ gatos$ cat$ cats$
 access: acessib accesib accessib rampa$ ramp$ elevador$ ascensor$ wheelchair
 insurance: convenio convenios$ unimed$ amil$ seguro$ seguros$ aseguradora insur plano$$ planos$$ sulamerica$
+debt: debt debts$ divida$ dividas$ deuda$ deudas$ pendenc adeud inadimpl
 card: cart(ao)$ cartao$ cartoes$ tarjeta tarjetas$ card$ cards$ credit$ credito$ debito$ debit$
 pix: pix$
 cash: dinheir efectivo$ cash$ especie$
@@ -145,18 +150,19 @@ transferpay: ted$ doc$ wire$
 crypto: bitcoin cripto crypto
 paypal: paypal$ mercadopago$ picpay$
 store: fisica$ fisico$ filial$ filiais$ sucursal sucursales$ showroom$ branch$ branches$ physical$
-normal: normal$ normais$ normales$ regular$ estavel$ estable$ fine$ okay$
+normal: normal$ normais$ normales$ regular$ estavel$ estable$
 online: online$ offline$ virtual$$ remot telemedic teleconsult
 home: domicil residenc casa$ home$ doorstep$
 weekend: fim(de)$ finde$ weekend
 holiday: feriad festiv holiday
 soon: breve$ pronto$$ soon$ shortly$ instantes$ brevemente$
 immediate: imediat inmediat immediat instant
-automatic: automatic
-urgent: urgen priorit expres expressa$ express$ express
+automatic: auto$ automatic
+urgent: urgen priorid priorit expres expressa$ express$ express
 unlimited: ilimit unlimited
 limit: limit minim maxim
 exclusive: exclusiv vip$
+entire: integral integro full$ fully$ totalmente$
 eligible: elegiv elegib eligib direito$ derecho$ entitled$ right$$
 warranty: garant warrant
 certificate: certific diplom
@@ -195,10 +201,8 @@ fit: serv(e)$ serve$$ veste$ cai$ fits$ fit$
 wash: lavar$ lava$ lavag lavad wash$ washing$ washed$
 bluetooth: bluetooth$ usb$ nfc$
 voltage: bivolt$ volt$ volts$ voltag
-height: altura$ height$ largura$ ancho$ width$ peso$$ weight$ comprim
+height: altura$ height$ largura$ ancho$ width$ peso$$ weight$ compriment
 secret: secret
-closedday: fechados$ cerrados$
-team: equip(e)$$
 """
 
 _TOPICS: Final = """
@@ -214,9 +218,9 @@ student: estud alun student
 senior: idoso idosa mayores$ senior$ seniors$
 adult: adult
 child: crianc infant nin(o)$ nino$ ninos$ nina$ ninas$ kids$ child children$
-document: document rg$ passaport pasaport passport$ comprovant comprobant proof$
+document: declarac declaration document rg$ passaport pasaport passport$ comprovant comprobant proof$
 problem: problem
-result: resultad result$ results$
+result: laudo$ laudos$ resultad result$ results$
 total: total
 balance: saldo$ balance$
 price: preco$ precos$ precio price valor$ valores$ cust cuesta cuestan$ cost costs$ caro$ cara$ barat expens cheap orcam presupuest quote$
@@ -233,7 +237,7 @@ order: pedid orden ordenes$ order$ orders$ compra$ compras$ purchase encomend
 product: produt product item$ itens$ items$ article articul artig peca$ pecas$ pieza$ piezas$ mercador
 parcel: pacot paquet package$ packages$ parcel$ parcels$
 service: servic servici service
-shop: loja$ lojas$ tiend shop$ shops$ store$ stores$ empresa empresas$ company$ negoc site$ sitio$ website$ aplicat app$ clinic clinica consultori escola$ escolas$ escuel school$ restaurant oficina$ taller$ workshop$ hotel$ academia$$
+shop: unidade$ unidad$ unit$ loja$ lojas$ tiend shop$ shops$ store$ stores$ empresa empresas$ company$ negoc site$ sitio$ website$ aplicat app$ clinic clinica consultori escola$ escolas$ escuel school$ restaurant oficina$ taller$ workshop$ hotel$ academia$$
 team: equip team$ atendente atendentes$ agente$ agentes$ agent$ agents$ asesor colega$ colegas$ colleague supervisor gerente$ gerent manager$ responsavel$ responsable$ especialist specialist setor$ departament department$ financeir suporte$$ personal$ staff$ funcionari emplead employee human$ humano$ humana$ alguem$ alguien$ someone$ somebody$ pessoa$ persona$ person$
 client: client customer
 account: conta$ contas$ cuenta cuentas$ account
@@ -241,9 +245,9 @@ contractnoun: contrato$ contratos$ plan$ plans$ planos$ plano$ planes$ mensalid 
 protocol: protocol ticket$ tickets$ chamad caso$ case$ reclama reclamo$ claim$ complaint numero$ number$ codigo$ code$
 appointment: consult(a)$ consulta$ consultas$ cita$ citas$ appointment horario$ horarios$ sess sesion session aula$ aulas$ clase$ clases$ class$ classes$ visita$ visitas$ reserva$ reservas$ reservation mesa$ mesas$ table$ tables$ encaix curso$ cursos$ course$ courses$
 vehicle: carro$ carros$ coche$ auto$ car$ cars$ moto$ vehicul veicul bike$ bicicl
-device: aparelh dispositiv device celular$ celulares$ telefone$ phone$ notebook$ laptop$ modem$ roteador$ router$ equipam
+device: charger$ chargers$ carregador cargador aparelh dispositiv device celular$ celulares$ telefone$ phone$ notebook$ laptop$ modem$ roteador$ router$ equipam
 garment: vestid dress$ dresses$ calca$ calcas$ pantal pants$ camis shirt$ shirts$ blus blouse jaquet chaquet jacket saia$ falda$ skirt sapat zapat shoe shoes$ tenis$ zapatilla sneaker sneakers$ bols bag$ bags$ cint belt$ chinel sandal bermud shorts$ meia$$ meias$ casac abrig coat$ moletom
-money: dinheiro$ plata$ money$ real$ reais$
+money: plata$ money$ real$ reais$
 address: enderec direccion address
 data: dado$ dados$ datos$ data$ info$ informac information$ details$ detalh detall
 date: data$ fecha$ fechas$ date$ dates$ dia$ dias$ day$ days$ semana$ semanas$ week$ weeks$ mes$ meses$ month$ months$ ano$ anos$ year$ years$ hora$ horas$ hour$ hours$ minut
@@ -291,8 +295,12 @@ def concept_of(word: str) -> str | None:
     """The concept that a folded word belongs to."""
     if word in _WHOLE:
         return _WHOLE[word]
+    if word.startswith("re") and len(word) > 5 and word[2:] in _WHOLE:
+        return _WHOLE[word[2:]]
     for length in range(min(len(word), _LONGEST), _SHORTEST - 1, -1):
         found = _STEMS.get(word[:length])
         if found:
             return found
+    if word.startswith("re") and len(word) > 6:
+        return concept_of(word[2:])  # done again: "reenviei"
     return None

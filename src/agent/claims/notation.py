@@ -8,7 +8,7 @@ from typing import Final
 from agent.dates import MONTH_OF, WEEKDAY_OF
 from agent.quantities import WORD_VALUES
 
-LONE: Final = frozenset({"um", "uma", "un", "una", "one", "meia"})
+LONE: Final = frozenset({"um", "uma", "un", "una", "one", "meia", "media", "half"})
 
 ONLY_IN: Final = {"dos": "es", "once": "es", "ten": "en", "seis": "", "six": "en"}
 
@@ -101,7 +101,7 @@ FROM_DAY: Final = re.compile(
 )
 
 DAY: Final = re.compile(
-    r"\b(?:dias?|el|the|on the) (?P<d>[0-3]?\d)(?:st|nd|rd|th)?\b(?![/:.,-]?\d|\s*(?:h\b|reais|%|unidades|itens|horas))"
+    rf"\b(?:dias?|el|the|on the|(?:{'|'.join(WEEKDAY_OF)})(?:[- ]feira)?,?(?: (?:dia|el|the))?) (?P<d>[0-3]?\d)(?:st|nd|rd|th)?\b(?![/:.,-]?\d|\s*(?:h\b|am\b|pm\b|a\.m|p\.m|reais|%|unidades|itens|horas|(?:a|às|as|to|-|–) \d))"
 )
 
 RELATIVE: Final = (
@@ -122,7 +122,7 @@ WEEKDAY: Final = re.compile(
 SHORT_DAYS: Final = {"seg": 0, "ter": 1, "qua": 2, "qui": 3, "sex": 4, "sab": 5}
 
 LEAD: Final = re.compile(
-    r"(?:\b(?:n[ao]s?|[ao]s?|d[ao]|de|ate|para|pra|toda|proxim[ao]|ultim[ao]|ness[ao]|est[ao]|ess[ao]|e|y|ou|ou na|cada|seja|entre|el|los|on)|[.!?,/:(\n•-])\s*$|^\s*$"
+    r"(?:\b(?:n[ao]s?|[ao]s?|d[ao]|de|ate|para|pra|toda|proxim[ao]|é|cai|caem|fica|ficou|sera|ser|foi|era|so|ate|ness[ao]|ultim[ao]|est[ao]|ess[ao]|e|y|ou|ou na|cada|seja|entre|el|los|on)|[.!?,/:(\n•-])\s*$|^\s*$"
 )
 
 TIME: Final = re.compile(
@@ -140,9 +140,30 @@ RANGE: Final = re.compile(
     r"\b(?:das?|de|from|entre|between|desde(?: las)?)? ?(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?= ?(?:h )?(?:às|as|a las|a|ate (?:as|às)|to|-|–|and|e (?:as|às)) ?(?:[01]?\d|2[0-4]) ?(?:h|:\d|am|pm|a\.m|p\.m|da (?:manha|tarde|noite)|de la (?:manana|tarde|noche)|in the))"
 )
 
+ORDINALS: Final = {
+    "primeir": 1, "primer": 1, "first": 1, "segund": 2, "second": 2, "terceir": 3, "tercer": 3, "third": 3, "quart": 4, "cuart": 4, "fourth": 4, "quint": 5, "fifth": 5,
+    "sext": 6, "sixth": 6, "setim": 7, "septim": 7, "seventh": 7, "oitav": 8, "octav": 8, "eighth": 8, "non": 9, "noven": 9, "ninth": 9, "decim": 10, "tenth": 10,
+}  # fmt: skip
+TIMES_OVER: Final = re.compile(
+    rf"\b(?P<n>{'|'.join(ORDINALS)})[oa]? (?=(?:vez|time|ano|ano|serie|grade|year|andar|piso|floor|posicao|posicion|lugar|place|in line|da fila|en la fila|periodo|semestre|fase|etapa|tentativa|intento|attempt)\b)"
+)
+
+BARE_RANGE: Final = re.compile(
+    rf"(?:\b(?:open|{'|'.join(WEEKDAY_OF)})s?(?:[- ]feira)?,? (?:from |de |das )?)(?P<a>1?\d) ?(?:to|a|às|-|–|until) ?(?P<b>1?\d)(?![\w%/.,:-]*\d|\w| ?(?:h\b|horas|am\b|pm\b|a\.m|p\.m|de |da |dias|days|guests|people))"
+)
+
+COUNTED: Final = re.compile(r" (?!(?:as|às|a|e|ate|da|de|horas?|para|pra|no|na|em|com|ou)\b)[a-z]{3,}")
+"""What follows a number that counts things: "12 das 20 aulas"."""
+
 SPELLED_CLOCK: Final = re.compile(
     rf"\b(?P<h>{SPELLED.split(')(?:(?:')[0]}))(?: horas)?(?: (?:e|y) (?P<m>meia|media|quinze|cuarto|trinta))? (?P<half>(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening))"
 )
+
+PAST: Final = re.compile(
+    rf"\b(?P<part>half past|quarter past|quarter to) (?P<h>1?\d|{SPELLED.split(')(?:(?:')[0]}))\b(?: (?P<half>in the (?:morning|afternoon|evening)))?"
+)
+PAST_MINUTES: Final = {"half past": 30, "quarter past": 15, "quarter to": -15}
+QUARTER: Final = re.compile(r"\b(?:a quarter of an hour|um quarto de hora|un cuarto de hora)\b")
 
 NOON: Final = re.compile(
     r"\b(?P<noon>meio[- ]dia|mediodia|noon|midday)|\b(?P<midnight>meia[- ]noite|medianoche|midnight)"
@@ -178,8 +199,8 @@ ONE: Final = re.compile(
 )
 
 STREET: Final = re.compile(
-    r"\b(?:[Rr]ua|R\.|[Aa]venida|[Aa]v\.?|[Aa]lameda|[Tt]ravessa|[Pp]ra[cç]a|[Rr]odovia|[Ee]strada|[Cc]alle|[Aa]vda\.?|[Cc]arrera|[Pp]laza)\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ0-9][\wÀ-ÿ.]*|d[aeo]s?)"
-    r"(?:\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ][\wÀ-ÿ.]*|d[aeo]s?|de|la|e|\d+))*|\b\d+\s(?:[A-Z][\w.]*\s){1,3}(?:Street|St\.?|Avenue|Ave\.?|Road|Rd\.?)(?!\w)",
+    r"\b(?:[Rr]ua|R\.|[Aa]venida|[Aa]v\.?|[Aa]lameda|[Tt]ravessa|[Pp]ra[cç]a|[Rr]odovia|[Ee]strada|[Cc]alle|[Aa]vda\.?|[Cc]arrera|[Pp]laza)\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ0-9][\wÀ-ÿ.]*|d[aeo]s?\b)"
+    r"(?:\s+(?:[A-ZÁÉÍÓÚÂÊÔÃÕÇ][\wÀ-ÿ.]*|(?:d[aeo]s?|de|la|e)\b))*|\b\d+\s(?:[A-Z][\w.]*\s){1,3}(?:Street|St\.?|Avenue|Ave\.?|Road|Rd\.?)(?!\w)",
 )
 
 PART: Final = re.compile(
@@ -195,9 +216,12 @@ _THIS_MONTH = r"(?:nesse|neste|esse|este) mes|this month"
 PERIOD: Final = re.compile(
     rf"\b(?:(?P<next>(?:{_NEXT_WEEK})|(?P<month>{_NEXT_MONTH}))|(?:{_THIS_WEEK})|(?P<this>{_THIS_MONTH}))\b"
 )
+LASTING: Final = re.compile(
+    rf"(?<![\w.,/:])(?P<h>\d{{1,2}}|{SPELLED.split(')(?:(?:')[0]})) (?:horas?|horinhas?|hours?|hrs?|h) (?:(?:e|y|and) )?(?P<m>\d{{1,2}}|{SPELLED}) ?(?:minutos?|minutinhos?|minutes?|mins?|min)\b"
+)
 NTH: Final = re.compile(
     r"\b(?P<n>primeir|segund|terceir|primer|tercer|first|second|third)[oa]? (?=(?:troc|cambi|exchang|return|devol|consult|compr|purchas|order|parcel|cuota|mensalid|aula|"
-    r"class|visit|unidade|peca|session|sess|month|mes|item|pedido|tentativ|multa|delivery|entrega))"
+    r"class|visit|unidade|peca|session|sess|item|pedido|tentativ|multa|delivery|entrega))"
 )
 
 MARKER: Final = re.compile(r"(?:^|\n)[ \t]*(?:[-•*]\s*)?(\d{1,2})(?:[.)]|\s?[-–]\s)(?=\s?\D)", re.MULTILINE)
@@ -212,3 +236,19 @@ IDIOMS: Final = re.compile(
 PARTS: Final = {"meia": 30, "media": 30, "quinze": 15, "cuarto": 15, "trinta": 30}
 
 FIGURE_OR_WORD: Final = re.compile(rf"(?<![\w.,/])(?:{AMOUNT})(?!\d)|(?<![\w-])(?:{SPELLED})(?![\w])")
+
+
+def spelled(words: str, language: str) -> int | None:
+    """What number words mean ("dois mil e quinhentos" → 2500); None where they are other words in ``language``."""
+    total = current = 0
+    parts = [part for part in re.split(r"[\s-]+", words) if part not in {"e", "y", "and"}]
+    if len(parts) == 1 and ONLY_IN.get(parts[0], language) not in {language, ""}:
+        return None
+    if parts == ["mil"]:
+        return None
+    for part in parts:
+        if part == "mil":
+            total, current = total + max(1, current) * 1000, 0
+        else:
+            current += WORD_VALUES.get(part, 0)
+    return total + current

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from agent.claims.book import Book
-from agent.claims.labels import sides
+from agent.claims.labels import SIBLINGS, sides
 from agent.claims.lexicon import CLASSES, concept_of
-from agent.claims.phrases import COPULA, DID, FEELINGS, FRAGMENT, HARMLESS, LIGHT, MONEYED, STOP, VERB, WE
+from agent.claims.phrases import COPULA, DID, FEELINGS, FRAGMENT, LIGHT, MONEYED, STOP, VERB, WE
+from agent.claims.plain_words import is_plain
 from agent.claims.text import folded
 from agent.claims.words import is_portuguese, stem, words
 
@@ -18,13 +20,15 @@ def check_unknown(book: Book, place: int) -> None:
     if any(claim.supported_by is None for claim in book.claims_in(part)):
         return
     content = _content(book, place)
-    known = [word for word in content if stem(word) in book.index.stems]
+    known = [
+        word for word in content if stem(word) in book.index.stems or (len(word) > 5 and word[:4] in book.index.stems)
+    ]
     strange = [
         word
         for word in content
         if word not in known
-        and word not in HARMLESS
-        and concept_of(word) is None
+        and not is_plain(word)
+        and (concept_of(word) is None or _is_sibling(book, word))
         and stem(word) not in book.index.echo_stems
     ]
     if _done_otherwise(book, place) or _denied_elsewhere(book, place):
@@ -39,12 +43,31 @@ def check_unknown(book: Book, place: int) -> None:
     )
     # One strange word is enough where it is all that a clause has to say.
     alone = not known and not any(claim.supported_by for claim in book.claims_in(part))
+    if (
+        not known
+        and place
+        and book.parts[place - 1].sentence == part.sentence
+        and _ITEM.match(piece)
+        and place - 1 in book.anchored
+    ):
+        strange += [word for word in content if concept_of(word) and not is_plain(word) and not _is_said(book, word)]
+        alone = True
+        if strange:
+            book.claim(part.start, part.end, "fact", None)
+            return
+    acted = any(claim.supported_by == book.index.acted for claim in book.claims_in(part) if claim.supported_by)
+    named = not acted and any(_is_named(book, place, word) for word in strange)
+    placed = any(_BY_THE.search(book.read.text, part.start, book.read.text.find(word, part.start)) for word in strange)
     if _is_foreign(book):  # words of another language than the source's own are no surprise
-        alone, strange = False, strange[1:]
+        alone, named, placed, strange = False, False, False, strange[1:]
     if (
         strange
         and business
-        and (book.strange[part.sentence] > 1 or (alone and VERB.search(book.read.text, part.start, part.end)))
+        and (
+            book.strange[part.sentence] > 1
+            or placed
+            or ((alone or named) and VERB.search(book.read.text, part.start, part.end))
+        )
     ):
         book.claim(part.start, part.end, "fact", None)
         return
@@ -53,8 +76,63 @@ def check_unknown(book: Book, place: int) -> None:
     topics = [m for m in book.named[place] if CLASSES[m.concept] == "topic"]
     works = any(m.concept in LIGHT and m.form == "plain" for m in book.named[place])
     says = works or WE.search(piece) or (topics and COPULA.search(piece) and not FRAGMENT.match(piece))
+    if book.index.answered and not topics and all(is_plain(word) for word in content):
+        return  # "we do!" before the fact itself
     if says and (content or topics) and not (topics and not content and len(piece) < 12):
         book.claim(part.start, part.end, "fact", None)
+
+
+_ITEM: Final = re.compile(
+    r"(?:e|y|and|ou|o|or)(?: (?:o|a|os|as|um|uma|el|la|los|las|un|una|the|an?|no|na))? \w+$|(?:so|somente|apenas|solo|only) (?:em|en|in|com|con|with|para|for) "
+)
+"""The last thing of a list, or the only one for which something holds."""
+
+
+def _is_sibling(book: Book, word: str) -> bool:
+    """Whether texts speak of another thing of the same kind. Keys of results may name this one in another language."""
+    concept = concept_of(word)
+    return concept in SIBLINGS and not any(
+        s.mention.concept == concept and s.path[0] != "text" for s in book.index.said
+    )
+
+
+def _is_said(book: Book, word: str) -> bool:
+    concept = concept_of(word)
+    return any(s.mention.concept == concept for s in book.index.said) or concept in book.index.echo_concepts
+
+
+_BY_THE: Final = re.compile(
+    r"\b(?:junto|al lado|ao lado|perto|cerca|next|close|near|by|beside|frente|com vista|con vista|overlooking)(?: (?:a|d[aeo]|to|para))? (?:o|a|el|la|the)? ?$"
+)
+_THE: Final = re.compile(
+    r"\b(?:[oa]s?|u(?:m|ma|n|na)|n[oa]s?|d[oa]s?|aos?|à|pel[oa]|el|l[ao]s?|del|al|the|an?|seus?|suas?|your|our|noss[oa]s?|nuestr[oa]s?|tus?|su|con|com|with|plus) $"
+)
+
+
+def _is_named(book: Book, place: int, word: str) -> bool:
+    """Whether ``word`` stands for a certain thing: "the radiator"."""
+    part = book.parts[place]
+    start = book.read.text.find(word, part.start, part.end)
+    return _THE.search(book.read.text, max(part.start, start - 8), start) is not None
+
+
+def gives_to_another(book: Book, place: int, benefit: str) -> bool:
+    """Whether texts give ``benefit``, but in no sentence that has a thing of this segment, and they have it elsewhere."""
+    part = book.parts[place]
+    own = {token for token in sides(book.read.text, part.start, part.end, book.denied, book.values) if token != benefit}
+    told = [statement for statement in book.index.statements if benefit in statement]
+    elsewhere = [statement for statement in book.index.statements if benefit not in statement]
+    results = any(s.mention.concept == benefit and s.path[0] != "text" for s in book.index.said)
+    return (
+        bool(told) and not results and not any(own & t.keys() for t in told) and any(own & t.keys() for t in elsewhere)
+    )
+
+
+def tells_known(book: Book, place: int) -> bool:
+    """Whether every word of a segment that means something is one of the sources, and no state is said."""
+    content = [word for word in _content(book, place) if not is_plain(word)]
+    states = any(CLASSES[m.concept] == "state" for m in book.named[place])
+    return bool(content) and not states and all(stem(word) in book.index.stems for word in content)
 
 
 def _is_foreign(book: Book) -> bool:
@@ -85,7 +163,7 @@ def _done_otherwise(book: Book, place: int) -> bool:
     for match in DID.finditer(book.read.lower, part.start, part.end):
         start, end = match.span(match.lastgroup or 0)
         word = book.read.text[start:end]
-        free = concept_of(word) is None and word not in HARMLESS and word not in STOP and word not in FEELINGS
+        free = concept_of(word) is None and not is_plain(word) and word not in STOP and word not in FEELINGS
         if free and stem(word) not in book.index.stems and stem(word.removeprefix("un")) not in book.index.acted_stems:
             return True
     return False
@@ -112,8 +190,20 @@ def _denied_elsewhere(book: Book, place: int) -> bool:
         against = against and len(shared) > 1 and bool(named)
         contrary = against if weight > best else contrary and against
         best = weight
-    having = WE.search(book.piece(place)) is not None
+    having = (
+        WE.search(book.piece(place)) is not None
+        or _WE_VERB.search(book.piece(place)) is not None
+        or any(stem_of in own for stem_of in _siblings(book, place))
+    )
     return contrary or (having and any(_only_denied(book, token) for token, denied in own.items() if not denied))
+
+
+_WE_VERB: Final = re.compile(r"\b(?:we|nosotros) \w+|\w{3,}[aei]mos\b")
+
+
+def _siblings(book: Book, place: int) -> list[str]:
+    part = book.parts[place]
+    return [stem(m[0]) for m in words(book.read.text[part.start : part.end]) if concept_of(m[0]) in SIBLINGS]
 
 
 def _only_denied(book: Book, token: Any) -> bool:

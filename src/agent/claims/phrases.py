@@ -15,6 +15,10 @@ GREETING: Final = (
 
 SOCIAL: Final = re.compile(
     rf"(?:{GREETING}\b|"
+    r"(?:(?:mas |e |y |and |but |pero |voce |vc |o senhor |a senhora |usted |you )*(?:tem|tiene|tienes|tenes|tens) (?:toda |total |muita |mucha |toda la |)(?:razao|razon)|you(?:'re| are) (?:absolutely |totally |completely |so |quite |)right|"
+    r"(?:com|con) (?:toda )?(?:razao|razon)|faz sentido|tiene sentido|that makes sense|makes sense|ninguem merece|nadie merece|haja paciencia|calma|relaxa|"
+    r"(?:que (?:tenha|tenhas|tengas?|tengan)|tenha|tenham|tengas?|tengan|have|enjoy|bom|boa|buen|buena|lindo|linda|feliz|happy|otim[oa]|excelente)\b[^.!]{0,16}\b(?:segunda|terca|quarta|quinta|sexta|sabado|domingo|lunes|martes|miercoles|jueves|viernes|"
+    r"monday|tuesday|wednesday|thursday|friday|saturday|sunday|jornada|finde|findi|restinho|resto|rest|trabalho|trabajo|fome|apetite|appetite|passeio|viaje|trip|ano|year|fiesta|festa|party|recuperac\w*|recovery))\b|"
     r".{0,24}\bagradec|(?:(?:por aqui|aqui|eu|yo) )*(?:so|somente|apenas|solo|solamente) (?:atendo|respondo|falo|converso|ajudo|atiendo|hablo|ayudo)\b|(?:wishing|we wish|i wish|desejo|desejamos|te deseo|les deseamos)\b|(?:poxa|puxa|nossa|vaya|wow|uau|eita)\b|"
     r"(?:muit[oa]s? |mil )?(?:obrigad[oa]|grat[oa]|gracias|thanks?|valeu|agrade[cz]\w*|de nada|por nada|imagina\b|disponha|"
     r"you'?re welcome|my pleasure|welcome|(?:sejam? |and |e )*bem[- ]vind\w*|(?:and |y |sean? )*(?:bienvenid|welcome)\w*|bienvenid\w*|um prazer|prazer|mucho gusto|con gusto|un placer|nice to|glad|"
@@ -23,7 +27,7 @@ SOCIAL: Final = re.compile(
     r"(?:sinto|sentimos|siento|lo siento|i'?m (?:so |very |really )?sorry|we'?re (?:so |very )?sorry))|"
     r"(?:eu |nos |nosotros |i |we |te |lo |le )?(?:entend[oie]\w*|compreend\w*|comprend\w*|imagino|understand|sei (?:que|como)|"
     r"se que|i know|i get|hear you|fico|ficamos|estou aqui|estamos aqui|estoy aqui|i'?m here|we'?re here|quedo|quedamos|me alegr\w*|nos alegr\w*|que alegria|"
-    r"espero que|esperamos que|ojala|hope|i hope|tomara)\b|"
+    r"espero|esperamos|ojala|hope|i hope|tomara)\b|"
     r"que (?:voce|vc|deus|tu|tudo|todo|sua|seu|te|os|as)\b(?! (?:pedido|compra|reembolso))|(?:e |y |and )?(?:ate|hasta) (?:mais|logo|luego|pronto|breve|a proxima|la proxima|ja)|tchau|adios|chau|bye|(?:and |so )?see you|talk soon|anotado|noted|aproveit\w*|descans\w*|curt[ae]|disfrut\w*|cuide-se|cuidate|take care|boa sorte|suerte|good luck|melhoras|force|forca|precisando|beleza|combinado|perfeito|maravilha|abraco\w*|abrazo\w*|beijo\w*|"
     r"(?:tenha|tengas?|que tenga\w*|have|enjoy|bom|boa|otim[oa]|excelente|lindo|linda)\b[^.]{0,24}\b(?:dia|tarde|noite|semana|noche|fin|"
     r"final|fim|day|evening|weekend|week|night|one|aula|aulas|viagem|descanso|feriado|domingo|sabado|sexta)\b|"
@@ -39,6 +43,8 @@ SOCIAL: Final = re.compile(
 )
 
 REQUEST: Final = re.compile(
+    r"\b(?:da|de|de) (?:so )?uma \w+(?:ada|ida)(?:inha)?\b|\b(?:echa(?:le)?|dale|da) un(?:a)? (?:vistazo|mirada|ojo)|\b(?:take|have) a look\b|^(?:se nao \w+ )?(?:olh[ae]|mir[ae]) "
+    r"|"
     r"(?:por favor|por gentileza|please|pls)\b|"
     r"\b(?:me|nos) (?:mand[ae]|envi[ae]|pass[ae]|inform[ae]|diz|diga|confirm[ae]|cont[ae]|fal[ae]|ped[ei]|avis[ae]|respond[ae]|explic[ae]|"
     r"indi[cq]u?[ae]|compart\w*)\b|"
@@ -47,7 +53,7 @@ REQUEST: Final = re.compile(
     r"aguard[ae]|espere|escolh[ae]|selecion[ae]|abr[ae]|baix[ae]|reinici[ae]|deslig[ae]|lig[ae]|tent[ae]|tir[ae]|anex[ae]|descrev[ae]|"
     r"cont[ae]|conte-me|fal[ae]|explique|consulte|veja|olhe|dime|diga|digame|envia\w*|manda\w*|pasa\w*|indica\w*|cuentame|cuenteme|"
     r"comparte\w*|escribe\w*|elige|revisa|verifica|intenta|reinicia|ingresa|haz|send|tell|share|give|provide|check|try|choose|pick|enter|"
-    r"type|click|tap|open|go to|let me know|reply|restart|confirm|describe|attach|wait|hold on)\b(?! (?:a|o|as|os)? ?equipe)|"
+    r"type|click|tap|open(?! (?:on|from|until|till|at|every|daily|to|now|today|tomorrow|mon|tue|wed|thu|fri|sat|sun))|go to|let me know|reply|restart|confirm|describe|attach|wait|hold on)\b(?! (?:a|o|as|os)? ?equipe)|"
     r"\b(?:preciso|precisamos|vou precisar|necesito|necesitamos|voy a necesitar|i (?:just |only )?need|i'?ll need|we need|falta|faltou|"
     r"basta|bastan?)\b(?! (?:verificar|consultar|checar|falar|conferir|revisar|check))|"
     r"\b(?:voce |vc )?(?:pode|poderia|puedes?|podrias?|podria|can you|could you|would you|you can)\b (?:me |nos |please |por favor )?"
@@ -108,7 +114,7 @@ GENERIC_DONE: Final = re.compile(
 )
 
 DONE_ALONE: Final = re.compile(
-    r"(?:ja (?:esta|foi) |ya (?:esta|quedo) |it'?s |all |tudo |todo |esta |muito )?(?:pront(?:o|a|inho)|feit(?:o|inho)|resolvido|resuelto|listo|hecho|done|all set|sorted|fixed|taken care of)(?: (?:ja|aqui|pra voce|para voce|entao|then|now|for you))?"
+    r"(?:ja (?:esta|foi) |ya (?:esta|quedo) |it'?s |you(?:'re| are) |we(?:'re| are) |all |tudo |todo |esta |muito )?(?:pront(?:o|a|inho)|feit(?:o|inho)|resolvido|resuelto|listo|hecho|done|all set|sorted|fixed|taken care of)(?: (?:ja|aqui|pra voce|para voce|entao|then|now|for you))?"
 )
 
 SPECIFIC: Final = re.compile(
@@ -137,20 +143,6 @@ YEARLY: Final = re.compile(r"\b(?:ano|anual|anuais|year|yearly|annual|mes a mes)
 
 LIGHT: Final = frozenset(
     "request pay offer serve work allow give require start support finish contact talk find verify make do prepare test reach sell host improve lower charge win receive guarantee".split()
-)
-
-HARMLESS: Final = frozenset(
-    """passou passaram passed somando somado sumando juntando totalizando proximo proxima passo passos siguiente paso next step steps confusao unidos vier primeiro primer volta voltam voltar volte falta faltam faltar sobra livre livres trazer traga traz trazem leva levam levar levou pedir pede deixar deixa deixe passar passa passam entrar entra entram
-    sair saem chamo dizer disse conta contar maior menor alto baixo contra nome nombre economia economiza regiao compensa bastante tranquila tranquilo nossa gente dividindo ficando fazendo
-    tardar tarda tardan llevar lleva traer trae venir viene vienen salir sale salen dejar deja pasar pasa entra entrar queda quedan gusta necesitas necesito turno estoy estamos tenemos
-    every comes come coming keep keeps takes take taking bring brings must might currently offline online gone ahead long they're you're we're it's i've we've that's there's nothing anything
-    something everything each around about again also next first second third morning afternoon evening night manha tarde noite noche segunda terca quarta quinta sexta valor valores
-    seguir segue seguem continua continuam continue sigue alem ademas besides included apenas partir periodo prazo menores maiores anos dias meses semanas horas minutos inteira inteiro
-    direto directo right away via normal simples simple facil easy rapido rapidinho quick fast bonita bonito linda lindo otima boa bom novo nova new old great nice voce senhor senhora
-    depende dependendo caso sempre geral hora horas data datas feito feita feitas feitos pronto prontinho done news achei aqui agora mesmo mesma importante important lembre lembrar lembrando
-    recomendo recomendamos recomenda sugiro sugerimos suggest recommend sabe saber querer quer quiser podera poderia podem consegue conseguem conseguir economizar aproximadamente aprox media total
-    pessoalmente conforme informado mencionado disse falou peca pecas basta mostrar mostre apresentar apresente ativo ativa sera serao fosse seria seriam seja sejam havia houve havera
-    estando sendo tendo usando pagando ganham ganha custam custa costs spend save saves starting starts ends until desses dessas destes destas dele dela deles delas quem whose whom""".split()
 )
 
 FRAGMENT: Final = re.compile(r"^(?:e|y|and|ou|o|or) (?:o|a|os|as|do|da|el|la|the|seu|sua|tu|your|qual|de)\b[^é]{0,30}$")

@@ -41,7 +41,9 @@ _OTHERS: Final = re.compile(
     r"is (?:on (?:the|their) way|looking into|checking|reviewing))\b|"
     r"\b(?:voce|vc|usted|tu|you)\b[^.!?\n]{0,15}?\b(?:vai receber|recebera|va a recibir|vas a recibir|recibiras?|will (?:receive|get|hear|be)|'ll (?:receive|get|hear|be (?:contacted|notified|refunded)))\b|"
     r"\b(?:recebera|recibiras?|sera|seran|serao|sera)\b[^.!?\n]{0,30}\b(?:\w+ad[oa]s?|\w+id[oa]s?|email|e-mail|mensagem|mensaje|sms|codigo|contato|contacto|feit[oa]s?|entregue)\b|"
-    r"\b(?:will be|'ll be|going to be) (?:\w+ed|sent|paid|made|done|back)\b"
+    r"\b(?:will be|'ll be|going to be) (?:\w+ed|sent|paid|made|done|back)\b|"
+    r"(?<!you )\b(?:will|'ll) (?!not\b|need\b|have to\b|depend)\w+|"
+    r"(?<!que )(?<!voce )(?<!vc )\b(?:vai|vao|va a|van a) (?:te |lhe |le |se |me )?(?!precisar|depender|necesitar|depender)\w{2,}[aei]r(?:te|le|lo|la)?\b"
 )
 _HARMLESS: Final = re.compile(
     r".*\b(?:juntos|juntas|together)\b|^\s*(?:(?:te|lhe|le|you|os|a|o|la|lo|adorar|muito|com|prazer|gladly|happily|agora|ja|entao|just|de|be|also|need|to|na|hora|con|gusto|mucho|com|todo|sim) )*"

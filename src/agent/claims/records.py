@@ -20,14 +20,21 @@ def check_records(book: Book) -> None:
         book.paths.setdefault(place, []).append((title, records))
     for sentence, found in book.paths.items():
         parts = [part for part in book.parts if part.sentence == sentence]
-        for one, paths in found:
-            same_part = segment_at(parts, one.start)
-            for other, others in found:
-                if other is one or segment_at(parts, other.start) != same_part or other.start > one.start:
-                    continue
-                if not agree(paths, others):
+        run: list[tuple[Value | Mention, tuple[Path, ...]]] = []
+        for one, paths in sorted(found, key=lambda pair: pair[0].start):
+            if run and segment_at(parts, one.start) != segment_at(parts, run[0][0].start):
+                run = []
+            if not all(agree(paths, others) for _, others in run):
+                if any(_kind(other) == _kind(one) for other, _ in run):
+                    run = []  # another of the same kind begins another record: "10:15 today or 12:30 tomorrow"
+                else:
                     book.claim(one.start, one.end, "mixed_up", None)
+            run.append((one, paths))
         _crossed(book, found)
+
+
+def _kind(one: Value | Mention) -> str:
+    return one.kind if isinstance(one, Value) else one.concept
 
 
 def _records(book: Book) -> Iterator[tuple[int, Value, tuple[Path, ...]]]:

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
+from agent.claims.keys import (
+    ASKS,
+    DIGIT_KEYS,
+    NOTHING,
+    OUT,
+    READING,
+    STOCK,
+    UNIT_KEYS,
+    WHEN,
+    WRITING,
+    key_words,
+    moment_of,
+)
 from agent.claims.labels import labels_of, sides
 from agent.claims.lexicon import concept_of
 from agent.claims.text import folded, segment_at, segments
-from agent.claims.values import Value, find_values
+from agent.claims.values import Value, find_values, part_of_day
 from agent.claims.words import Form, Mention, form_of, mentions, negated, stem, words
+from agent.dates import WEEKDAY_OF
 from domain.decisions import ToolCall
 
 Path = tuple[Any, ...]
@@ -62,58 +76,6 @@ class Sources:
     reads: frozenset[str] = frozenset()
 
 
-_WRITING: Final = re.compile(
-    r"^(?:re)?(?:cancel|refund|book|schedul|creat|open|request|updat|chang|send|regist|add|remov|block|unblock|activat|deactivat|apply|reserv|confirm|"
-    r"pay|issu|generat|subscrib|unsubscrib|transfer|releas|reset|extend|renew|upgrad|downgrad|assign|submit|place|make|set|start|stop|pause|resume|enroll?|"
-    r"sign|notify|forward|escalate|dispatch|ship|return|exchang|approv|reject|delet|edit|modif|log|save|order|charge|restart|reboot|reprint|resend|"
-    r"redeem|waive|cancelar|agendar|remarcar|marcar|criar|abrir|solicitar|pedir|atualizar|alterar|mudar|enviar|registrar|cadastrar|adicionar|incluir|"
-    r"remover|bloquear|desbloquear|ativar|desativar|aplicar|reservar|confirmar|emitir|gerar|estornar|reembolsar|trocar|devolver|transferir|liberar|"
-    r"renovar|prorrogar|matricular|inscrever|anular|crear|actualizar|cambiar|generar|reprogramar|reagendar)"
-)
-_ASKS: Final = frozenset("request solicitar pedir submit request solicita".split())
-_DIGIT_KEYS: Final = frozenset({"cents", "centavos", "cent"})
-_UNIT_KEYS: Final = {
-    "day": "day", "days": "day", "dias": "day", "dia": "day", "business": "", "hour": "hour", "hours": "hour", "horas": "hour", "minutes": "minute",
-    "minutos": "minute", "min": "minute", "weeks": "week", "semanas": "week", "months": "month", "month": "month", "meses": "month", "years": "year", "anos": "year",
-    "installments": "installment", "parcelas": "installment", "cuotas": "installment", "percent": "percent", "pct": "percent", "percentage": "percent",
-    "porcentagem": "percent", "percentual": "percent", "km": "km", "kg": "kg", "people": "person", "guests": "person", "pessoas": "person",
-    "party": "person", "mbps": "mega", "mb": "mega", "gb": "mega", "mega": "mega", "slots": "slot", "vagas": "slot",
-}  # fmt: skip
-_STOCK: Final = frozenset(
-    "stock available quantity qty slots vagas estoque disponivel seats left remaining availability".split()
-)
-_KEY_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_OUT: Final = (
-    (
-        re.compile(
-            r"out for delivery|in transit|on the way|saiu para entrega|em transito|a caminho|en camino|en reparto|dispatched|shipped|enviado"
-        ),
-        "ship underway forward",
-    ),
-    (re.compile(r"\bdelivered|entregue|entregado"), "ship arrive receive"),
-    (re.compile(r"await|pending|aguard|pendente|pendiente"), "await"),
-    (re.compile(r"in stock|em estoque|disponivel"), "available stock"),
-    (
-        re.compile(
-            r"\btaken\b|fully booked|\bfull\b|ocupad[oa]|lotad[oa]|out of stock|sold out|sem estoque|esgotado|unavailable"
-        ),
-        "soldout",
-    ),
-    (re.compile(r"\b(?:ready|pronto|listo)\b"), "prepare finish available"),
-    (
-        re.compile(r"sem uso|sin uso|sin usar|nao usad|not used|never worn"),
-        "unused",
-    ),
-    (
-        re.compile(r"in progress|em andamento|processing|under review|in review|em analise"),
-        "start verify process prepare",
-    ),
-    (re.compile(r"\bno show|did not attend"), "lose"),
-    (re.compile(r"\bdone|completed|concluded|ok\b"), "finish"),
-    (re.compile(r"too late|deadline passed|expired"), "end expire deadline"),
-)
-
-
 @dataclass(slots=True)
 class Index:
     """Everything of one turn. ``echo``: values that the customer or a call that did not succeed named."""
@@ -141,6 +103,8 @@ class Index:
     looked: str | None = None
     asked: bool = False
     """A call waits for a person's approval."""
+    asked_for: list[Known] = field(default_factory=list)
+    """What that call was given."""
 
     @property
     def today(self) -> date:
@@ -159,13 +123,19 @@ class Index:
 
     def _call(self, call: ToolCall, ref: str, path: Path) -> None:
         self.looked = self.looked or ref
-        named = call.function not in self.sources.reads and bool(_WRITING.match(call.function.lower()))
-        writes = call.function in self.sources.writes or named
-        name = _key_words(call.function)
+        name = key_words(call.function)
+        acts = bool(name) and name[0] in WRITING and (len(name) == 1 or name[-1] not in READING)
+        writes = call.function in self.sources.writes or (acts and call.function not in self.sources.reads)
         if call.outcome == "awaiting_approval":
             self.asked = True
+        given = Index(self.sources, self.language)
+        if call.outcome != "succeeded":
+            given._json(call.arguments, ref, path, ())
+            self.echo += [known.value for known in given.known]
+            self.echo_stems |= given.stems.keys()
+        if call.outcome == "awaiting_approval":
+            self.asked_for += given.known
         if call.outcome in {"failed", "unknown", "awaiting_approval"}:
-            self._echo(" ".join(_leaves(call.arguments)))
             self.echo_concepts.update(filter(None, map(concept_of, name)))
             return
         self.answered = self.answered or ref
@@ -174,14 +144,12 @@ class Index:
             if writes:
                 self.acted = self.acted or ref
                 self.acted_stems.update(stem(word.removeprefix("un")) for word in name)
-                asks = any(word in _ASKS for word in name)
+                asks = any(word in ASKS for word in name)
                 for word in name:
                     concept = concept_of(word)
                     if concept:
-                        form: Form = "name" if asks and word not in _ASKS else "done"
+                        form: Form = "name" if asks and word not in ASKS else "done"
                         self.said.append(Said(Mention(concept, form, False, 0, 0), ref, path))
-        else:
-            self._echo(" ".join(_leaves(call.arguments)))
         for word in name:
             self.stems.setdefault(stem(word), ref)
             concept = concept_of(word)
@@ -199,8 +167,16 @@ class Index:
                     below = (*path, keys, key)
                     self._absorb(_read(str(key).replace("_", " "), self.language, self.today), ref, below, frozenset())
                     self._json(inner, ref, below, keys)
+                    if inner == 0:
+                        self.said.append(Said(Mention("soldout", "done", False, 0, 0), ref, below))
                     continue
-                self._json(inner, ref, path, (*keys[-2:], *_key_words(str(key))))
+                if (
+                    str(key)[:1].isdigit() or str(key).lower() in WEEKDAY_OF
+                ):  # {"2026-12-31": "closed"}: a record by its day or number
+                    self._absorb(_read(str(key), self.language, self.today), ref, (*path, keys, key), frozenset())
+                    self._json(inner, ref, (*path, keys, key), keys)
+                    continue
+                self._json(inner, ref, path, (*keys[-2:], *key_words(str(key))))
         elif isinstance(found, list | tuple):
             self.lengths.setdefault(len(found), ref)
             self._key(keys, bool(found), ref, path, dated=False)
@@ -209,7 +185,9 @@ class Index:
         else:
             self._leaf(found, ref, path, keys)
 
-    def _key(self, keys: tuple[str, ...], truth: bool, ref: str, path: Path, *, dated: bool) -> None:
+    def _key(
+        self, keys: tuple[str, ...], truth: bool, ref: str, path: Path, *, dated: bool, ahead: bool = False
+    ) -> None:
         denied = False
         for word in keys:
             if word in {"not", "no", "non"}:
@@ -220,7 +198,8 @@ class Index:
                 form = form_of(word, word)
                 if dated and form == "name":
                     form = "done"
-                self.said.append(Said(Mention(concept, form, denied is truth, 0, 0), ref, path, weak=form == "name"))
+                weak = ahead or form == "name"  # "ready_on" of tomorrow: it is not ready
+                self.said.append(Said(Mention(concept, form, denied is truth, 0, 0), ref, path, weak=weak))
 
     def _leaf(self, found: Any, ref: str, path: Path, keys: tuple[str, ...]) -> None:
         roles = frozenset(filter(None, map(concept_of, keys)))
@@ -229,16 +208,18 @@ class Index:
             return
         if isinstance(found, int | float):
             self._key(keys, found != 0, ref, path, dated=False)
-            if found == 0 and not _STOCK.isdisjoint(keys):
+            if found == 0 and not STOCK.isdisjoint(keys):
                 self.said.append(Said(Mention("soldout", "done", False, 0, 0), ref, path))
             self._number(float(found), ref, path, keys, roles)
             return
         text = str(found)
         if re.fullmatch(r"-?\d+\.\d+", text) and len(text) < 13:
             self._number(float(text), ref, path, keys, roles)
-        moment = _moment(text, self.sources.now)
-        past = moment is not None and moment.date() <= self.today
-        self._key(keys, True, ref, path, dated=past)
+        moment = moment_of(text, self.sources.now)
+        past = moment is not None and moment.date() <= self.today and not self._later(moment, text)
+        said_no = len(text) < 30 and NOTHING.match(text.lower()) is not None
+        ahead = not past and (moment is not None or keys[-1:] in WHEN)
+        self._key(keys, not said_no, ref, path, dated=past, ahead=ahead)
         if moment is not None and len(text) > 10:
             day = Value("date", 0, 0, (moment.year, moment.month, moment.day))
             self.known += [
@@ -246,21 +227,31 @@ class Index:
                 Known(Value("time", 0, 0, (moment.hour * 60 + moment.minute,)), ref, path, roles),
             ]
             return
-        spaced = re.sub(r"(?<=[A-Za-z])[_-](?=[A-Za-z])", " ", text)
+        spaced = text if "/" in text or "@" in text else re.sub(r"(?<=[A-Za-z])[_-](?=[A-Za-z])", " ", text)
         read = _read(spaced, self.language, self.today)
         self._absorb(read, ref, path, roles)
+        part = part_of_day(read.plain.strip())
+        if part:
+            self.known.append(Known(Value("time", 0, 0, part, "part"), ref, path, roles))
         if len(path) > 1 and 3 < len(read.plain) < 60 and not read.values:
             self.titles.append((read.plain.strip(), path))
         code = re.sub(r"[^a-z0-9]", "", read.plain)
         if any(map(str.isdigit, code)):
             self.known.append(Known(Value("code", 0, 0, code), ref, path, roles))
 
+    def _later(self, moment: datetime, text: str) -> bool:
+        """Whether a moment with a time of day is still to come."""
+        now = self.sources.now
+        return len(text) > 10 and moment.replace(tzinfo=None) > now.replace(tzinfo=None)
+
     def _number(self, amount: float, ref: str, path: Path, keys: tuple[str, ...], roles: frozenset[str]) -> None:
-        units = [_UNIT_KEYS[word] for word in keys if word in _UNIT_KEYS]
+        units = [unit for word in keys if (unit := UNIT_KEYS.get(word)) is not None]
+        if len(units) > 1 and "min" in keys:  # the least, not minutes
+            units = [unit for word in keys if word != "min" and (unit := UNIT_KEYS.get(word)) is not None]
         unit = units[-1] if units else ""
         if unit == "day" and "business" in keys:
             unit = "businessday"
-        if any(word in _DIGIT_KEYS for word in keys):
+        if any(word in DIGIT_KEYS for word in keys):
             self.known.append(Known(Value("money", 0, 0, round(amount)), ref, path, roles))
             return
         value = Value("quantity" if unit else "number", 0, 0, round(amount * 100), unit)
@@ -316,10 +307,11 @@ def _read(source: str, language: str, today: date) -> _Read:
     denied = negated(text, language)
     inside = {place for value in values for place in range(value.start, value.end)}
     parts = segments(text, inside.__contains__)
-    for pattern, concepts in _OUT:
+    for pattern, concepts in OUT:
         match = pattern.search(text)
         if match:
-            named += [Mention(one, "done", False, match.start(), match.end()) for one in concepts.split()]
+            form: Form = "name" if concepts == "await" or "process" in concepts else "done"  # begun, not done
+            named += [Mention(one, form, False, match.start(), match.end()) for one in concepts.split()]
     if any(value.kind == "weekday" for value in values) and any(value.kind == "time" for value in values):
         named += [Mention(one, "plain", False, 0, 0) for one in ("open", "close", "serve")]  # opening hours
     bounds = [0, *(m.end() for m in re.finditer(r"[.!?;\n]+(?:\s|$)", text)), len(text)]
@@ -331,11 +323,27 @@ def _read(source: str, language: str, today: date) -> _Read:
         part = parts[segment_at(parts, value.start)] if parts else None
         labels = labels_of(text, values, part.start, part.end, value) if part else frozenset()
         around.append((value, roles, labels, any(start <= value.start < end for start, end in denied)))
+    around += _days_between(text, around)
     statements = []
     for begin, stop in itertools.pairwise(bounds):
         if text[begin:stop].strip():
             statements.append(sides(text, begin, stop, denied, values))
     return _Read(text, tuple(around), tuple(named), frozenset(stem(m[0]) for m in words(text)), tuple(statements))
+
+
+_Around = tuple[Value, frozenset[str], frozenset[Any], bool]
+_TO: Final = re.compile(r"(?:[- ]feiras?)? ?(?:a|à|ate|to|thru|through|-|–|al?|hasta) ?(?:a |o |el )?")
+
+
+def _days_between(text: str, around: Sequence[_Around]) -> list[_Around]:
+    """The days within "Tuesday to Friday", each as if it stood there."""
+    found: list[_Around] = []
+    days = [each for each in around if each[0].kind == "weekday"]
+    for one, other in itertools.pairwise(days):
+        if _TO.fullmatch(text, one[0].end, other[0].start):
+            count = (other[0].norm - one[0].norm) % 7
+            found += [(replace(one[0], norm=(one[0].norm + step) % 7), *one[1:]) for step in range(1, count)]
+    return found
 
 
 @lru_cache(maxsize=4_096)
@@ -344,28 +352,3 @@ def _told(text: str, ref: str, language: str, today: date) -> tuple[tuple[Known,
     read, path = _read(text, language, today), ("text", ref)
     known = tuple(Known(value, ref, path, around, labels, negative) for value, around, labels, negative in read.values)
     return known, tuple(Said(mention, ref, path) for mention in read.mentions)
-
-
-def _moment(text: str, now: datetime) -> datetime | None:
-    if not re.match(r"\d{4}-\d\d-\d\d", text):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment.astimezone(now.tzinfo) if moment.tzinfo and now.tzinfo else moment
-
-
-def _key_words(key: str) -> tuple[str, ...]:
-    return tuple(word.lower() for word in _KEY_WORD.findall(key))
-
-
-def _leaves(found: Any) -> Iterable[str]:
-    if isinstance(found, Mapping):
-        for inner in found.values():
-            yield from _leaves(inner)
-    elif isinstance(found, list | tuple):
-        for inner in found:
-            yield from _leaves(inner)
-    elif found is not None and not isinstance(found, bool):
-        yield str(found)

@@ -169,9 +169,25 @@ def mood(text: str, part: Segment) -> Mood:
         return "request"
     if OFFER.search(piece):
         return "offer"
-    if SOCIAL.match(piece):
+    if SOCIAL.match(piece) or (_FELT.search(piece) and not _FACTS.search(piece)):
         return "social"
     return "question" if part.asks else "statement"
+
+
+_FELT: Final = re.compile(
+    r"\b(?:demais|chat[oa]|chateia|chateac\w+|cansa|cansativ\w+|frustr\w+|exhaust\w+|annoying|stressful|estress\w+|irrita\w*|horrivel|horrible|terrivel|terrible|awful|nightmare|"
+    r"pesadelo|pesadilla|tenso|tensa|sofrid\w+|molesto|molesta|pesado|feo|ruim|rough|tough|a pain|painful|overwhelming|confusing|doloros\w+|delicad[oa]|dureza|complicad[oa]|sad|scary|"
+    r"upsetting|disappoint\w+|decepcion\w+|inaceitavel|inaceptable|unacceptable|engracad\w*|divertid\w+|funny|fofo|fofa|sweet|delicia|emocionante|exciting|adorable|adoravel)\b"
+)
+_FACTS: Final = re.compile(
+    r"\d|\b(?:foi|foram|fue|fueron|was|were|been|ja|ya|already|vai|va|will|seu|sua|tu|su|your|pedido|order|produto)\b"
+)
+_THAT: Final = re.compile(r"\b(?:que|that|se|si|if|whether)\b")
+_WISH: Final = re.compile(r"(?:espero|esperamos|tomara|ojala|(?:i |we )?hope|torco|torcemos|desejo|deseo)\b")
+_TAG: Final = re.compile(
+    r"(?:(?:esta |is that |that |isso (?:ai )?|todo |tudo |all )?(?:cert[oa]|corret[oa]|correct[oa]?|right|ok|okay|ne|isso|isso mesmo|confere|"
+    r"verdad|cierto|es asi|asi|yes|sim|si|no|nao é|combinado|beleza|posso confirmar|confirma|is that right))"
+)
 
 
 def moods(text: str, parts: Sequence[Segment], acts: Callable[[Segment], bool]) -> list[Mood]:
@@ -190,5 +206,19 @@ def moods(text: str, parts: Sequence[Segment], acts: Callable[[Segment], bool]) 
             and not (acts(part) or VERB.search(text, part.start, part.end))
         ):
             own = found[-1]
+        if (
+            own == "statement"
+            and follows
+            and found[-1] == "inability"
+            and _THAT.search(text, parts[place - 1].end, part.start + 4)
+        ):
+            own = "inability"  # "I cannot promise that it is blocked"
+        if own == "statement" and follows and found[-1] == "social" and _WISH.match(text, parts[place - 1].start):
+            own = "social"  # "hope that he gets better"
+        if part.last and own == "question" and _TAG.fullmatch(text, part.start, part.end):
+            for other in range(place - 1, -1, -1):  # ", certo?": the whole sentence asks back
+                if parts[other].sentence != part.sentence:
+                    break
+                found[other] = "question" if found[other] == "statement" else found[other]
         found.append(own)
     return found

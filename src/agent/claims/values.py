@@ -7,7 +7,6 @@ Whatever is written here is found in replies and in their sources alike, so that
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -15,8 +14,10 @@ from typing import Any, Literal
 from agent.claims.notation import (
     AFTER,
     AND_HALF,
+    BARE_RANGE,
     CLOCK,
     CODE,
+    COUNTED,
     CURRENCIES,
     DAY,
     EMAIL,
@@ -27,6 +28,7 @@ from agent.claims.notation import (
     HANDLE,
     IDIOMS,
     ISO,
+    LASTING,
     LEAD,
     LONE,
     MARKED,
@@ -38,14 +40,17 @@ from agent.claims.notation import (
     NTH,
     NUMBER,
     ONE,
-    ONLY_IN,
     ORDINAL_DAYS,
+    ORDINALS,
     PART,
     PARTS,
     PARTS_OF_DAY,
+    PAST,
+    PAST_MINUTES,
     PERCENT,
     PERIOD,
     PHONE,
+    QUARTER,
     RANGE,
     RELATIVE,
     SAID,
@@ -55,14 +60,16 @@ from agent.claims.notation import (
     SPOKEN_CODE,
     STREET,
     TIME,
+    TIMES_OVER,
     UNIT_PATTERNS,
     URL,
     WEEKDAY,
     WORDED,
+    spelled,
 )
 from agent.claims.text import Folded
 from agent.dates import MONTH_OF, WEEKDAY_OF
-from agent.quantities import WORD_VALUES, read_amount
+from agent.quantities import read_amount
 
 ValueKind = Literal[
     "url", "email", "handle", "money", "percent", "date", "weekday", "period", "month", "time", "quantity", "phone", "code", "number",
@@ -138,25 +145,9 @@ def _numbers_that_name(text: str, found: _Found) -> None:
             found.add("phone", match.start(), match.end(), plain)
     for match in CODE.finditer(text):
         code = match[0].strip("#./- ")
-        if not re.fullmatch(r"\d{1,3}(?:a|o|st|nd|rd|th|x|h)|\d{1,2}-[a-z]{3,}", code):
+        if not re.fullmatch(r"(?:m|cm|mm|km|ft)[23]|\d{1,3}(?:a|o|st|nd|rd|th|x|h)|\d{1,2}-[a-z]{3,}", code):
             end = match.start() + len(match[0].rstrip("./-"))
             found.add("code", match.start(), end, re.sub(r"[^a-z0-9]", "", code))
-
-
-def spelled(words: str, language: str) -> int | None:
-    """What number words mean ("dois mil e quinhentos" → 2500); None where they are other words in ``language``."""
-    total = current = 0
-    parts = [part for part in re.split(r"[\s-]+", words) if part not in {"e", "y", "and"}]
-    if len(parts) == 1 and ONLY_IN.get(parts[0], language) not in {language, ""}:
-        return None
-    if parts == ["mil"]:
-        return None
-    for part in parts:
-        if part == "mil":
-            total, current = total + max(1, current) * 1000, 0
-        else:
-            current += WORD_VALUES.get(part, 0)
-    return total + current
 
 
 def _hundredths(amount: float) -> int:
@@ -169,7 +160,8 @@ def _names(read: Folded, found: _Found) -> None:
         for match in EMAIL.finditer(text):
             found.add("email", match.start(), match.end(), match[0].rstrip("."))
         for match in HANDLE.finditer(text):
-            found.add("handle", match.start(), match.end(), match[0].rstrip("."))
+            handle = match[0].rstrip(".")
+            found.add("handle", match.start(), match.start() + len(handle), handle)
     if "." in text:
         for match in URL.finditer(text):
             address = match[0].rstrip(".,;:!?")
@@ -285,12 +277,16 @@ def _year(year: str | None) -> int | None:
     return None if year is None else int(year) + (2000 if len(year) == 2 else 0)
 
 
-"""Minutes after the hour in words."""
-
-
 def _times(text: str, language: str, found: _Found) -> None:
     for match in RANGE.finditer(text):
-        found.add("time", match.start("h"), match.end("h"), (int(match["h"]) % 24 * 60,), "range")
+        found.add(
+            "time",
+            match.start("h"),
+            match.end("h"),
+            _halves(int(match["h"]) % 24 * 60, None, loose=int(match["h"]) < 12),
+            "range",
+        )
+    _times_in_words(text, language, found)
     for match in TIME.finditer(text):
         minutes = int(match["h"]) * 60 + int(match["hm"] or match["m"] or 0)
         loose = minutes < (780 if language == "en" else 420)
@@ -299,7 +295,8 @@ def _times(text: str, language: str, found: _Found) -> None:
         hour = int(match["h"]) if match["h"].isdigit() else spelled(match["h"], language)
         bare = match["h"] in LONE and not match["half"]
         lasts = match[0].startswith("ate ") and text[match.end() :].startswith(" horas")
-        if hour is None or match["not"] or hour > 24 or bare or lasts:
+        counts = match[0].startswith("das ") and not match["half"] and COUNTED.match(text, match.end())
+        if hour is None or match["not"] or hour > 24 or bare or lasts or counts:
             continue
         said = match["m"] or ""
         minutes = int(said) if said.isdigit() else PARTS.get(said, 0)
@@ -314,6 +311,28 @@ def _times(text: str, language: str, found: _Found) -> None:
         found.add("time", match.start(), match.end(), PARTS_OF_DAY[match.lastgroup or ""], "part")
     for match in NOON.finditer(text):
         found.add("time", match.start(), match.end(), (720 if match["noon"] else 0,))
+
+
+def _times_in_words(text: str, language: str, found: _Found) -> None:
+    """ "half past six", "a quarter of an hour", "Monday 9 to 5"."""
+    for match in PAST.finditer(text):
+        hour = int(match["h"]) if match["h"].isdigit() else spelled(match["h"], language)
+        if hour is not None and hour <= 12:
+            minutes = hour * 60 + PAST_MINUTES[match["part"]]
+            found.add(
+                "time", match.start(), match.end(), _halves(minutes, match["half"] and match["half"][7:], loose=True)
+            )
+    for match in QUARTER.finditer(text):
+        found.add("quantity", match.start(), match.end(), 1500, "minute")
+    for match in BARE_RANGE.finditer(text):
+        for group in ("a", "b"):
+            found.add("time", *match.span(group), _halves(int(match[group]) * 60, None, loose=True), "range")
+
+
+def part_of_day(word: str) -> tuple[int, ...] | None:
+    """The minutes of "morning", "tarde" or "noche" where it stands alone, as results have it."""
+    match = PART.fullmatch(f"de {word}") or PART.fullmatch(f"in the {word}")
+    return PARTS_OF_DAY[match.lastgroup or ""] if match else None
 
 
 def _halves(minutes: int, half: str | None, *, loose: bool) -> tuple[int, ...]:
@@ -331,6 +350,8 @@ def _measures(text: str, language: str, found: _Found) -> None:
         found.add(
             "quantity", match.start(), match.end(), {"p": 100, "f": 100, "s": 200, "t": 300}[match["n"][0]], "nth"
         )
+    for match in TIMES_OVER.finditer(text):
+        found.add("number", match.start(), match.end(), ORDINALS[match["n"]] * 100)
     for match in HALF.finditer(text):
         found.add("quantity", match.start(), match.end(), 3000, "minute")
     for match in ONE.finditer(text):
@@ -339,7 +360,10 @@ def _measures(text: str, language: str, found: _Found) -> None:
             more = AND_HALF.match(text, unit[1])
             amount, end = (150, more.end()) if more else (100, unit[1])
             found.add("quantity", match.start() + (match[0][:1] == " "), end, amount, unit[0])
-    for match in _numbers(text):
+    for match in LASTING.finditer(text):
+        hours, minutes = (int(one) if one.isdigit() else spelled(one, language) or 0 for one in match.group("h", "m"))
+        found.add("quantity", match.start(), match.end(), (hours * 60 + minutes) * 100, "minute")
+    for match in FIGURE_OR_WORD.finditer(text):
         unit = _unit(text, match.end())
         if unit is None:
             continue
@@ -358,10 +382,6 @@ def _measures(text: str, language: str, found: _Found) -> None:
         unit = _unit(f" {match['u']} ", 0)
         if unit:
             found.add("quantity", match.start(), match.end(), int(match["a"]) * 100, unit[0])
-
-
-def _numbers(text: str) -> Iterator[re.Match[str]]:
-    return FIGURE_OR_WORD.finditer(text)
 
 
 def _unit(text: str, position: int) -> tuple[str, int] | None:

@@ -34,16 +34,20 @@ _OTHER: Final = re.compile(r"\b(?:el|los|las|con|una|del|y|su|en|hay|the|is|of|a
 _NO: Final = re.compile(r"\bno\b")
 _NEGATION: Final = re.compile(
     r"\b(?:nao|not|never|nunca|jamais|jamas|nem|ni|tampouco|tampoco|sem|sin|without|nenhum\w*|ningun\w*|none|neither|zero|cannot|"
-    r"\w+n't|deixou de|dejo de|exclu\w+|exceto|except|excepto|menos|fora)\b"
+    r"\w+n't|deixou de|dejo de|exclu\w+|exceto|except|excepto|menos|fora|out of)\b"
 )
+_SHORTEST_NO: Final = ("sem ", "sin ", "zero ", "without ")
+"""What makes the name of a diet: "sem glúten"."""
 _SHORT: Final = frozenset(
-    {"sem", "sin", "without", "zero", "nenhum", "nenhuma", "ningun", "ninguna", "menos", "fora", "except"}
+    {"sem", "sin", "without", "zero", "nenhum", "nenhuma", "ningun", "ninguna", "menos", "fora", "except", "out of"}
 )
 _EXCLUDED: Final = re.compile(
     r"\b(?:excluded|excluid[oa]s?|unavailable|indisponive(?:l|is)|not (?:included|covered|available|allowed)|nao (?:esta |estao |é |sao )?(?:inclus[oa]s?|cobert[oa]s?))\b"
 )
 _STOPS: Final = re.compile(r"[.;:!?\n]")
-_AFTER_NEGATION: Final = re.compile(r"[,.;:!?\n]|\b(?:mas|pero|but|porem|apenas|somente|solo|only|so)\b")
+_AFTER_NEGATION: Final = re.compile(
+    r"[,.;:!?\n]|\b(?:mas|pero|but|porem|apenas|somente|solo|only|so|porque|pois|ya que|ja que|because|since)\b"
+)
 _DONE: Final = re.compile(
     r"\w+(?:ad[oa]s?|id[oa]s?|ou|aram|eram|iram|aron|ieron|ei|ed)$|"
     r"(?:feit|abert|pront|pag|entregu|emitid|aceit|suspens|isent|inclus|hech|abiert|resuelt|devuelt|puest|cubiert|cobert|gast|ganh)[oae]s?$|"
@@ -51,7 +55,7 @@ _DONE: Final = re.compile(
     r"concluiu|conclui|inclui|vendeu|atendeu|prometi|devolveu|devolvi|respondi|respondeu|resolvi|resolveu|transferi|estendi)$"
 )
 _NAME: Final = re.compile(
-    r"\w+(?:ar|er|ir|arle|arlo|arla|arte|irlo|cao|coes|cion|ciones|mento|mentos|miento|tion|tions|ment|ments|agem|agens|al|ing|ura|encia|"
+    r"\w+(?:[aei]r(?:te|le|les|lo|la|los|las|nos|se|me|lhe|telo|selo)?|cao|coes|cion|ciones|mento|mentos|miento|tion|tions|ment|ments|agem|agens|al|ing|ura|encia|"
     r"aje|al)$|(?:entrega|envio|troca|cambio|reembolso|estorno|reserva|pago|pedido|devolucion|reserva|refund|return|exchange|delivery|"
     r"shipment|order|registro|cadastro|retorno|contato|contacto|aviso|visita|cobranca|compra|consulta|conserto|reparo|atraso|retraso|"
     r"delay|fatura|factura|cobro|bloqueio|bloqueo|desbloqueo|desbloqueio|inicio|erro|error|falha|fallo|teste|renovacao|oferta|venda|venta|sale|"
@@ -67,7 +71,18 @@ _SPANISH_THIRD: Final = re.compile(r"\w{2,}ó$")
 
 _PAID: Final = frozenset({"paga", "pagas", "pago", "pagos"})
 _AS: Final = re.compile(r"\b(?:como|esta|estao|estan|foi|fue|consta|ja|ya|ficou|quedo) $")
-_TO_BE: Final = re.compile(r"\b(?:ser|be|sea|seja) $")
+_VACANT: Final = re.compile(r" (?:from|at|on|until|this|next|today|tomorrow|between|slots?)\b")
+_JUST: Final = re.compile(r"\b(?:acab(?:ei|amos|ou|o|e|ado) de) $")
+_LAST_MILE: Final = re.compile(
+    r"\bout for delivery\b|\bsa(?:iu|iram|lio) (?:hoje |hoy )?(?:para|pra|a) (?:a )?(?:entrega|reparto)\b|\bem rota de entrega\b"
+)
+"""The last way of a parcel, which is more than being on its way."""
+_AT_ONCE: Final = re.compile(
+    r"\b(?:na (?:mesma )?hora(?! (?:d|em|que))|no ato|al instante|en el acto|on the spot|same[- ]day|no mesmo dia|el mismo dia)\b"
+)
+_TO_BE: Final = re.compile(
+    r"\b(?:ser|be|being|fica|ficam|queda|quedan|sendo|siendo|sea|seja|sejam|ficar|fique|fiquem|estar|esteja|quedar|quede|get|gets|este) $"
+)
 
 
 def words(text: str) -> list[re.Match[str]]:
@@ -77,6 +92,8 @@ def words(text: str) -> list[re.Match[str]]:
 @lru_cache(maxsize=32_768)
 def stem(word: str) -> str:
     """The part by which forms of a word, and cognates of the three languages, are the same."""
+    if len(word) > 5 and word.endswith(("ing", "ed")):
+        word = word.removesuffix("ing").removesuffix("ed")
     return word[:5] if len(word) > 5 else word.rstrip("s") if len(word) > 3 else word
 
 
@@ -124,22 +141,33 @@ def is_portuguese(text: str) -> bool:
 def mentions(text: str, lower: str | None = None, language: str = "") -> list[Mention]:
     """The concepts of folded ``text``; ``lower`` is the same with accents."""
     denied = negated(text, language)
+    found = [Mention("lastmile", "done", False, *match.span()) for match in _LAST_MILE.finditer(text)]
+    found += [Mention("immediate", "plain", False, *match.span()) for match in _AT_ONCE.finditer(text)]
     accents = lower if lower is not None and len(lower) == len(text) else text
-    found = []
     for match in _WORD.finditer(text):
         concept = concept_of(match[0])
-        if concept is None:
+        if concept is None or (match[0] == "sale" and language == "es"):  # "sale en $800"
             continue
         start, end = match.span()
         accented = accents[start:end]
-        negative = any(begin <= start < stop for begin, stop in denied)
+        negative = any(
+            begin <= start < stop and not (concept == "gluten" and text.startswith(_SHORTEST_NO, begin))
+            for begin, stop in denied
+        )
         form = form_of(match[0], accented)
+        if match[0] == "free" and _VACANT.match(text, end):
+            concept = "available"
         if text[max(0, start - 3) : start] == "to " and form == "plain":
             form = "name"
-        if match[0] in _PAID and _AS.search(text, max(0, start - 10), start):
-            form = "done"
-        if form == "done" and _TO_BE.search(text, max(0, start - 8), start):
+        if match[0] in _PAID:
+            form = "done" if _AS.search(text, max(0, start - 10), start) or text.startswith(" via", end) else "plain"
+        if form == "done" and _TO_BE.search(text, max(0, start - 9), start):
             form = "plain"  # "deve ser feita"
+        just = _JUST.search(text, max(0, start - 14), start) is not None
+        if just and form == "name":
+            form = "done"  # "acabei de mandar"
+        if concept == "end" and _JUST.search(text, max(0, start - 2), min(len(text), end + 4)):
+            continue
         found.append(Mention(concept, form, negative, start, end, is_first(match[0], accented)))
     return found
 
@@ -154,7 +182,6 @@ _LIKE: Final[Sequence[frozenset[str]]] = tuple(
         "deliver arrive receive",
         "available stock",
         "expire deadline delay",
-        "update reschedule",
         "accept allow card",
         "price charge fee",
         "warranty guarantee cover",
@@ -178,12 +205,46 @@ _LIKE: Final[Sequence[frozenset[str]]] = tuple(
         "receive arrive deliver",
         "arrive expect",
         "network online",
-        "slip invoice",
+        "fee fine interest charge",
+        "save await collect",
+        "save schedule",
+        "block remove",
+        "deposit network",
+        "due expire",
+        "due expect",
+        "due arrive",
+        "due deadline",
+        "underway expect",
+        "accept serve",
+        "schedule visit",
+        "card debt",
+        "release allow",
+        "forward update",
+        "submit ship",
+        "submit register",
+        "exchange update reschedule",
+        "invoice charge slip",
+        "schedule appointment",
+        "entire soldout",
         "technician visit",
         "restart activate",
         "host accept",
     )
 )
+
+
+_CONTRARY: Final = {
+    "open": "close closed closedday", "work": "close closed block", "serve": "close closed", "available": "soldout block close", "stock": "soldout",
+    "sell": "soldout", "approve": "refuse", "accept": "refuse", "allow": "refuse", "activate": "block expire", "fail": "normal", "delay": "normal",
+    "online": "block", "network": "block", "close": "open", "soldout": "available stock", "pay": "await expire", "release": "block", "add": "remove",
+    "remove": "add", "block": "activate release",
+}  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def contrary(concept: str) -> frozenset[str]:
+    """The concepts that say the same as denying ``concept``."""
+    return frozenset(_CONTRARY.get(concept, "").split())
 
 
 @lru_cache(maxsize=1024)
