@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlmodel import SQLModel
 
-from store.tables.accounts import LoginSession, Membership, Tenant, UserAccount
+from store.tables.accounts import ApiKey, LoginSession, Membership, Tenant, TenantSecret, UserAccount
 from store.tables.conversations import (
     ChannelSession,
     ConsentEntry,
@@ -38,6 +38,7 @@ ABOVE_TENANTS = frozenset({"tenant", "user_account", "login_session"})
 
 __all__ = [
     "ABOVE_TENANTS",
+    "ApiKey",
     "Approval",
     "BusinessFunctionDeclaration",
     "BusinessRecord",
@@ -68,6 +69,7 @@ __all__ = [
     "SimulatorDelivery",
     "Suggestion",
     "Tenant",
+    "TenantSecret",
     "Turn",
     "UserAccount",
     "WebhookDelivery",
