@@ -172,6 +172,6 @@ def _desk(found: TenantWork) -> TenantSettingsDesk:
 
 def _desk_of(db: Database, wakeup: Wakeup, settings: Settings) -> TenantSettingsDesk:
     from flows.tenant_settings import TenantSettingsDesk  # noqa: PLC0415
-    from store.vault import Vault  # noqa: PLC0415
+    from store.secrets import Sealer  # noqa: PLC0415
 
-    return TenantSettingsDesk(db, wakeup, Vault(settings.secret))
+    return TenantSettingsDesk(db, wakeup, Sealer(settings.secret))

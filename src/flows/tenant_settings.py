@@ -15,9 +15,10 @@ from zoneinfo import available_timezones
 from domain.decisions import ReplyMode
 from domain.errors import AtendeError
 from flows.tenant_declaration import LANGUAGES
-from store import events, vault
+from store import events
+from store import secrets as sealed
 from store.database import Connection, Database
-from store.vault import Vault
+from store.secrets import Sealer
 from store.wakeup import PROFILES, Wakeup
 
 SET_BY_HAND: Final = "set_by_hand"
@@ -39,7 +40,7 @@ class Setting:
     usual: str = "-"
     """What holds where nothing is set, for people."""
     secret: bool = False
-    """Kept sealed (store.vault) under ``key``, never shown."""
+    """Kept sealed (store.secrets) under ``key``, never shown."""
     column: str = ""
     """A column of table tenant instead of its settings."""
 
@@ -149,10 +150,10 @@ class ShownSetting:
 class TenantSettingsDesk:
     """Changes and shows a tenant's settings. Raises SettingsRefusedError; then nothing was changed."""
 
-    def __init__(self, db: Database, wakeup: Wakeup, keys: Vault) -> None:
+    def __init__(self, db: Database, wakeup: Wakeup, sealer: Sealer) -> None:
         self._db = db
         self._wakeup = wakeup
-        self._vault = keys
+        self._sealer = sealer
 
     async def change(self, tenant_id: UUID, wishes: Mapping[str, str], *, actor: str) -> None:
         """Set each key to its value; an empty value takes back what was set."""
@@ -184,14 +185,14 @@ class TenantSettingsDesk:
         """All settings, those that are not set with what holds instead."""
         async with self._db.transaction(tenant_id) as tx:
             row = await tx.fetchrow("SELECT * FROM tenant WHERE id = $1", tenant_id)
-            secrets = set(await vault.names(tx))
+            secrets = set(await sealed.names(tx))
         return [_shown(setting, dict(row), secrets) for setting in SETTINGS]
 
     async def _keep_secret(self, tx: Connection, tenant_id: UUID, name: str, value: Any) -> None:
-        if value is None:
-            await vault.forget(tx, name)
-        else:
-            await self._vault.put(tx, tenant_id, name, value)
+        if value is not None:
+            await sealed.put(tx, self._sealer, tenant_id, name, value)
+        elif name in await sealed.names(tx):
+            await sealed.remove(tx, name)
 
 
 def read_settings(wishes: Mapping[str, str]) -> dict[Setting, Any]:

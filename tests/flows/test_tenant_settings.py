@@ -17,7 +17,7 @@ from flows.tenant_files import load_tenant
 from flows.tenant_settings import Setting, SettingsRefusedError, TenantSettingsDesk, read_settings, text
 from flows.tenants import import_tenant
 from store.database import Database
-from store.vault import SecretUnreadableError, Vault
+from store.secrets import Sealer, SecretUnreadableError, sealed_of
 from store.wakeup import Wakeup
 from tests.database import SECRET, Number, make_number
 from tests.flows.shop import FOLDER
@@ -26,7 +26,7 @@ from tests.flows.shop import FOLDER
 @pytest.fixture
 async def desk(db: Database) -> AsyncIterator[TenantSettingsDesk]:
     wakeup = Wakeup(db)
-    yield TenantSettingsDesk(db, wakeup, Vault(SECRET))
+    yield TenantSettingsDesk(db, wakeup, Sealer(SECRET))
     await wakeup.close()
 
 
@@ -104,9 +104,10 @@ async def test_that_a_secret_is_sealed_at_rest_and_never_shown(
     monkeypatch.setattr(tenant_settings, "SETTINGS", (*tenant_settings.SETTINGS, secret))
     await desk.change(number.tenant_id, {"probe_key": "sk-very-secret"}, actor="x")
     async with db.transaction(number.tenant_id) as tx:
-        assert await Vault(SECRET).get(tx, number.tenant_id, "probe_key") == "sk-very-secret"
-        with pytest.raises(SecretUnreadableError):
-            await Vault(b"another installation").get(tx, number.tenant_id, "probe_key")
+        kept = (await sealed_of(tx))["probe_key"]
+    assert Sealer(SECRET).open(number.tenant_id, "probe_key", kept) == "sk-very-secret"
+    with pytest.raises(SecretUnreadableError):
+        Sealer(b"another installation").open(number.tenant_id, "probe_key", kept)
     owner = await asyncpg.connect(owner_dsn)
     tables = [row[0] for row in await owner.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
     everything = [str(await owner.fetch(f'SELECT * FROM "{table}"')) for table in tables]
@@ -115,15 +116,15 @@ async def test_that_a_secret_is_sealed_at_rest_and_never_shown(
     assert "sk-very-secret" not in str(await desk.show(number.tenant_id))
     await desk.change(number.tenant_id, {"probe_key": ""}, actor="x")
     async with db.transaction(number.tenant_id) as tx:
-        assert await Vault(SECRET).get(tx, number.tenant_id, "probe_key") is None
+        assert await sealed_of(tx) == {}
 
 
 async def test_that_a_sealed_row_copied_to_another_tenant_or_name_opens_nothing(owner_dsn: str) -> None:
     ours, theirs = await make_number(owner_dsn, "ours"), await make_number(owner_dsn, "theirs")
-    vault = Vault(SECRET)
-    sealed = vault.seal(ours.tenant_id, "model_key", "sk-1")
-    assert vault.open(ours.tenant_id, "model_key", sealed) == "sk-1"
-    assert vault.seal(ours.tenant_id, "model_key", "sk-1") != sealed
+    sealer = Sealer(SECRET)
+    sealed = sealer.seal(ours.tenant_id, "model_key", "sk-1")
+    assert sealer.open(ours.tenant_id, "model_key", sealed) == "sk-1"
+    assert sealer.seal(ours.tenant_id, "model_key", "sk-1") != sealed
     for tenant_id, name, row in (
         (theirs.tenant_id, "model_key", sealed),
         (ours.tenant_id, "other", sealed),
@@ -131,7 +132,7 @@ async def test_that_a_sealed_row_copied_to_another_tenant_or_name_opens_nothing(
         (ours.tenant_id, "model_key", "no base64 at all"),
     ):
         with pytest.raises(SecretUnreadableError):
-            vault.open(tenant_id, name, row)
+            sealer.open(tenant_id, name, row)
 
 
 def test_that_every_setting_of_the_registry_says_what_it_is_and_has_a_key_of_its_own() -> None:

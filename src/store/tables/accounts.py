@@ -83,7 +83,7 @@ class ApiKey(SQLModel, table=True):
 
 
 class TenantSecret(SQLModel, table=True):
-    """A secret of the tenant's (the key of a language model, of a function's endpoint), sealed by store.vault."""
+    """A secret of the tenant's (the key of a language model, of a function's endpoint), sealed by store.secrets."""
 
     __tablename__ = "tenant_secret"
     tenant_id: UUID = tenant_key(primary=True)
