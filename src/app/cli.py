@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.api_key_commands import commands as api_key_commands
+from app.intent_commands import commands as intent_commands
 from app.number_commands import commands as number_commands
 from app.number_commands import quarantine as quarantine_commands
 from app.policy_commands import commands as policy_commands
@@ -39,6 +40,7 @@ cli.add_typer(template_commands, name="templates")
 cli.add_typer(policy_commands, name="policy")
 cli.add_typer(webhook_commands, name="webhook")
 cli.add_typer(api_key_commands, name="api-key")
+cli.add_typer(intent_commands, name="intents")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data are kept (ATENDE_DATA_DIR).")]
 Port = Annotated[int | None, typer.Option("--port", help="Port of the pages; 0: any free one (ATENDE_PORT).")]

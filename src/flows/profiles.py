@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import numpy as np
-
-from agent.classifier import Classification, Example, IntentClassifier, train, vectorise
+from agent.classifier import Classification, IntentClassifier, train, vectorise
 from agent.encoder import Encoder
 from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
 from agent.turn import Passage, TenantProfile
+from flows.intent_vectors import trained_on
 from flows.tenant_files import load_functions
 from flows.tenant_profile import profile_of
 from flows.tenants import FOLDER_SOURCE
@@ -158,11 +157,7 @@ class Profiles:
 
 
 def _train(rows: Sequence[Row], encoder: Encoder) -> IntentClassifier:
-    examples = [Example(row["text"], row["intent"], row["language"]) for row in rows]
-    vectors = None
-    if rows and all(row["encoder"] == encoder.name and row["embedding"] for row in rows):
-        stored = np.array([np.fromstring(row["embedding"][1:-1], sep=",", dtype=np.float32) for row in rows])
-        vectors = stored[:, : encoder.dim]
+    examples, vectors = trained_on(rows, encoder)
     return train(examples, encoder, vectors)
 
 

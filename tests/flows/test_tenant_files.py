@@ -213,7 +213,7 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "intents/bread.yaml",
         "bread_left",
         "bread_right",
-        "function: functions.py has no bread_right. It declares: bread_left.",
+        "function: there is no function bread_right. Declared are: bread_left.",
     ),
     "a template with a syntax error": (
         "intents/bread.yaml",
