@@ -17,7 +17,7 @@ from agent.normalise import MAX_READ, fold, visible
 _MAX_DETECTED: Final = 600
 _MIN_LETTERS_FOR_STATISTICS: Final = 12
 _SURE: Final = 0.80
-_NOT_LANGUAGE: Final = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|[\d#]\S*")
+_NOT_LANGUAGE: Final = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|[\d#]\S*|\{[{%].*?[}%]\}|`[^`]*`")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
 # Words of one of the three languages only, accents folded. "no", "me", "para", "de", "ok", "favor" belong to several.
