@@ -37,7 +37,7 @@ from store.approval_threads import open_approval_threads
 from store.database import Database
 from store.jobs import MODEL_TURNS, TURNS, queue_app
 from store.media import MediaFolder
-from store.wakeup import EVENTS, OUTBOX, Listener, Wakeup, every
+from store.wakeup import EVENTS, OUTBOX, PROFILES, Listener, Wakeup, every
 from tools.public_web import public_client
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
             options.tenant_folders, encoder or default_encoder(), ModelClients(), default_model=options.model
         )
         profiles = Profiles(db, installation)
+        changed = asyncio.Event()
         inbound = Inbound(db, wakeup)
         media = MediaFiles(db, MediaFolder(options.media_folder))
         gateways = open_gateways(http, media)
@@ -103,7 +104,8 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     _warm_up(profiles),
                     _work(app, TURNS, options.concurrency),
                     _work(app, MODEL_TURNS, MODEL_CONCURRENCY),
-                    Listener(db, {OUTBOX: delivery.more.set, EVENTS: posting.more.set}).run(),
+                    Listener(db, {OUTBOX: delivery.more.set, EVENTS: posting.more.set, PROFILES: changed.set}).run(),
+                    every(0.5, profiles.refresh, wake=changed),
                     every(0.25, delivery.run_due, wake=delivery.more),
                     every(2, delivery.settle_overdue),
                     every(1, posting.run_due, wake=posting.more),

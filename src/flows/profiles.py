@@ -119,6 +119,21 @@ class Profiles:
             self._brains.popitem(last=False)
         return brain
 
+    async def refresh(self) -> None:
+        """Load anew what changed of the tenants that this process serves, before their next message asks for it."""
+        newest: dict[UUID, int] = {}
+        for tenant_id, version in self._brains:
+            newest[tenant_id] = max(version, newest.get(tenant_id, 0))
+        if not newest:
+            return
+        for row in await self._db.gate("profile_versions", list(newest)):
+            if row["profile_version"] != newest[row["tenant_id"]]:
+                await self.get(row["tenant_id"], row["profile_version"])
+                # Turns that have begun still ask for the one before; nobody asks for those before that.
+                known = sorted(version for tenant_id, version in self._brains if tenant_id == row["tenant_id"])
+                for version in known[:-2]:
+                    self._brains.pop((row["tenant_id"], version), None)
+
     async def warm_up(self, tenants: int = 20) -> None:
         """Load what the first messages will need: the encoder, the language detector, the brains of busy tenants."""
         await asyncio.to_thread(vectorise, ["bom dia"], self._installation.encoder)
