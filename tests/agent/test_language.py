@@ -40,7 +40,8 @@ def test_that_any_text_has_a_language(text):
 
 EVERYDAY = {
     "pt": "cadê|aceita pix|atrasou|tem mesa pra 4?|quero marcar uma limpeza|dói muito meu dente|já fiz o pix|"
-    "qual o convênio|quanto fica a revisão|tô chegando|a pizza veio fria|sem cebola por favor|até que horas vai|foi engano|quem fala?|"
+    "qual o convênio|quanto fica a revisão|tô chegando|a pizza veio fria|sem cebola por favor|até que horas vai|"
+    "foi engano|quem fala?|"
     "ninguém me responde|alguém aí?|meu nome tá errado|emite nota?|fatura veio alta|tá sem sinal|troquei de número|"
     "mandei o comprovante|parcelado|telefone?|cupom|defeito|funcionamento|remarcar",
     "es": "¿tienen mesa para 4?|me duele mucho la muela|ya hice el pago|cuánto sale la revisión|hasta qué hora están|"
