@@ -150,14 +150,15 @@ class ShownSetting:
 class TenantSettingsDesk:
     """Changes and shows a tenant's settings. Raises SettingsRefusedError; then nothing was changed."""
 
-    def __init__(self, db: Database, wakeup: Wakeup, sealer: Sealer) -> None:
+    def __init__(self, db: Database, wakeup: Wakeup, sealer: Sealer, known: Sequence[Setting] = SETTINGS) -> None:
+        self._known = known
         self._db = db
         self._wakeup = wakeup
         self._sealer = sealer
 
     async def change(self, tenant_id: UUID, wishes: Mapping[str, str], *, actor: str) -> None:
         """Set each key to its value; an empty value takes back what was set."""
-        values = read_settings(wishes)
+        values = read_settings(wishes, self._known)
         async with self._db.transaction(tenant_id) as tx:
             row = await tx.fetchrow("SELECT settings FROM tenant WHERE id = $1 FOR UPDATE", tenant_id)
             settings = dict(row["settings"])
@@ -186,7 +187,7 @@ class TenantSettingsDesk:
         async with self._db.transaction(tenant_id) as tx:
             row = await tx.fetchrow("SELECT * FROM tenant WHERE id = $1", tenant_id)
             secrets = set(await sealed.names(tx))
-        return [_shown(setting, dict(row), secrets) for setting in SETTINGS]
+        return [_shown(setting, dict(row), secrets) for setting in self._known]
 
     async def _keep_secret(self, tx: Connection, tenant_id: UUID, name: str, value: Any) -> None:
         if value is not None:
@@ -195,9 +196,9 @@ class TenantSettingsDesk:
             await sealed.remove(tx, name)
 
 
-def read_settings(wishes: Mapping[str, str]) -> dict[Setting, Any]:
+def read_settings(wishes: Mapping[str, str], among: Sequence[Setting] = SETTINGS) -> dict[Setting, Any]:
     """The values by setting; None takes back. Raises SettingsRefusedError with all that is wrong."""
-    known = {setting.key: setting for setting in SETTINGS}
+    known = {setting.key: setting for setting in among}
     problems: list[tuple[str, str]] = []
     values: dict[Setting, Any] = {}
     for key, wish in wishes.items():

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import asyncpg
 import pytest
 
 from agent.encoder import default_encoder
 from domain.decisions import ReplyMode
-from flows import tenant_settings
 from flows.tenant_files import load_tenant
-from flows.tenant_settings import Setting, SettingsRefusedError, TenantSettingsDesk, read_settings, text
+from flows.tenant_settings import SETTINGS, Setting, SettingsRefusedError, TenantSettingsDesk, read_settings, text
 from flows.tenants import import_tenant
 from store.database import Database
 from store.secrets import Sealer, SecretUnreadableError, sealed_of
@@ -97,11 +95,10 @@ async def test_that_an_import_of_the_files_leaves_what_was_set_by_hand(
     assert shown["reply_mode"] == ("off", "set")
 
 
-async def test_that_a_secret_is_sealed_at_rest_and_never_shown(
-    owner_dsn: str, db: Database, number: Number, desk: TenantSettingsDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_that_a_secret_is_sealed_at_rest_and_never_shown(owner_dsn: str, db: Database, number: Number) -> None:
     secret = Setting("probe_key", "a key for this test", text(), secret=True)
-    monkeypatch.setattr(tenant_settings, "SETTINGS", (*tenant_settings.SETTINGS, secret))
+    wakeup = Wakeup(db)
+    desk = TenantSettingsDesk(db, wakeup, Sealer(SECRET), (*SETTINGS, secret))
     await desk.change(number.tenant_id, {"probe_key": "sk-very-secret"}, actor="x")
     async with db.transaction(number.tenant_id) as tx:
         kept = (await sealed_of(tx))["probe_key"]
@@ -117,6 +114,7 @@ async def test_that_a_secret_is_sealed_at_rest_and_never_shown(
     await desk.change(number.tenant_id, {"probe_key": ""}, actor="x")
     async with db.transaction(number.tenant_id) as tx:
         assert await sealed_of(tx) == {}
+    await wakeup.close()
 
 
 async def test_that_a_sealed_row_copied_to_another_tenant_or_name_opens_nothing(owner_dsn: str) -> None:
@@ -136,9 +134,8 @@ async def test_that_a_sealed_row_copied_to_another_tenant_or_name_opens_nothing(
 
 
 def test_that_every_setting_of_the_registry_says_what_it_is_and_has_a_key_of_its_own() -> None:
-    keys = [setting.key for setting in tenant_settings.SETTINGS]
+    keys = [setting.key for setting in SETTINGS]
     assert len(keys) == len(set(keys))
-    assert all(setting.about for setting in tenant_settings.SETTINGS)
+    assert all(setting.about for setting in SETTINGS)
     with pytest.raises(SettingsRefusedError, match="is no setting"):
         read_settings({"x" * 200: "1"})
-    assert Path(tenant_settings.__file__).exists()
