@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ class Dialogue:
     """The call that waits for the contact to prove an identity, what was said for that, and what was asked last."""
     offered: str = ""
     """A person was offered, for this HandOffReason: a yes takes the offer up, a further failure does without one."""
+    later: Sequence[Mapping[str, Any]] = ()
+    """Further wishes of the same message (``intent`` and ``text``), served when the open question is settled."""
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Dialogue:
@@ -43,12 +45,17 @@ class Dialogue:
         """JSON values, defaults left out: {} when nothing is in progress."""
         empty = Dialogue()
         current = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in current.items() if value != getattr(empty, name)}
+        kept = {name: value for name, value in current.items() if value != getattr(empty, name)}
+        if self.later:
+            kept["later"] = [dict(wish) for wish in self.later]
+        else:
+            kept.pop("later", None)
+        return kept
 
     def collect(self, intent: str, function: str, values: Mapping[str, Any]) -> Dialogue:
         """Continue with (or begin) a function; ``values`` win over those collected before."""
         if self.function != function:
-            return Dialogue(intent, function, dict(values))
+            return Dialogue(intent, function, dict(values), later=self.later)
         return replace(self, intent=intent, values={**self.values, **values}, asked=None, clarified=0, waiting=False)
 
     def ask(self, parameter: Parameter, *, failed: bool) -> Dialogue:

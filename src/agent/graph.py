@@ -2,6 +2,7 @@
 
     START ─┬─ understand ─┬─────────── decide ─ END     understand  language, person asked for, intent, parameters
            │              ├─ act ──────┤                act         run the function, or ask for approval
+           │              ├─ several ──┤                several     the wishes of one message, one reply
            │              ├─ converse ─┤                converse    the language model, with functions
            │              │     ↓      │                answer      knowledge, one question back, or a person
            │              └─ answer ───┘                decide      reply policy and announcements
@@ -31,6 +32,7 @@ from agent.nodes.answer import Answer
 from agent.nodes.approve import approve
 from agent.nodes.converse import Converse
 from agent.nodes.decide import Decide
+from agent.nodes.several import Several
 from agent.nodes.understand import Understand
 from agent.prompts import PromptLibrary, bundle_hash, load_prompts
 from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
@@ -62,15 +64,17 @@ def build_graph(prompts: PromptLibrary, texts: FixedTexts) -> Builder:
     graph: Builder = StateGraph(TurnState, context_schema=TurnContext)
     graph.add_node("understand", _timed("understand", Understand(texts)))
     graph.add_node("act", _timed("act", Act(texts)))
+    graph.add_node("several", _timed("several", Several(texts)))
     graph.add_node("converse", _timed("converse", Converse(prompts, texts)))
     graph.add_node("answer", _timed("answer", Answer(texts)))
     graph.add_node("decide", _timed("decide", Decide(texts)))
     graph.add_node("approve", approve)
     graph.add_conditional_edges(START, _first, ["understand", "approve"])
-    graph.add_conditional_edges("understand", _next, ["act", "converse", "answer", "decide"])
+    graph.add_conditional_edges("understand", _next, ["act", "several", "converse", "answer", "decide"])
     graph.add_conditional_edges("converse", _next, ["answer", "decide"])
     graph.add_edge("approve", "act")
     graph.add_edge("act", "decide")
+    graph.add_edge("several", "decide")
     graph.add_edge("answer", "decide")
     graph.add_edge("decide", END)
     return graph

@@ -12,56 +12,37 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 
+from agent.language_words import OF_COMMERCE, SMALL
 from agent.normalise import MAX_READ, fold, visible
 
 _MAX_DETECTED: Final = 600
 _MIN_LETTERS_FOR_STATISTICS: Final = 12
 _SURE: Final = 0.80
-_NOT_LANGUAGE: Final = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|[\d#]\S*")
+_NOT_LANGUAGE: Final = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|[\d#]\S*|\{[{%].*?[}%]\}|`[^`]*`")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
-# Words of one of the three languages only, accents folded. "no", "me", "para", "de", "ok", "favor" belong to several.
-_OWN: Final = {
-    "pt": """
-        oi ola opa eai bom boa bons boas dia noite tarde tchau obrigado obrigada obg brigado valeu vlw blz beleza
-        joia nao sim voce vc voces vcs eu ele ela eles nos meu minha meus minhas seu sua um uma uns umas os do da
-        dos das ao aos na nas pelo pela com sem em e ou mas mais muito mto ja ainda tambem tbm tb hoje hj amanha
-        ontem agora onde quando quanto quanta qual quais que quem porque pq como cade isso isto esse essa aqui la to
-        ta estou esta estao sou tem tenho temos queria quero gostaria posso pode fazer faco saber falar pedido
-        encomenda entrega chegou chega troca trocar devolver loja preco boleto nota frete prazo pagamento cartao
-        senha conta cancelar atendente alguem ninguem pessoa humano ajuda preciso duvida pra so tudo bem via o a
-        blusa tenis certo errado comprei pago paguei fiz recebi veio
-    """,
-    "es": """
-        hola buenos buenas dias tardes noches gracias adios si usted ustedes yo el ella ellos mi mis tu tus su sus
-        un una unos unas los las del al con sin en y pero muy ya todavia aun tambien hoy manana ayer ahora donde
-        cuando cuanto cuanta cual cuales que quien porque como eso esto ese esa aqui alli estoy esta estan soy tiene
-        tengo tenemos queria quiero quisiera puedo puede hacer hago saber hablar pedido envio entrega llego llega
-        cambio cambiar devolver tienda precio factura cuenta cancelar alguien nadie persona ayuda necesito duda vale
-        bueno bien hay cuesta tarjeta pago compre recibi zapatos talla a via
-    """,
-    "en": """
-        hi hello hey morning afternoon evening night thanks thank thx please yes yeah yep nope the this that these
-        those my your his her our their is are was were am be been do does did don't not can could would will should
-        i you he she it we they where when what which who why how much many order package delivery shipping track
-        refund return exchange store shop open close hours price invoice payment card cancel talk speak someone
-        person human help need want have has had to of and or for with from on at by an about sorry bye good there
-        still yet it's i'm what's where's a via
-    """,
-}
+_LANGUAGES: Final = tuple(SMALL)
 
 
 def _lexicon() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for language, listed in _OWN.items():
-        for word in dict.fromkeys(listed.split()):
+    for language in _LANGUAGES:
+        for word in dict.fromkeys(f"{SMALL[language]} {OF_COMMERCE[language]}".split()):
             found[word] = (*found.get(word, ()), language)
     return found
 
 
 _LEXICON: Final = _lexicon()
-# Letters that only one of the three writes.
-_LETTERS: Final = (("pt", re.compile(r"[ãõçâêô]|ção|ções")), ("es", re.compile(r"[ñ¿¡]|ción|ciones")))
+# How words are written in one of the three, and how much it says. Read with accents.
+_SPELLING: Final = (
+    ("pt", 1.5, re.compile(r"[ãõçâêô]|ção|ções")),
+    ("pt", 1.0, re.compile(r"[a-zà-ü]{2}(?:[nl]h[aeoáéó]|ões|eiro|eira)|\b[a-z]{3,}(?:ou|ei|eu)\b")),
+    ("es", 1.5, re.compile(r"[ñ¿¡]|ción|ciones")),
+    ("es", 1.0, re.compile(r"\bll[aeoá]|[a-z]{3}ó\b|[áéíóú]n\b|[bcdfjlmnprstv]ue[lnrstvb]|[btv]iene")),
+    ("en", 1.0, re.compile(r"\b[a-z]*(?:th|sh|ck|gh|oo|ee)[a-z]*\b|[a-z]{3}ing\b|[a-z]'(?:t|s|re|ll|m|ve|d)\b")),
+)
+_ROMANCE: Final = re.compile(r"[áéíóú]")
+"""Portuguese and Spanish alike, and never English."""
 
 
 def detect_language(text: str, default: str, allowed: Iterable[str] = ("pt", "es", "en")) -> str:
@@ -69,7 +50,7 @@ def detect_language(text: str, default: str, allowed: Iterable[str] = ("pt", "es
 
     ``default`` is the conversation's language so far: "ok" or a bare order number never changes it.
     """
-    among = [language for language in _OWN if language in set(allowed)]
+    among = [language for language in _LANGUAGES if language in set(allowed)]
     cleaned = _NOT_LANGUAGE.sub(" ", visible(text[:MAX_READ]).lower())[:_MAX_DETECTED]
     if not among or not _WORD.search(cleaned):
         return default
@@ -91,9 +72,12 @@ def _votes(cleaned: str, among: list[str]) -> dict[str, float]:
         owners = [language for language in _LEXICON.get(word, ()) if language in votes]
         for language in owners:
             votes[language] += 1.0 if len(owners) == 1 else 1 / 3
-    for language, letters in _LETTERS:
-        if language in votes and letters.search(cleaned):
-            votes[language] += 1.5
+    for language, weight, spelling in _SPELLING:
+        if language in votes and spelling.search(cleaned):
+            votes[language] += weight
+    for language in votes:
+        if language != "en" and _ROMANCE.search(cleaned):
+            votes[language] += 1 / 3
     return votes
 
 
@@ -110,5 +94,5 @@ def _identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - a second, only for longer texts
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(tuple(_OWN))
+    identifier.set_languages(_LANGUAGES)
     return identifier

@@ -16,7 +16,7 @@ from agent.turn import IntentSpec, Passage, TurnContext, TurnInput
 from domain.decisions import Claim, Decision, ModelCall, Reason, ReplyMode, ToolCall
 from domain.policy import STRICTNESS
 
-Step = Literal["act", "converse", "answer", "decide"]
+Step = Literal["act", "several", "converse", "answer", "decide"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,8 @@ class TurnState(TypedDict, total=False):
     ready: ReadyCall
     approved: bool
     turn: Annotated[TurnInput, UntrackedValue]
+    wishes: Annotated[tuple[Any, ...], UntrackedValue]
+    """Several wishes of one message (agent.wishes.Wish)."""
     reading: Annotated[Reading, UntrackedValue]
     draft: Annotated[Decision, UntrackedValue]
     """A decision before the reply policy; a HandOff still without its announcement."""

@@ -14,6 +14,7 @@ from app.gateways import webhook_address
 from app.prepared import Prepared
 from app.process import settle_heap
 from app.settings import Settings, make_data_dir
+from flows.api_keys import ApiKeys
 from flows.approvals import Approvals
 from flows.attachments import Attachments, Offers
 from flows.autonomy import Autonomy
@@ -21,6 +22,7 @@ from flows.desk import Desk
 from flows.gateway_numbers import GatewayNumbers
 from flows.gateways import gateway_client, open_gateways
 from flows.inbound import Inbound
+from flows.intents import Intents
 from flows.media import MediaFiles
 from flows.outgoing_webhooks import OutgoingWebhooks
 from flows.quarantine import Quarantine
@@ -33,6 +35,8 @@ from store.journal import Journal
 from store.media import MediaFolder
 from store.outage import AWAY
 from store.wakeup import Wakeup, every
+from web.api import Api
+from web.api_intents import intents_router
 from web.application import create_app
 from web.doors import simulator_router
 from web.endpoints import endpoints_router
@@ -82,6 +86,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
             numbers_router(Numbers(db, wakeup)),
             policy_router(KillSwitch(db, wakeup), Autonomy(db, wakeup)),
             endpoints_router(hooks),
+            intents_router(Api(ApiKeys(db)), Intents(db, wakeup)),
             media_router(media.store, Attachments(db, media, offers)),
         ]
         await _settle_in(webhooks)

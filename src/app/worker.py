@@ -41,7 +41,7 @@ from store.database import Database
 from store.jobs import MODEL_TURNS, TURNS, queue_app
 from store.media import MediaFolder
 from store.secrets import Sealer
-from store.wakeup import EVENTS, OUTBOX, Listener, Wakeup, every
+from store.wakeup import EVENTS, OUTBOX, PROFILES, Listener, Wakeup, every
 from tools.http_call import HttpClients
 from tools.mcp_connection import McpConnections
 from tools.public_web import public_client
@@ -100,6 +100,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
             sealer=Sealer(options.secret),
         )
         profiles = Profiles(db, installation)
+        changed = asyncio.Event()
         inbound = Inbound(db, wakeup)
         media = MediaFiles(db, MediaFolder(options.media_folder))
         gateways = open_gateways(http, media)
@@ -123,7 +124,8 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     _warm_up(profiles),
                     _work(app, TURNS, options.concurrency),
                     _work(app, MODEL_TURNS, MODEL_CONCURRENCY),
-                    Listener(db, {OUTBOX: delivery.more.set, EVENTS: posting.more.set}).run(),
+                    Listener(db, {OUTBOX: delivery.more.set, EVENTS: posting.more.set, PROFILES: changed.set}).run(),
+                    every(0.5, profiles.refresh, wake=changed),
                     every(0.25, delivery.run_due, wake=delivery.more),
                     every(2, delivery.settle_overdue),
                     every(1, posting.run_due, wake=posting.more),

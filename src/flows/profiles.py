@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import numpy as np
-
-from agent.classifier import Classification, Example, IntentClassifier, train, vectorise
+from agent.classifier import Classification, IntentClassifier, train, vectorise
 from agent.encoder import Encoder
 from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
@@ -21,6 +19,7 @@ from agent.media_reader import MediaReader, MediaReaderSettings, OpenAIMediaRead
 from agent.turn import Passage, TenantProfile
 from flows.functions import FunctionSource, callable_functions, holdings_of
 from flows.functions_python import PythonFunctions
+from flows.intent_vectors import trained_on
 from flows.tenant_profile import profile_of
 from store import functions, knowledge
 from store.database import Database, Row
@@ -136,6 +135,21 @@ class Profiles:
             self._brains.popitem(last=False)
         return brain
 
+    async def refresh(self) -> None:
+        """Load anew what changed of the tenants that this process serves, before their next message asks for it."""
+        newest: dict[UUID, int] = {}
+        for tenant_id, version in self._brains:
+            newest[tenant_id] = max(version, newest.get(tenant_id, 0))
+        if not newest:
+            return
+        for row in await self._db.gate("profile_versions", list(newest)):
+            if row["profile_version"] != newest[row["tenant_id"]]:
+                await self.get(row["tenant_id"], row["profile_version"])
+                # Turns that have begun still ask for the one before; nobody asks for those before that.
+                known = sorted(version for tenant_id, version in self._brains if tenant_id == row["tenant_id"])
+                for version in known[:-2]:
+                    self._brains.pop((row["tenant_id"], version), None)
+
     async def warm_up(self, tenants: int = 20) -> None:
         """Load what the first messages will need: the encoder, the language detector, the brains of busy tenants."""
         await asyncio.to_thread(vectorise, ["bom dia"], self._installation.encoder)
@@ -181,9 +195,5 @@ class Profiles:
 
 
 def _train(rows: Sequence[Row], encoder: Encoder) -> IntentClassifier:
-    examples = [Example(row["text"], row["intent"], row["language"]) for row in rows]
-    vectors = None
-    if rows and all(row["encoder"] == encoder.name and row["embedding"] for row in rows):
-        stored = np.array([np.fromstring(row["embedding"][1:-1], sep=",", dtype=np.float32) for row in rows])
-        vectors = stored[:, : encoder.dim]
+    examples, vectors = trained_on(rows, encoder)
     return train(examples, encoder, vectors)

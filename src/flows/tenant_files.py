@@ -70,7 +70,7 @@ def load_tenant(folder: Path, imported: Collection[str] = ()) -> TenantDeclarati
         _check_functions(reader, functions, settings.default_language)
     _check_examples(reader, intents)
     for file, intent in intents:
-        _check_intent(reader, file, intent, {*functions, *imported})
+        check_intent(reader, file, intent, {*functions, *imported})
         if default:
             _check_languages(reader, file, {"examples": intent.examples, "answer": intent.answer}, default)
             replies = {f"replies.{outcome}": texts for outcome, texts in intent.replies.items()}
@@ -154,12 +154,15 @@ def _check_examples(reader: FileReader, intents: Iterable[tuple[str, IntentDecla
                     reader.problem(file, place, f"{sentence!r} is in {first} already.", "Remove one of them.")
 
 
-def _check_intent(reader: FileReader, file: str, intent: IntentDeclaration, functions: Collection[str]) -> None:
+def check_intent(
+    reader: FileReader, file: str, intent: IntentDeclaration, functions: Collection[str], *, may_be_bare: bool = False
+) -> None:
+    """Note what is wrong with an intent by itself. ``may_be_bare``: without anything to serve it, it is no mistake."""
     serves = intent.action == "serve" and not intent.restricted
     if intent.function and intent.function not in functions:
         known = ", ".join(sorted(functions)) or "none"
         reader.problem(file, "function", f"there is no function {intent.function}.", f"Known: {known}.")
-    if serves and not intent.function and not intent.answer:
+    if serves and not intent.function and not intent.answer and not may_be_bare:
         reader.problem(file, "", "says nothing about how to serve it.", "Add function, answer, action or restricted.")
     if intent.function and intent.answer:
         reader.problem(file, "answer", "stands beside a function.", "Keep one; texts of a function belong in replies.")

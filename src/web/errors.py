@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI
@@ -21,6 +23,8 @@ from domain.errors import (
     NotFoundError,
     TooLargeError,
 )
+from flows.intent_declared import InvalidIntentError
+from flows.intent_files import IntentFileError
 from flows.service_window import WindowClosedError
 from flows.webhooks import NumberUnknownNowError
 from store.journal import JournalFullError
@@ -31,6 +35,9 @@ from web.pages import pages
 from web.security import HEADERS
 
 log = logging.getLogger(__name__)
+
+API = "/api/"
+"""Below this path answers are JSON, whoever asks; errors are problem details (RFC 9457)."""
 
 
 class LoginRequiredError(AtendeError):
@@ -60,6 +67,47 @@ class TooManyAttemptsError(AtendeError):
     def __init__(self, seconds: int) -> None:
         super().__init__("Too many failed sign-ins.", hint=f"Try again in {seconds} seconds.")
         self.seconds = seconds
+
+
+class BadKeyError(NotAuthenticError):
+    """A call of the API without a key, or with one that is nobody's."""
+
+    def __init__(self, *, given: bool) -> None:
+        what = "The API key is unknown, revoked or past its time." if given else "There is no API key."
+        super().__init__(what, hint="Send one as: Authorization: Bearer … (atende api-key create makes it).")
+
+
+class TooManyBadKeysError(AtendeError):
+    """So many calls without a valid key came from there that they are told to wait ``seconds``."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("Too many calls without a valid API key.", hint=f"Try again in {seconds} seconds.")
+        self.seconds = seconds
+
+
+class ScopeMissingError(AtendeError):
+    """The key is valid but may not do this."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This API key may not do this: it lacks the scope {scope}.", hint="Make a key with it.")
+        self.scope = scope
+
+
+class VersionNeededError(AtendeError):
+    """A change without the version it is based on would overwrite what somebody else has just written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The version that this change is based on is missing.",
+            hint='Send the ETag that you read as: If-Match: "3" (or If-Match: * to overwrite whatever is there).',
+        )
+
+
+class VersionPassedError(AtendeError):
+    """The version that the change is based on is no longer the current one, ``current``."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(told)
 
 
 @dataclass(frozen=True)
@@ -98,6 +146,12 @@ _ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
             N_("Nothing was done. The page now shows the current state; look at it and decide again."),
         ),
     ),
+    # The API's, which no page shows: not translated.
+    (BadKeyError, _Answer(401, "The API key is not valid", "")),
+    (ScopeMissingError, _Answer(403, "The API key may not do this", "")),
+    (VersionNeededError, _Answer(428, "The version is missing", "")),
+    (VersionPassedError, _Answer(412, "It was changed in the meantime", "")),
+    (TooManyBadKeysError, _Answer(429, "Too many calls without a valid key", "")),
     (TooManyDeliveriesError, _Answer(429, N_("The request was refused"), N_("Wait a few minutes and try again."))),
     *(
         (kind, _Answer(503, N_("The database cannot be reached"), N_("Try again in a moment.")))
@@ -105,6 +159,7 @@ _ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
     ),
     (NotAuthenticError, _Answer(401, N_("The request was refused"), N_("Reload the page and try again."))),
     (TooLargeError, _Answer(413, N_("The request was refused"), N_("Reload the page and try again."))),
+    (IntentFileError, _Answer(422, "The file cannot be imported", "")),
     (InvalidInputError, _Answer(422, N_("This cannot be accepted"), N_("Correct what you entered and try again."))),
     (
         RequestValidationError,
@@ -140,7 +195,30 @@ async def _expected(request: Request, error: Exception) -> Response:
     detail = error.sentence() if isinstance(error, AtendeError) else "The request is not in the expected form."
     if answer.status >= 500:
         log.error("Request failed: %s", detail, exc_info=error if answer.status == 500 else None)
-    return _respond(request, answer, detail, _retry_after(error, answer))
+    return _respond(request, answer, detail, _headers(error, answer), _more(request, error))
+
+
+def _headers(error: Exception, answer: _Answer) -> dict[str, str]:
+    if isinstance(error, BadKeyError):
+        return {"WWW-Authenticate": 'Bearer realm="atende"'}
+    return _retry_after(error, answer)
+
+
+def _more(request: Request, error: Exception) -> dict[str, Any]:
+    """What a program learns besides: the kind of the problem by name, and each fault with its place."""
+    if not request.url.path.startswith(API):
+        return {}
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
+    more: dict[str, Any] = {"type": f"urn:atende:problem:{kind}", "instance": request.url.path}
+    if isinstance(error, InvalidIntentError):
+        more["errors"] = [{"pointer": fault.pointer, "detail": fault.what} for fault in error.faults]
+    elif isinstance(error, IntentFileError):
+        more["errors"] = [{"line": line, "detail": what} for line, what in error.problems]
+    elif isinstance(error, RequestValidationError):
+        more["errors"] = [
+            {"parameter": str(part["loc"][-1]), "detail": str(part["msg"])} for part in error.errors() if part["loc"]
+        ]
+    return more
 
 
 def _retry_after(error: Exception, answer: _Answer) -> dict[str, str]:
@@ -178,9 +256,16 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     return response
 
 
-def _respond(request: Request, answer: _Answer, detail: str, headers: dict[str, str] | None = None) -> Response:
+def _respond(
+    request: Request,
+    answer: _Answer,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    more: dict[str, Any] | None = None,
+) -> Response:
     if _wants_json(request):
         problem = {"type": "about:blank", "title": answer.title, "status": answer.status, "detail": detail}
+        problem |= more or {}
         return JSONResponse(problem, answer.status, headers, media_type="application/problem+json")
     if request.headers.get("hx-request") == "true":
         response = pages(request).render(request, "notice.html", answer=answer, status=answer.status)
@@ -202,5 +287,7 @@ def _to_login(request: Request) -> Response:
 
 
 def _wants_json(request: Request) -> bool:
-    """Programs get JSON; only who asks for HTML, as browsers do, gets a page."""
+    """Programs get JSON; only who asks for HTML, as browsers do, gets a page. The API has none."""
+    if request.url.path.startswith(API):
+        return True
     return request.headers.get("hx-request") != "true" and "text/html" not in request.headers.get("accept", "")

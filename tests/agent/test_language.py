@@ -36,3 +36,32 @@ def test_that_only_allowed_languages_are_given():
 @given(st.text(max_size=200))
 def test_that_any_text_has_a_language(text):
     assert detect_language(text, "pt") in {"pt", "es", "en"}
+
+
+EVERYDAY = {
+    "pt": "cadê|aceita pix|atrasou|tem mesa pra 4?|quero marcar uma limpeza|dói muito meu dente|já fiz o pix|"
+    "qual o convênio|quanto fica a revisão|tô chegando|a pizza veio fria|sem cebola por favor|até que horas vai|"
+    "foi engano|quem fala?|"
+    "ninguém me responde|alguém aí?|meu nome tá errado|emite nota?|fatura veio alta|tá sem sinal|troquei de número|"
+    "mandei o comprovante|parcelado|telefone?|cupom|defeito|funcionamento|remarcar",
+    "es": "¿tienen mesa para 4?|me duele mucho la muela|ya hice el pago|cuánto sale la revisión|hasta qué hora están|"
+    "la pizza llegó fría|sin cebolla por favor|fue un error|¿quién habla?|nadie me contesta|hay estacionamiento|"
+    "no tengo señal|cambié de número|les mandé el comprobante|perdón por la demora|se retrasó|descuento|cupón|"
+    "teléfono|defecto|plazo|hacen envíos|voy a querer dos",
+    "en": "table for 4?|my tooth hurts a lot|already paid|how much for a checkup|on my way|the pizza came cold|"
+    "no onions please|until what time|my mistake|who is this?|nobody answers|anyone there?|bill is too high|"
+    "changed my number|sent the receipt|never mind|tracking|coupon|address|receipt|too small|wrong item|can't log in",
+}
+
+
+@pytest.mark.parametrize("language", EVERYDAY)
+def test_that_everyday_words_show_their_language_whatever_was_spoken_before(language):
+    texts = EVERYDAY[language].split("|")
+    found = {(text, before): detect_language(text, before) for text in texts for before in ("pt", "es", "en")}
+    assert {key: spoken for key, spoken in found.items() if spoken != language} == {}
+
+
+@pytest.mark.parametrize("text", ["reembolso", "domingo", "oferta", "agendar", "cancelar", "producto x", "pix"])
+def test_that_words_of_several_languages_keep_the_language_of_the_conversation(text):
+    kept = [detect_language(text, before) for before in ("pt", "es")]
+    assert kept == (["es", "es"] if text.startswith("producto") else ["pt", "es"])

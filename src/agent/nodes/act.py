@@ -19,6 +19,7 @@ from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.templates import TemplateFailedError, render
 from agent.texts import FixedTexts, choose
 from agent.turn import CallResult, TenantProfile, TurnContext
+from agent.wording import in_other_language
 from domain.decisions import AskApproval, HandOffReason, Source, ToolCall
 from tools.declaration import BusinessFunction
 
@@ -72,7 +73,7 @@ def ask_approval(
     """Draft the request for a person's approval, with the exact arguments and what the customer is told meanwhile."""
     name, arguments = ready["function"], ready["arguments"]
     try:
-        text = _reply_text(profile, reading, ready, "awaiting_approval", None)
+        text = _reply_text(texts, profile, reading, ready, code="awaiting_approval", result=None)
     except TemplateFailedError as error:
         evidence, text = evidence.because("template_failed", error.sentence()), ""
     text = text or texts.say(profile, "awaiting_approval", reading.language)
@@ -107,7 +108,7 @@ def word_outcome(
     function = profile.functions[ready["function"]]
     code = "ok" if result.outcome == "succeeded" else result.error_code or "business_error"
     try:
-        text = _reply_text(profile, reading, ready, code, result.result) or _default(
+        text = _reply_text(texts, profile, reading, ready, code=code, result=result.result) or _default(
             texts, profile, reading, function, result
         )
     except TemplateFailedError as error:
@@ -136,12 +137,15 @@ def handed_off_outcome(reading: Reading, evidence: Evidence, result: CallResult)
     return None
 
 
-def _reply_text(profile: TenantProfile, reading: Reading, ready: ReadyCall, code: str, result: Any) -> str:
+def _reply_text(
+    texts: FixedTexts, profile: TenantProfile, reading: Reading, ready: ReadyCall, *, code: str, result: Any
+) -> str:
     """The tenant's own wording of this outcome, filled; "" where it has none."""
     spec = profile.intents.get(ready["intent"] or "") or next(
         (spec for spec in profile.intents.values() if spec.function == ready["function"]), None
     )
-    source = choose(spec.replies.get(code, {}), reading.language, profile.default_language) if spec else ""
+    translations = spec.replies.get(code, {}) if spec else {}
+    source = choose(translations, reading.language, profile.default_language)
     if not source or spec is None:
         return ""
     variables = {
@@ -151,7 +155,8 @@ def _reply_text(profile: TenantProfile, reading: Reading, ready: ReadyCall, code
         "business": profile.name,
         "language": reading.language,
     }
-    return render(f"{spec.name}.replies.{code}", source, variables)
+    filled = render(f"{spec.name}.replies.{code}", source, variables)
+    return in_other_language(texts, profile, translations, filled, reading.language)
 
 
 def _default(

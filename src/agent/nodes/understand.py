@@ -14,15 +14,18 @@ from agent.drafts import hand_off, reply, silent, unmatched
 from agent.identity import answer_to_identity
 from agent.language import detect_language
 from agent.matching import matching_intent
+from agent.nodes.answer import Answer
 from agent.normalise import MAX_READ, visible, words
 from agent.offers import answer_to_offer
 from agent.phrases import is_angry, small_talk, wants_person
 from agent.policy import policy_in
 from agent.state import Evidence, Reading, TurnState
-from agent.texts import FixedTexts, choose
+from agent.texts import FixedTexts
 from agent.turn import TurnContext, TurnInput
 from agent.untrusted import display_name
-from domain.decisions import HandOffReason, ReplyMode, Source
+from agent.wishes import Wish, Wishes
+from agent.wording import worded
+from domain.decisions import HandOffReason, Reply, ReplyMode, Source
 from domain.messages import MessageKind
 
 _NEEDS_NO_ANSWER: Final = frozenset(
@@ -42,15 +45,19 @@ class Understand:
 
     def __init__(self, texts: FixedTexts) -> None:
         self.texts = texts
+        self._wishes = Wishes(Answer(texts))
 
     async def __call__(self, state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState:
         turn, context = state["turn"], runtime.context
-        reading = _read(turn, context)
-        evidence = Evidence()
+        step = await self._understood(turn, _read(turn, context), runtime)
+        return _with_later(step, Dialogue.from_json(turn.dialogue), context)
+
+    async def _understood(self, turn: TurnInput, reading: Reading, runtime: Runtime[TurnContext]) -> TurnState:
+        context, evidence = runtime.context, Evidence()
         if not words(reading.text):
             return self._without_words(turn, context, reading, evidence)
         if (reason := _trigger(context, reading.text)) is not None:
-            return await self._to_person(turn, context, reading, evidence, reason)
+            return await self._to_person(turn, runtime, reading, evidence, reason)
         if reading.dialogue.confirm:
             step, reading = answer_to_confirmation(self.texts, turn, context, reading, evidence)
             if step is not None:
@@ -67,26 +74,38 @@ class Understand:
                 return step
             # Another subject. The question is no longer open, but its answer stays welcome.
             reading = replace(reading, dialogue=replace(reading.dialogue, waiting=False, failures=0))
-        return await self._by_intent(turn, context, reading, evidence)
+        return await self._by_intent(turn, runtime, reading, evidence)
 
     async def _to_person(
-        self, turn: TurnInput, context: TurnContext, reading: Reading, evidence: Evidence, reason: HandOffReason
+        self,
+        turn: TurnInput,
+        runtime: Runtime[TurnContext],
+        reading: Reading,
+        evidence: Evidence,
+        reason: HandOffReason,
     ) -> TurnState:
         """A person is asked for or needed in plain words. The intent only serves the operator and the announcement."""
+        context = runtime.context
+        if reason is HandOffReason.REQUESTED and (
+            wishes := await self._wishes.find(reading, evidence, runtime, person=True)
+        ):
+            return {"reading": reading, "evidence": evidence, "wishes": wishes, "step": "several"}
         classification, spec, evidence = await matching_intent(turn, context, reading.text, evidence)
         reading = replace(reading, classification=classification)
         announcement = ""
         if spec is not None and (spec.restricted or spec.action == "hand_off"):
             reading = reading.served_by(spec, context)
-            announcement = choose(spec.answer, reading.language, context.profile.default_language)
+            announcement = worded(self.texts, context.profile, spec.answer, reading.language, alone=True)
         return hand_off(reading, evidence, reason, _TRIGGERS[reason], text=announcement)
 
     async def _by_intent(
-        self, turn: TurnInput, context: TurnContext, reading: Reading, evidence: Evidence
+        self, turn: TurnInput, runtime: Runtime[TurnContext], reading: Reading, evidence: Evidence
     ) -> TurnState:
-        courtesy = small_talk(reading.text)
+        context, courtesy = runtime.context, small_talk(reading.text)
         if courtesy == "acknowledgement" and turn.history:
             return silent(reading, evidence, "acknowledgement")
+        if not courtesy and (wishes := await self._wishes.find(reading, evidence, runtime)):
+            return {"reading": reading, "evidence": evidence, "wishes": wishes, "step": "several"}
         classification, spec, evidence = await matching_intent(turn, context, reading.text, evidence)
         reading = replace(reading, classification=classification)
         if courtesy and (spec is None or spec.function):
@@ -110,7 +129,7 @@ class Understand:
                 evidence = evidence.because("trigger_off", reason)
                 reading = replace(reading, intent=None, at_most=ReplyMode.SUGGEST)
                 return unmatched(context, reading.under(context, spec.name), evidence)
-            announcement = choose(spec.answer, reading.language, profile.default_language)
+            announcement = worded(self.texts, profile, spec.answer, reading.language, alone=True)
             return hand_off(reading, evidence, reason, "intent_hands_off", text=announcement)
         if spec.action == "stay_silent":
             return silent(reading, evidence, "intent_stays_silent")
@@ -118,7 +137,7 @@ class Understand:
             return silent(reading, evidence, "policy_off")
         if spec.function:
             return collect(self.texts, context, reading, evidence)
-        answer = choose(spec.answer, reading.language, profile.default_language)
+        answer = worded(self.texts, profile, spec.answer, reading.language)
         if not answer:
             return unmatched(
                 context, replace(reading, intent=None), evidence.because("intent_without_answer", spec.name)
@@ -136,6 +155,23 @@ class Understand:
             return silent(reading, evidence, "acknowledgement", "emoji only")
         key = "greeting" if visible(reading.text).strip() else "clarify"
         return reply(reading, evidence.because("nothing_to_read"), self.texts.say(profile, key, reading.language))
+
+
+def _with_later(step: TurnState, before: Dialogue, context: TurnContext) -> TurnState:
+    """The same with the wishes that waited behind a question, once that question is settled."""
+    later = [
+        Wish(str(one.get("text", "")), spec)
+        for one in before.later
+        if (spec := context.profile.intents.get(str(one.get("intent")))) is not None
+    ]
+    settled = step["step"] == "act" or (
+        isinstance(step.get("draft"), Reply) and step["reading"].dialogue == Dialogue() and step["step"] == "decide"
+    )
+    if not later or not settled:
+        return step
+    served = Wish(step["reading"].text, step["reading"].intent, step["reading"].classification, step)
+    reading = replace(step["reading"], dialogue=Dialogue())
+    return {"reading": reading, "evidence": step["evidence"], "wishes": (served, *later), "step": "several"}
 
 
 def _trigger(context: TurnContext, text: str) -> HandOffReason | None:
