@@ -6,7 +6,7 @@ one step, or holds several under ``steps``: then the round of the tool loop (ass
 message) selects the step.
 
 A step: ``reply`` (text; ``{tool_result}``, ``{user}`` and the system message are filled in, see ``_retold``) |
-``tool_calls`` ([{name, arguments: object or raw text}]) | ``status`` (with ``retry_after``) | ``hold`` (seconds without
+``tool_calls`` ([{name, arguments: object or raw text}]) | ``status`` (with ``retry_after``, ``error``) | ``hold`` (seconds without
 an answer) | ``reset`` | ``empty_choices`` | ``body`` (raw text, ``content_type``). ``delay`` (seconds),
 ``finish_reason`` and ``faults`` (steps served first, once each per distinct request) go with any of them.
 
@@ -83,7 +83,9 @@ class ScriptedOpenAI:
             return _reset(request)
         if "status" in step:
             headers = {"Retry-After": str(step["retry_after"])} if "retry_after" in step else {}
-            return web.json_response({"error": {"message": "scripted"}}, status=step["status"], headers=headers)
+            return web.json_response(
+                {"error": step.get("error", {"message": "scripted"})}, status=step["status"], headers=headers
+            )
         if "body" in step:
             return web.Response(text=step["body"], content_type=step.get("content_type", "application/json"))
         completion = _completion(body, _filled(step.get("reply"), body), step)

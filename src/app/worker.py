@@ -123,6 +123,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                 for task in tasks:
                     task.cancel()
         await reconciliation.close()
+        await turns.summaries.close()
         await delivery.wait_idle()
         await posting.wait_idle()
 

@@ -16,6 +16,7 @@ from agent.hours import holidays_of, spans_of
 from agent.turn import BusinessHours, IntentSpec, TenantProfile
 from domain.decisions import HandOffReason, ReplyMode
 from flows.attendance_declaration import AttendanceDeclaration, Declared, off_is_a_word
+from flows.model_declaration import BudgetsDeclaration, ModelDeclaration
 from tools.declaration import BusinessFunction
 
 LANGUAGES = ("pt", "es", "en")
@@ -97,6 +98,8 @@ class TenantSettings(AttendanceDeclaration):
     texts: dict[str, dict[Language, Sentence]] = Field(default_factory=dict)
     trusted_writes: tuple[Identifier, ...] = ()
     domains: tuple[Domain, ...] = ()
+    model: ModelDeclaration = ModelDeclaration()
+    budgets: BudgetsDeclaration = BudgetsDeclaration()
     numbers: Annotated[tuple[NumberDeclaration, ...], Field(min_length=1)]
     users: tuple[UserDeclaration, ...] = ()
 
@@ -241,6 +244,7 @@ def to_profile(declaration: TenantDeclaration, tenant_id: str) -> TenantProfile:
         persona=settings.persona,
         domains=frozenset(settings.domains),
         **settings.profile_fields(),
+        budgets=settings.budgets.budgets(),
         mask_model_prompts=settings.mask_model_prompts,
     )
 

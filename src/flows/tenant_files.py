@@ -24,6 +24,7 @@ from agent.texts import load_texts
 from domain.decisions import HandOffReason
 from domain.policy import CLOSED, OPEN
 from flows.declared_files import FileReader
+from flows.model_declaration import unpriced
 from flows.tenant_declaration import (
     LANGUAGES,
     OWN_COLLECTION,
@@ -213,6 +214,9 @@ def _check_settings(reader: FileReader, settings: TenantSettings, functions: Map
             reader.problem(file, "trusted_writes", f"functions.py has no {name}.", "Correct the name, or remove it.")
         elif functions[name].effect != "write":
             reader.problem(file, "trusted_writes", f"{name} only reads.", "Remove it: reading needs no trust.")
+    for name in unpriced(settings.model, settings.budgets):
+        todo = "Give its price per million tokens."
+        reader.problem(file, f"model.prices.{name}", "is missing, though budgets limit money.", todo)
     for key, values in (
         ("numbers", [number.key for number in settings.numbers]),
         ("users", [user.email for user in settings.users]),

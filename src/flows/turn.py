@@ -12,18 +12,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from agent.budgeted_model import BudgetedModel
 from agent.graph import Agent
 from agent.language import detect_language
 from agent.policy import policy_of
-from agent.turn import CallFunction, HistoryMessage, Spent, TenantProfile, TurnContext, TurnInput, TurnResult
+from agent.turn import CallFunction, HistoryMessage, TenantProfile, TurnContext, TurnInput, TurnResult
+from domain.budgets import Budgets, spans_at
 from domain.conversation import Status
 from domain.decisions import HandOff, HandOffReason, Reason, TurnTrace
 from domain.messages import Author, MessageKind
 from domain.policy import Policy
 from flows import decisions, observed, untold
+from flows.budgets import TurnBudget
 from flows.calls import Caller, Calls
 from flows.delivery import Delivery
 from flows.profiles import Brain, Profiles
+from flows.summaries import Summaries
 from store import conversations, turns
 from store.database import Connection, Database, Row
 from store.jobs import MODEL_TURNS, TURNS, enqueue_turn
@@ -41,6 +45,15 @@ SHIPPED_FAILURE_TEXT = {
 """Said when the agent itself failed again and again, so that it cannot say it: a handoff is always announced."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of a turn; ``started`` is of ``time.monotonic``."""
+
+    attempt: int
+    on_model_queue: bool
+    started: float
+
+
 class Turns:
     """Runs turns. Safe to run twice, concurrently or late: the fence lets one of them write."""
 
@@ -50,6 +63,7 @@ class Turns:
         self._delivery = delivery
         self._agent = agent
         self._profiles = profiles
+        self.summaries = Summaries(db, agent)
 
     async def run(
         self, tenant_id: UUID, conversation_id: UUID, *, attempt: int = 1, on_model_queue: bool = False
@@ -72,22 +86,32 @@ class Turns:
                     await turns.nothing_to_answer(tx, conversation_id, row["fence"])
             return
         brain = await self._profiles.get(tenant_id, row["profile_version"])
-        turn_input = as_input(row)
-        read_ms = (time.monotonic() - started) * 1000
-        context = self._context(tenant_id, row, brain, turn_input, may_call_model=on_model_queue)
+        budget = self._budget(tenant_id, row, brain)
+        try:
+            await self._decide(tenant_id, row, brain, budget, _Run(attempt, on_model_queue, started))
+        finally:
+            await budget.close()
+
+    async def _decide(self, tenant_id: UUID, row: Row, brain: Brain, budget: TurnBudget, run: _Run) -> None:
+        turn_input, attempt = as_input(row), run.attempt
+        read_ms = (time.monotonic() - run.started) * 1000
+        context = self._context(tenant_id, row, brain, turn_input, budget, may_call_model=run.on_model_queue)
         result = await observed.run_agent(self._agent, tenant_id, turn_input, context)
         if result.void:
-            log.info("turn of conversation %s is void: refused by the fence before it acted", conversation_id)
+            log.info("turn of conversation %s is void: refused by the fence before it acted", row["id"])
             await self._again_if_stopped(tenant_id, row, attempt)
             return
         if result.needs_model or result.decision is None:
             async with self._db.transaction(tenant_id) as tx:
-                await enqueue_turn(tx, tenant_id, conversation_id, queue=MODEL_TURNS, attempt=attempt)
+                await enqueue_turn(tx, tenant_id, row["id"], queue=MODEL_TURNS, attempt=attempt)
             # Not before this job is done: the two share the conversation's lock.
             asyncio.get_running_loop().call_later(_SOON, self._wakeup.turn_waits, MODEL_TURNS)
             return
         trace = dataclasses.replace(result.trace, stages_ms={"read": read_ms, **result.trace.stages_ms})
-        await self._write(tenant_id, row, dataclasses.replace(result, trace=trace), attempt, started)
+        await self._write(tenant_id, row, dataclasses.replace(result, trace=trace), attempt, run.started)
+        if any(call.finish_reason != "error" for call in trace.model_calls):
+            # Where a model answers only: whoever is served without one needs no summary.
+            self.summaries.start_if_due(row, turn_input, brain, self._budget(tenant_id, row, brain))
 
     async def _read(self, tenant_id: UUID, conversation_id: UUID) -> Row | None:
         async with self._db.transaction(tenant_id) as tx:
@@ -99,8 +123,21 @@ class Turns:
                 row = await turns.read(tx, conversation_id)
         return row
 
+    def _budget(self, tenant_id: UUID, row: Row, brain: Brain) -> TurnBudget:
+        profile = brain.profile
+        local = datetime.now(UTC).astimezone(profile.timezone)
+        budgets = profile.budgets if profile.hand_off.wants(HandOffReason.COST_CAP) else Budgets()
+        return TurnBudget(self._db, tenant_id, spans_at(local, row["id"], row["window_start_id"]), budgets)
+
     def _context(
-        self, tenant_id: UUID, row: Row, brain: Brain, turn_input: TurnInput, *, may_call_model: bool
+        self,
+        tenant_id: UUID,
+        row: Row,
+        brain: Brain,
+        turn_input: TurnInput,
+        budget: TurnBudget,
+        *,
+        may_call_model: bool,
     ) -> TurnContext:
         profile = brain.profile
         now = datetime.now(UTC)
@@ -110,11 +147,10 @@ class Turns:
             search=brain.search,
             call=self._calls(tenant_id, row, profile, turn_input, now),
             now=now,
-            model=brain.model,
+            model=BudgetedModel(brain.model, budget) if brain.model else None,
             may_call_model=may_call_model,
             queue_position=lambda: self._queue_position(tenant_id),
             policy=policy_for(row, profile, now),
-            spent=lambda: self._spent(tenant_id, row["id"], now.astimezone(profile.timezone)),
         )
 
     def _calls(
@@ -149,11 +185,6 @@ class Turns:
             )
 
         return Calls(self._db, caller, still_current)
-
-    async def _spent(self, tenant_id: UUID, conversation_id: UUID, now: datetime) -> Spent:
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        async with self._db.transaction(tenant_id) as tx:
-            return Spent(*await turns.spent(tx, conversation_id, since=midnight))
 
     async def _queue_position(self, tenant_id: UUID) -> int | None:
         async with self._db.transaction(tenant_id) as tx:
@@ -272,4 +303,6 @@ def as_input(row: Row) -> TurnInput:
         dialogue=row["dialogue"][0] if row["dialogue"] else {},
         is_first_reply=not row["has_disclosed"],
         told_closed_at=row["told_closed_at"],
+        summary=row["summary"] or "",
+        summary_upto_id=row["summary_upto_id"] if row["summary"] else 0,
     )
