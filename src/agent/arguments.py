@@ -11,6 +11,7 @@ from typing import Any, Final
 from agent.language_model import RequestedCall
 from domain.errors import InvalidInputError
 from tools.declaration import BusinessFunction, Parameter, ParameterKind
+from tools.schema import as_collected, conform
 
 _MOST_CHARACTERS: Final = 1_000
 _NUMBERS: Final = {ParameterKind.INTEGER, ParameterKind.MONEY}
@@ -24,6 +25,10 @@ def parse_arguments(function: BusinessFunction, raw: str) -> dict[str, Any]:
         raise InvalidInputError("arguments", f"not valid JSON ({error})") from error
     if not isinstance(given, Mapping):
         raise InvalidInputError("arguments", "must be one JSON object")
+    if function.schema is not None:
+        # Models fill what they have nothing for with null, whether the schema allows it or not.
+        filled = {str(name): value for name, value in given.items() if value is not None}
+        return as_collected(function.parameters, conform(function.schema, filled))
     declared = {parameter.name: parameter for parameter in function.parameters}
     for name in given:
         if name not in declared:

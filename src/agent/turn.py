@@ -119,6 +119,8 @@ class TenantProfile:
     intents: Mapping[str, IntentSpec] = field(default_factory=dict)
     functions: Mapping[str, BusinessFunction] = field(default_factory=dict)
     trusted_writes: frozenset[str] = frozenset()
+    trusted_only_for: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Where a trusted write is trusted for some intents alone: their names, by the function's."""
     texts: Mapping[str, Translations] = field(default_factory=dict)
     """The tenant's own wording of fixed texts (announcements, disclosure …); gaps fall back to Atende's."""
     hours: BusinessHours = field(default_factory=BusinessHours)

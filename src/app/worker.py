@@ -37,6 +37,7 @@ from store.approval_threads import open_approval_threads
 from store.database import Database
 from store.jobs import MODEL_TURNS, TURNS, queue_app
 from store.media import MediaFolder
+from store.secrets import Sealer
 from store.wakeup import EVENTS, OUTBOX, Listener, Wakeup, every
 from tools.public_web import public_client
 
@@ -77,7 +78,11 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         stack.push_async_callback(wakeup.close)
         agent = build_agent(saver)
         installation = Installation(
-            options.tenant_folders, encoder or default_encoder(), ModelClients(), default_model=options.model
+            options.tenant_folders,
+            encoder or default_encoder(),
+            ModelClients(),
+            default_model=options.model,
+            sealer=Sealer(options.secret),
         )
         profiles = Profiles(db, installation)
         inbound = Inbound(db, wakeup)

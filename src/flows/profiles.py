@@ -17,12 +17,12 @@ from agent.encoder import Encoder
 from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
 from agent.turn import Passage, TenantProfile
-from flows.tenant_files import load_functions
+from flows.functions import FunctionSource, PythonFunctions, callable_functions, holdings_of
 from flows.tenant_profile import profile_of
-from flows.tenants import FOLDER_SOURCE
-from store import knowledge
+from store import functions, knowledge
 from store.database import Connection, Database, Row
-from tools.declaration import BusinessFunction
+from store.functions import Kind
+from store.secrets import Sealer
 
 _KEPT_PROFILES = 256
 _MAX_BATCH = 32
@@ -94,6 +94,10 @@ class Installation:
     encoder: Encoder
     model_clients: ModelClients
     default_model: ModelSettings | None = None
+    function_sources: Mapping[Kind, FunctionSource] = field(default_factory=dict)
+    """What makes functions of other kinds than Python callable."""
+    sealer: Sealer | None = None
+    """Opens tenants' secrets; None: functions that need one cannot be called."""
 
 
 class Profiles:
@@ -102,6 +106,8 @@ class Profiles:
     def __init__(self, db: Database, installation: Installation) -> None:
         self._db = db
         self._installation = installation
+        python: FunctionSource = PythonFunctions(installation.tenant_folders)
+        self._sources: Mapping[Kind, FunctionSource] = {"python": python, **installation.function_sources}
         self._brains: OrderedDict[tuple[UUID, int], Brain] = OrderedDict()
         self._loading: dict[tuple[UUID, int], asyncio.Task[Brain]] = {}
 
@@ -131,24 +137,15 @@ class Profiles:
         async with self._db.transaction(tenant_id) as tx:
             tenant = await tx.fetchrow("SELECT * FROM tenant WHERE id = $1", tenant_id)
             intents = await tx.fetch("SELECT declaration FROM intent ORDER BY name")
-            functions = await tx.fetch("SELECT name, source, trusted FROM business_function WHERE enabled")
+            declared = await functions.every(tx)
+            holdings = await holdings_of(tx, tenant_id, self._installation.sealer)
             examples = await knowledge.examples(tx)
-        profile = profile_of(tenant, intents, functions, self._functions(functions))
+        usable = callable_functions(declared, self._sources, holdings)
+        profile = profile_of(tenant, intents, declared, usable)
         classifier = await asyncio.to_thread(_train, examples, self._installation.encoder)
         return Brain(
             profile, Batches(classifier), self._model(tenant["settings"]), self._db, self._installation.encoder
         )
-
-    def _functions(self, rows: Sequence[Row]) -> dict[str, BusinessFunction]:
-        found: dict[str, BusinessFunction] = {}
-        for folder in {
-            row["source"].removeprefix(FOLDER_SOURCE) for row in rows if row["source"].startswith(FOLDER_SOURCE)
-        }:
-            path = Path(folder).resolve()
-            # The row is data; only folders that the installation names may hold code.
-            if any(path.is_relative_to(allowed.resolve()) for allowed in self._installation.tenant_folders):
-                found |= load_functions(path)
-        return {row["name"]: found[row["name"]] for row in rows if row["name"] in found}
 
     def _model(self, settings: Mapping[str, Any]) -> LanguageModel | None:
         chosen = self._installation.default_model

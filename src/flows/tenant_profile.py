@@ -12,6 +12,7 @@ from flows.attendance_declaration import AttendanceDeclaration
 from flows.model_declaration import declared_budgets
 from flows.tenant_declaration import IntentDeclaration
 from store.database import Row
+from store.functions import FunctionRow
 from tools.declaration import BusinessFunction
 
 _NO_FUNCTIONS: Mapping[str, BusinessFunction] = MappingProxyType({})
@@ -20,7 +21,7 @@ _NO_FUNCTIONS: Mapping[str, BusinessFunction] = MappingProxyType({})
 def profile_of(
     tenant: Row,
     intents: Sequence[Row] = (),
-    function_rows: Sequence[Row] = (),
+    function_rows: Sequence[FunctionRow] = (),
     functions: Mapping[str, BusinessFunction] = _NO_FUNCTIONS,
 ) -> TenantProfile:
     """From whole rows. The tenant's alone are enough for its texts, hours and policy."""
@@ -40,7 +41,8 @@ def profile_of(
         unmatched_mode=ReplyMode(settings["unmatched_mode"]) if settings.get("unmatched_mode") else None,
         intents={spec.name: spec for spec in specs},
         functions=functions,
-        trusted_writes=frozenset(row["name"] for row in function_rows if row["trusted"]),
+        trusted_writes=frozenset(row.name for row in function_rows if row.trusted),
+        trusted_only_for={row.name: frozenset(row.trusted_for) for row in function_rows if row.trusted_for},
         texts=settings.get("texts", {}),
         persona=settings.get("persona", ""),
         domains=frozenset(settings.get("domains", ())),

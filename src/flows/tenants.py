@@ -22,18 +22,16 @@ from agent.classifier import vectorise
 from agent.encoder import Encoder
 from domain.messages import SessionStatus
 from flows import autonomy
+from flows.functions import FOLDER_SOURCE
 from flows.tenant_declaration import (
     IntentDeclaration,
     KnowledgeDocument,
     TenantDeclaration,
     seed_records,
 )
-from store import events, knowledge
+from store import events, functions, knowledge
 from store.database import Connection, Database
-
-FOLDER_SOURCE = "folder:"
-"""``business_function.source`` of a function from a tenant folder: this, then the folder's path."""
-
+from store.functions import FunctionRow
 
 _OWN_TABLES = {"slug", "name", "timezone", "users", "numbers", "trusted_writes"}
 
@@ -174,24 +172,26 @@ async def _put_numbers(tx: Connection, tenant_id: UUID, declaration: TenantDecla
 
 async def _put_functions(tx: Connection, tenant_id: UUID, declaration: TenantDeclaration) -> None:
     source = f"{FOLDER_SOURCE}{declaration.folder}"
+    # A folder that moved brings the same functions: what an older path brought is its own earlier import.
     await tx.execute(
-        "DELETE FROM business_function WHERE tenant_id = $1 AND source LIKE $2 || '%' AND name <> ALL ($3)",
+        "UPDATE business_function SET source = $2 WHERE tenant_id = $1 AND source LIKE $3 || '%'",
         tenant_id,
+        source,
         FOLDER_SOURCE,
-        list(declaration.functions),
     )
+    await functions.remove_others(tx, source, list(declaration.functions))
     for function in declaration.functions.values():
-        await tx.execute(
-            """INSERT INTO business_function (tenant_id, name, effect, source, declaration, trusted)
-               VALUES ($1, $2, $3, $4, $5, $6)
-               ON CONFLICT (tenant_id, name) DO UPDATE SET effect = excluded.effect, source = excluded.source,
-                   declaration = excluded.declaration, trusted = excluded.trusted""",
+        await functions.put(
+            tx,
             tenant_id,
-            function.name,
-            function.effect,
-            source,
-            function.json_schema()["function"] | {"timeout_seconds": function.timeout_seconds},
-            function.name in declaration.settings.trusted_writes,
+            FunctionRow(
+                name=function.name,
+                kind=function.kind,
+                effect=function.effect,
+                source=source,
+                declaration=function.json_schema()["function"] | {"timeout_seconds": function.timeout_seconds},
+                trusted=function.name in declaration.settings.trusted_writes,
+            ),
         )
 
 

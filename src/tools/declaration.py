@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo
 
 from domain.errors import AtendeError
 
+Kind = Literal["python", "http", "mcp"]
+"""What makes the call: code of a tenant folder, a described HTTP request, or a tool of an MCP server."""
+
 Effect = Literal["read", "write"]
 """``read`` changes nothing and may run again; ``write`` acts and waits for a person unless the tenant trusts it."""
 
@@ -34,6 +37,8 @@ class ParameterKind(StrEnum):
     EMAIL = "email"
     ENUM = "enum"
     BOOLEAN = "boolean"
+    JSON = "json"
+    """An object or a list: only a language model can fill it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,13 @@ class Parameter:
     ask: Mapping[str, str] = field(default_factory=dict)
     pattern: str | None = None
     choices: tuple[Choice, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    """Its JSON Schema, where it was declared by one (tools.schema)."""
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of this parameter as a language model sees it."""
+        if self.schema is not None:
+            return dict(self.schema)
         types = {ParameterKind.INTEGER: "integer", ParameterKind.MONEY: "number", ParameterKind.BOOLEAN: "boolean"}
         schema: dict[str, Any] = {"type": types.get(self.kind, "string"), "description": self.description or self.name}
         if self.kind is ParameterKind.DATE:
@@ -122,6 +131,11 @@ class BusinessFunction:
     timeout_seconds: float = 10.0
     idempotent: bool = False
     """It, or what it calls, recognises ``ToolContext.idempotency_key``: a call of unknown outcome may be repeated."""
+    kind: Kind = "python"
+    schema: Mapping[str, Any] | None = None
+    """JSON Schema of its arguments, where it was declared by one: what a model sees and arguments are checked against.
+    ``parameters`` then are its properties (tools.schema.parameters_of). Parameters bound to the context are in neither.
+    """
 
     def __post_init__(self) -> None:
         # A model fills the parameters: whom a function serves must come from the context alone.
@@ -132,18 +146,15 @@ class BusinessFunction:
 
     def json_schema(self) -> dict[str, Any]:
         """The OpenAI ``tools`` entry of this function."""
+        parameters: Mapping[str, Any] = self.schema or {
+            "type": "object",
+            "properties": {parameter.name: parameter.json_schema() for parameter in self.parameters},
+            "required": [parameter.name for parameter in self.parameters if parameter.required],
+            "additionalProperties": False,
+        }
         return {
             "type": "function",
-            "function": {
-                "name": self.name,
-                "description": self.description,
-                "parameters": {
-                    "type": "object",
-                    "properties": {parameter.name: parameter.json_schema() for parameter in self.parameters},
-                    "required": [parameter.name for parameter in self.parameters if parameter.required],
-                    "additionalProperties": False,
-                },
-            },
+            "function": {"name": self.name, "description": self.description, "parameters": dict(parameters)},
         }
 
 

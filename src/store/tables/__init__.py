@@ -17,9 +17,9 @@ from store.tables.conversations import (
     OutboxMessage,
     SimulatorDelivery,
 )
+from store.tables.functions import AllowedHost, BusinessFunctionDeclaration, TenantSecret
 from store.tables.gateways import MediaFile, QuarantinedEvent, Reconciliation
 from store.tables.knowledge import (
-    BusinessFunctionDeclaration,
     BusinessRecord,
     Intent,
     IntentExample,
@@ -39,6 +39,7 @@ ABOVE_TENANTS = frozenset({"tenant", "user_account", "login_session"})
 
 __all__ = [
     "ABOVE_TENANTS",
+    "AllowedHost",
     "Approval",
     "BusinessFunctionDeclaration",
     "BusinessRecord",
@@ -70,6 +71,7 @@ __all__ = [
     "SimulatorDelivery",
     "Suggestion",
     "Tenant",
+    "TenantSecret",
     "Turn",
     "UserAccount",
     "WebhookDelivery",

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pgvector.sqlalchemy import Vector
 from sqlalchemy import Column, Computed, Index
-from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
@@ -47,21 +46,6 @@ class IntentExample(SQLModel, table=True):
     text: str = words()
     encoder: str = words(default="")
     embedding: Any = _embedding()
-
-
-class BusinessFunctionDeclaration(SQLModel, table=True):
-    """A business function that the tenant may use. ``source`` says where its code or endpoint is."""
-
-    __tablename__ = "business_function"
-    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
-    id: UUID = uuid_key()
-    tenant_id: UUID = tenant_key()
-    name: str = words()
-    effect: str = words()
-    source: str = words()
-    declaration: dict[str, Any] = document()
-    trusted: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
-    enabled: bool = Field(default=True, sa_column_kwargs={"server_default": sql("true")})
 
 
 class BusinessRecord(SQLModel, table=True):

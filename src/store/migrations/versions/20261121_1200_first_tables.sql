@@ -23,15 +23,26 @@ CREATE TABLE user_account (
     UNIQUE (email)
 );
 
+CREATE TABLE allowed_host (
+    tenant_id UUID NOT NULL,
+    host VARCHAR NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (tenant_id, host),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+
 CREATE TABLE business_function (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
     tenant_id UUID NOT NULL,
     name TEXT NOT NULL,
+    kind TEXT DEFAULT 'python' NOT NULL,
     effect TEXT NOT NULL,
     source TEXT NOT NULL,
     declaration JSONB DEFAULT '{}'::jsonb NOT NULL,
     trusted BOOLEAN DEFAULT false NOT NULL,
+    trusted_for JSONB DEFAULT '[]'::jsonb NOT NULL,
     enabled BOOLEAN DEFAULT true NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (id),
     UNIQUE (tenant_id, name),
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
@@ -184,6 +195,15 @@ CREATE TABLE prompt_bundle (
     content JSONB DEFAULT '{}'::jsonb NOT NULL,
     first_used_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (tenant_id, hash),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+
+CREATE TABLE tenant_secret (
+    tenant_id UUID NOT NULL,
+    name VARCHAR NOT NULL,
+    sealed TEXT NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (tenant_id, name),
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
 );
 
