@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.api_key_commands import commands as api_key_commands
 from app.number_commands import commands as number_commands
 from app.number_commands import quarantine as quarantine_commands
 from app.policy_commands import commands as policy_commands
 from app.template_commands import commands as template_commands
+from app.tenant_commands import commands as tenant
 from app.webhook_commands import commands as webhook_commands
 from domain.errors import AtendeError
 
@@ -29,7 +31,6 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-tenant = typer.Typer(help="Businesses, declared in folders of plain files.", no_args_is_help=True)
 cli.add_typer(tenant, name="tenant")
 cli.add_typer(number_commands, name="number")
 cli.add_typer(number_commands, name="session", hidden=True)  # the number's name in the glossary
@@ -37,6 +38,7 @@ cli.add_typer(quarantine_commands, name="quarantine")
 cli.add_typer(template_commands, name="templates")
 cli.add_typer(policy_commands, name="policy")
 cli.add_typer(webhook_commands, name="webhook")
+cli.add_typer(api_key_commands, name="api-key")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data are kept (ATENDE_DATA_DIR).")]
 Port = Annotated[int | None, typer.Option("--port", help="Port of the pages; 0: any free one (ATENDE_PORT).")]

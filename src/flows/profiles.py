@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,11 +19,14 @@ from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
 from agent.turn import Passage, TenantProfile
 from flows.functions import FunctionSource, PythonFunctions, callable_functions, holdings_of
+from flows.model_declaration import MODEL_KEY, declared_budgets, declared_model
 from flows.tenant_profile import profile_of
 from store import functions, knowledge
 from store.database import Connection, Database, Row
 from store.functions import Kind
 from store.secrets import Sealer
+
+log = logging.getLogger(__name__)
 
 _KEPT_PROFILES = 256
 _MAX_BATCH = 32
@@ -94,6 +98,7 @@ class Installation:
     encoder: Encoder
     model_clients: ModelClients
     default_model: ModelSettings | None = None
+    """The model of tenants that name none, and the endpoint of those that name no other; no name: only the latter."""
     function_sources: Mapping[Kind, FunctionSource] = field(default_factory=dict)
     """What makes functions of other kinds than Python callable."""
     sealer: Sealer | None = None
@@ -140,17 +145,18 @@ class Profiles:
             declared = await functions.every(tx)
             holdings = await holdings_of(tx, tenant_id, self._installation.sealer)
             examples = await knowledge.examples(tx)
-        usable = callable_functions(declared, self._sources, holdings)
+        model = self._model(tenant["settings"], holdings.secrets.get(MODEL_KEY))
+        # Functions say which secrets they want; the model's key is for the model alone.
+        theirs = {name: value for name, value in holdings.secrets.items() if name != MODEL_KEY}
+        usable = callable_functions(declared, self._sources, replace(holdings, secrets=theirs))
         profile = profile_of(tenant, intents, declared, usable)
         classifier = await asyncio.to_thread(_train, examples, self._installation.encoder)
-        return Brain(
-            profile, Batches(classifier), self._model(tenant["settings"]), self._db, self._installation.encoder
-        )
+        return Brain(profile, Batches(classifier), model, self._db, self._installation.encoder)
 
-    def _model(self, settings: Mapping[str, Any]) -> LanguageModel | None:
-        chosen = self._installation.default_model
-        if declared := settings.get("model"):
-            chosen = ModelSettings(**declared)
+    def _model(self, settings: Mapping[str, Any], key: str | None) -> LanguageModel | None:
+        chosen = declared_model(settings).settings(self._installation.default_model, key)
+        if chosen and chosen.model not in chosen.prices and declared_budgets(settings).budgets().limit_money:
+            log.warning("model %s has no price, so that a budget of money never ends; see model.prices", chosen.model)
         return LanguageModel(chosen, self._installation.model_clients) if chosen else None
 
 

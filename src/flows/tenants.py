@@ -29,6 +29,7 @@ from flows.tenant_declaration import (
     TenantDeclaration,
     seed_records,
 )
+from flows.tenant_settings import SET_BY_HAND
 from store import events, functions, knowledge
 from store.database import Connection, Database
 from store.functions import FunctionRow
@@ -78,7 +79,7 @@ async def import_tenant(
     sections = await _section_vectors(declaration, encoder)
     async with db.transaction(tenant_id) as tx:
         # Two imports at once, for instance of two processes that start: one after the other.
-        await tx.execute("SELECT 1 FROM tenant WHERE id = $1 FOR UPDATE", tenant_id)
+        before = await tx.fetchval("SELECT settings FROM tenant WHERE id = $1 FOR UPDATE", tenant_id)
         numbers = await _put_numbers(tx, tenant_id, declaration)
         await _put_functions(tx, tenant_id, declaration)
         await _put_intents(tx, tenant_id, declaration, encoder.name, examples)
@@ -87,7 +88,7 @@ async def import_tenant(
         await tx.execute(
             "UPDATE tenant SET settings = settings || $2, profile_version = profile_version + 1 WHERE id = $1",
             tenant_id,
-            {**_settings(declaration), "import": stamp},
+            {**_settings(declaration), **before.get(SET_BY_HAND, {}), "import": stamp},
         )
         await events.append(tx, tenant_id, "tenant.imported", payload={"version": declaration.version})
     return ImportedTenant(tenant_id, numbers)
@@ -203,16 +204,22 @@ async def _put_intents(
     vectors: Mapping[str, str],
 ) -> None:
     await tx.execute(
-        "DELETE FROM intent WHERE tenant_id = $1 AND name <> ALL ($2)", tenant_id, list(declaration.intents)
+        "DELETE FROM intent WHERE tenant_id = $1 AND name <> ALL ($2) AND source = 'files'",
+        tenant_id,
+        list(declaration.intents),
     )
+    by_hand = {row["name"] for row in await tx.fetch("SELECT name FROM intent WHERE source <> 'files'")}
     for intent in declaration.intents.values():
+        if intent.name in by_hand:
+            continue  # it was changed through the API or an import of examples, and belongs there until it is deleted
         declared = intent.model_dump(mode="json", exclude={"examples"})
         before = await tx.fetchval("SELECT declaration FROM intent WHERE name = $1", intent.name)
         if before is not None and before != declared:
             await autonomy.intent_changed(tx, tenant_id, intent.name)
         intent_id = await tx.fetchval(
             """INSERT INTO intent (tenant_id, name, declaration) VALUES ($1, $2, $3)
-               ON CONFLICT (tenant_id, name) DO UPDATE SET declaration = excluded.declaration, updated_at = now()
+               ON CONFLICT (tenant_id, name) DO UPDATE SET declaration = excluded.declaration, updated_at = now(),
+                   version = intent.version + 1
                RETURNING id""",
             tenant_id,
             intent.name,

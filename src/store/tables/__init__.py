@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlmodel import SQLModel
 
-from store.tables.accounts import LoginSession, Membership, Tenant, UserAccount
+from store.tables.accounts import ApiKey, LoginSession, Membership, Tenant, UserAccount
 from store.tables.conversations import (
     ChannelSession,
     ConsentEntry,
@@ -40,6 +40,7 @@ ABOVE_TENANTS = frozenset({"tenant", "user_account", "login_session"})
 __all__ = [
     "ABOVE_TENANTS",
     "AllowedHost",
+    "ApiKey",
     "Approval",
     "BusinessFunctionDeclaration",
     "BusinessRecord",

@@ -62,3 +62,21 @@ class LoginSession(SQLModel, table=True):
     active_tenant_id: UUID = reference("tenant", index=True)
     created_at: datetime = moment(now=True)
     expires_at: datetime = moment()
+
+
+class ApiKey(SQLModel, table=True):
+    """A key with which a tenant's own programs call the API. Only its SHA-256 is kept; ``hint`` is its beginning."""
+
+    __tablename__ = "api_key"
+    id: UUID = uuid_key()
+    tenant_id: UUID = tenant_key(index=True)
+    name: str = words()
+    key_hash: str = Field(unique=True)
+    hint: str = words()
+    scopes: list[str] = document("[]")
+    """What it may do: names of flows.api_keys.SCOPES."""
+    created_at: datetime = moment(now=True)
+    expires_at: datetime | None = moment(nullable=True)
+    last_used_at: datetime | None = moment(nullable=True)
+    """To the minute: more would be a write for every call."""
+    revoked_at: datetime | None = moment(nullable=True)

@@ -31,6 +31,10 @@ class Intent(SQLModel, table=True):
     tenant_id: UUID = tenant_key()
     name: str = words()
     declaration: dict[str, Any] = document()
+    source: str = words(default="files")
+    """``files``: the tenant's folder owns it. ``api``: it was declared or changed by hand, and an import leaves it."""
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    """Counts changes; who replaces the intent names the one it read."""
     updated_at: datetime = moment(now=True)
 
 

@@ -31,6 +31,23 @@ CREATE TABLE allowed_host (
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
 );
 
+CREATE TABLE api_key (
+    id UUID DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id UUID NOT NULL,
+    name TEXT NOT NULL,
+    key_hash VARCHAR NOT NULL,
+    hint TEXT NOT NULL,
+    scopes JSONB DEFAULT '[]'::jsonb NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    last_used_at TIMESTAMP WITH TIME ZONE,
+    revoked_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
+    UNIQUE (key_hash)
+);
+CREATE INDEX ix_api_key_tenant_id ON api_key (tenant_id);
+
 CREATE TABLE business_function (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
     tenant_id UUID NOT NULL,
@@ -115,6 +132,8 @@ CREATE TABLE intent (
     tenant_id UUID NOT NULL,
     name TEXT NOT NULL,
     declaration JSONB DEFAULT '{}'::jsonb NOT NULL,
+    source TEXT DEFAULT 'files' NOT NULL,
+    version INTEGER DEFAULT '1' NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (id),
     UNIQUE (tenant_id, name),

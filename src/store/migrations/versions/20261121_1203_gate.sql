@@ -57,6 +57,17 @@ RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS 
     ON CONFLICT (tenant_id, user_id) DO UPDATE SET role = excluded.role
 $$;
 
+-- Programs of a tenant's own: whose key is it, and what may it do? Its use is noted, once a minute at most.
+CREATE FUNCTION gate.use_api_key(given_hash text)
+RETURNS TABLE (key_id uuid, tenant_id uuid, name text, scopes jsonb)
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    UPDATE api_key SET last_used_at = now()
+     WHERE key_hash = given_hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+       AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute');
+    SELECT k.id, k.tenant_id, k.name, k.scopes FROM api_key k
+     WHERE k.key_hash = given_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+$$;
+
 -- Administration from the command line (not granted to atende_app) ---------------------------------------------
 CREATE FUNCTION gate.put_tenant(new_slug text, new_name text, new_locale text, new_timezone text)
 RETURNS uuid LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -85,6 +96,13 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT t.id, t.profile_version FROM tenant t
       LEFT JOIN LATERAL (SELECT max(c.last_message_at) AS at FROM conversation c WHERE c.tenant_id = t.id) last ON true
      ORDER BY last.at DESC NULLS LAST, t.created_at DESC LIMIT at_most
+$$;
+
+-- What the agent knows of these tenants, as of now: processes that keep it compare.
+CREATE FUNCTION gate.profile_versions(of_tenants uuid[])
+RETURNS TABLE (tenant_id uuid, profile_version integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT id, t.profile_version FROM tenant t WHERE id = ANY (of_tenants)
 $$;
 
 -- Channels -----------------------------------------------------------------------------------------------------
@@ -293,6 +311,7 @@ BEGIN
     END LOOP;
 END $$;
 GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, gate.switch_login, gate.close_login,
+    gate.use_api_key, gate.profile_versions,
     gate.channel_session, gate.channel_sessions, gate.due_media, gate.recent_tenants, gate.lease_sessions, gate.release_sessions,
     gate.tenants_at_the_desk, gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
     gate.unsettled_approvals, gate.forgotten_conversations, gate.webhooks_behind, gate.due_webhooks TO atende_app;
