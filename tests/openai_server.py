@@ -6,9 +6,9 @@ one step, or holds several under ``steps``: then the round of the tool loop (ass
 message) selects the step.
 
 A step: ``reply`` (text; ``{tool_result}``, ``{user}`` and the system message are filled in, see ``_retold``) |
-``tool_calls`` ([{name, arguments: object or raw text}]) | ``status`` (with ``retry_after``, ``error``) | ``hold`` (seconds without
-an answer) | ``reset`` | ``empty_choices`` | ``body`` (raw text, ``content_type``). ``delay`` (seconds),
-``finish_reason`` and ``faults`` (steps served first, once each per distinct request) go with any of them.
+``tool_calls`` ([{name, arguments: object or raw text}]) | ``status`` (with ``retry_after``, ``error``) | ``hold``
+(seconds without an answer) | ``reset`` | ``empty_choices`` | ``body`` (raw text, ``content_type``). ``delay``
+(seconds), ``finish_reason`` and ``faults`` (steps served first, once each per distinct request) go with any of them.
 
     python -m tests.openai_server --script script.json --port 8901      # GET /log shows the requests seen
 """

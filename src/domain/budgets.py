@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
+
+_DEAREST: Final = 100_000
+"""Per million tokens; more is a mistake."""
 
 
 class Span(StrEnum):
@@ -79,3 +83,23 @@ def used_up(limit: Limit, amount: Amount, span: Span) -> str | None:
     if limit.tokens is not None and amount.tokens > limit.tokens:
         return f"{amount.tokens} of {limit.tokens} tokens per {span}"
     return None
+
+
+def read_prices(text: str) -> dict[str, dict[str, float]]:
+    """``gpt-small=0.40/1.60, other=2/8/0.5``: input, output and cached input per million tokens, by model.
+
+    Raises ValueError.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for part in text.replace(",", " ").split():
+        name, _, numbers = part.rpartition("=")
+        try:
+            prices = [float(number) for number in numbers.split("/")]
+        except ValueError:
+            prices = []
+        if not name or not 2 <= len(prices) <= 3 or not all(0 <= price <= _DEAREST for price in prices):
+            raise ValueError(f"must look like model=0.40/1.60 (input/output per million tokens), not {part!r}")
+        found[name] = dict(zip(("input", "output", "cached_input"), prices, strict=False))
+    if not found:
+        raise ValueError("must name a model, such as model=0.40/1.60")
+    return found

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from agent.language_model import ModelPrice, ModelSettings
-from domain.budgets import Budgets, Limit
+from domain.budgets import Budgets, Limit, read_prices
 
 MODEL_KEY: Final = "model.api_key"
 """Name of the secret that holds the key for the tenant's endpoint."""
@@ -152,28 +152,6 @@ def read_limit(text: str) -> dict[str, Any]:
     return _checked(LimitDeclaration, found)
 
 
-def read_prices(text: str) -> dict[str, Any]:
-    """``gpt-small=0.40/1.60, other=2/8/0.5`` (input / output / cached input per million tokens), as JSON.
-
-    Raises ValueError.
-    """
-    found: dict[str, Any] = {}
-    for part in text.replace(",", " ").split():
-        name, _, numbers = part.rpartition("=")
-        try:
-            prices = [float(number) for number in numbers.split("/")]
-            found[name] = _checked(
-                PriceDeclaration, dict(zip(("input", "output", "cached_input"), prices, strict=False))
-            )
-        except ValueError:
-            prices = []
-        if not name or not 2 <= len(prices) <= 3:
-            raise ValueError(f"must look like model=0.40/1.60 (input/output per million tokens), not {part!r}")
-    if not found:
-        raise ValueError("must name a model, such as model=0.40/1.60")
-    return found
-
-
 def read_options(text: str) -> dict[str, Any]:
     """A JSON object. Raises ValueError."""
     try:
@@ -205,3 +183,18 @@ def _checked(kind: type[_Declared], found: dict[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+__all__ = [
+    "MODEL_KEY",
+    "BudgetsDeclaration",
+    "ModelDeclaration",
+    "declared_budgets",
+    "declared_model",
+    "read_address",
+    "read_limit",
+    "read_name",
+    "read_options",
+    "read_prices",
+    "unpriced",
+]

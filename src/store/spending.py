@@ -18,25 +18,27 @@ Spans = Sequence[tuple[Span, str]]
 
 _EXCHANGE = """
 INSERT INTO model_spending AS s (tenant_id, span, key, cost_micros, tokens, calls, held_micros, held_tokens, held_until)
-SELECT $1, l.span, l.key, $6, $7, $8, $9, $10, now() + $13
+SELECT $1::uuid, l.span, l.key, $6::bigint, $7::bigint, $8::bigint, $9::bigint, $10::bigint, now() + $13::interval
   FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) WITH ORDINALITY AS l(span, key, micros, tokens, n)
- WHERE NOT $14 OR (coalesce($6 + $9 <= l.micros, true) AND coalesce($7 + $10 <= l.tokens, true))
+ WHERE NOT $14::boolean
+    OR (coalesce($6::bigint + $9::bigint <= l.micros, true)
+        AND coalesce($7::bigint + $10::bigint <= l.tokens, true))
  ORDER BY l.n
 ON CONFLICT (tenant_id, span, key) DO UPDATE SET
     cost_micros = s.cost_micros + excluded.cost_micros,
     tokens = s.tokens + excluded.tokens,
     calls = s.calls + excluded.calls,
-    held_micros = CASE WHEN s.held_until < now() THEN 0 ELSE greatest(s.held_micros - $11, 0) END
+    held_micros = CASE WHEN s.held_until < now() THEN 0 ELSE greatest(s.held_micros - $11::bigint, 0) END
                   + excluded.held_micros,
-    held_tokens = CASE WHEN s.held_until < now() THEN 0 ELSE greatest(s.held_tokens - $12, 0) END
+    held_tokens = CASE WHEN s.held_until < now() THEN 0 ELSE greatest(s.held_tokens - $12::bigint, 0) END
                   + excluded.held_tokens,
-    held_until = CASE WHEN $14 THEN greatest(s.held_until, excluded.held_until) ELSE s.held_until END
- WHERE NOT $14
+    held_until = CASE WHEN $14::boolean THEN greatest(s.held_until, excluded.held_until) ELSE s.held_until END
+ WHERE NOT $14::boolean
     OR (coalesce(s.cost_micros + excluded.cost_micros + excluded.held_micros
-                 + CASE WHEN s.held_until < now() THEN 0 ELSE greatest(s.held_micros - $11, 0) END
+                 + CASE WHEN s.held_until < now() THEN 0 ELSE greatest(s.held_micros - $11::bigint, 0) END
                  <= ($4::bigint[])[array_position($2::text[], s.span)], true)
         AND coalesce(s.tokens + excluded.tokens + excluded.held_tokens
-                     + CASE WHEN s.held_until < now() THEN 0 ELSE greatest(s.held_tokens - $12, 0) END
+                     + CASE WHEN s.held_until < now() THEN 0 ELSE greatest(s.held_tokens - $12::bigint, 0) END
                      <= ($5::bigint[])[array_position($2::text[], s.span)], true))
 RETURNING s.span
 """

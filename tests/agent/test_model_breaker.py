@@ -57,7 +57,8 @@ def test_that_it_opens_after_failures_in_a_row_and_lets_one_probe_through_at_a_t
     assert breaker.enter() is None
     clock.now = 12.1
     probe = breaker.enter()
-    assert probe is not None and probe.is_probe
+    assert probe is not None
+    assert probe.is_probe
     assert breaker.enter() is None
     breaker.leave(probe, served=False)  # open again, for twice as long
     clock.now += 15.9
@@ -67,7 +68,8 @@ def test_that_it_opens_after_failures_in_a_row_and_lets_one_probe_through_at_a_t
     assert probe is not None
     breaker.leave(probe, served=None)  # the prober was cancelled: the next one may try
     probe = breaker.enter()
-    assert probe is not None and probe.is_probe
+    assert probe is not None
+    assert probe.is_probe
     breaker.leave(probe, served=True)
     assert not any(admission.is_probe for admission in (breaker.enter(), breaker.enter()) if admission)
     _fail(breaker, 2)
@@ -78,11 +80,13 @@ def test_that_a_late_failure_of_another_call_does_not_end_a_probe() -> None:
     clock = Clock()
     breaker = CircuitBreaker(BreakerTerms(failures=1, open_seconds=10), clock=clock, seed=1)
     slow, first = breaker.enter(), breaker.enter()
-    assert slow and first
+    assert slow is not None
+    assert first is not None
     breaker.leave(first, served=False)
     clock.now = 13
     probe = breaker.enter()
-    assert probe and probe.is_probe
+    assert probe is not None
+    assert probe.is_probe
     breaker.leave(slow, served=False)
     assert breaker.enter() is None
     breaker.leave(probe, served=True)
@@ -133,7 +137,7 @@ async def test_that_a_cancelled_probe_lets_the_next_one_in() -> None:
             await _model(server, clients).complete(ASK)
         await asyncio.sleep(0.05)
         probe = asyncio.create_task(_model(server, clients).complete(ASK))
-        while len(server.requests) < 2:
+        while len(server.requests) < 2:  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
         probe.cancel()
         with pytest.raises(asyncio.CancelledError):

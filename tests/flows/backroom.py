@@ -17,7 +17,7 @@ from procrastinate.jobs import Job, Status
 
 from agent.encoder import default_encoder
 from agent.graph import Agent, build_agent
-from agent.language_model import ModelClients
+from agent.language_model import ModelClients, ModelSettings
 from channels.base import SessionRef
 from channels.simulator import SimulatorSender
 from domain.messages import Outbound, Sent
@@ -28,6 +28,7 @@ from flows.profiles import Installation, Profiles
 from flows.turn import Turns
 from store.approval_threads import open_approval_threads
 from store.jobs import MODEL_TURNS, queue_app
+from store.secrets import Sealer
 from store.wakeup import Wakeup
 from tests.database import SECRET
 from tests.flows.shop import FOLDER, Shop
@@ -140,14 +141,18 @@ class Backroom:
 
 
 @asynccontextmanager
-async def open_backroom(shop: Shop, folder: Path = FOLDER) -> AsyncIterator[Backroom]:
+async def open_backroom(
+    shop: Shop, folder: Path = FOLDER, *, model: ModelSettings | None = None
+) -> AsyncIterator[Backroom]:
     """The parts, wired as app.worker wires them."""
     wakeup = Wakeup(shop.db)
     app = queue_app(shop.db.queue_url)
     async with open_approval_threads(shop.db.queue_url, SECRET) as saver, app.open_async():
         agent = build_agent(saver)
         clients = ModelClients()
-        profiles = Profiles(shop.db, Installation((folder.parent,), default_encoder(), clients))
+        profiles = Profiles(
+            shop.db, Installation((folder.parent,), default_encoder(), clients, model, sealer=Sealer(SECRET))
+        )
         yield Backroom(
             shop,
             app,
