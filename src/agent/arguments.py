@@ -26,9 +26,7 @@ def parse_arguments(function: BusinessFunction, raw: str) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise InvalidInputError("arguments", "must be one JSON object")
     if function.schema is not None:
-        # Models fill what they have nothing for with null, whether the schema allows it or not.
-        filled = {str(name): value for name, value in given.items() if value is not None}
-        return as_collected(function.parameters, conform(function.schema, filled))
+        return as_collected(function.parameters, conform(function.schema, given))
     declared = {parameter.name: parameter for parameter in function.parameters}
     for name in given:
         if name not in declared:

@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.turn import CallResult
 from domain.text import storable_json
-from tools.declaration import BusinessError, BusinessFunction, NoEffectError, ToolContext
+from tools.declaration import BusinessError, BusinessFunction, CallFailedError, NoEffectError, ToolContext
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,9 @@ async def attempt(function: BusinessFunction, context: ToolContext, arguments: M
     except NoEffectError as error:
         log.warning("business function %s failed without effect: %s", function.name, error)
         return CallResult("failed", error_code="no_effect")
+    except CallFailedError as error:
+        log.warning("business function %s failed: %s", function.name, error)
+        return CallResult("failed" if function.effect == "read" else "unknown", error_code=error.code)
     except Exception as error:  # a function's own bug must not end the turn
         log.exception("business function %s failed", function.name)
         outcome = "failed" if function.effect == "read" else "unknown"

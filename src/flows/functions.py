@@ -9,11 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from flows.tenant_files import load_functions
 from store import functions, secrets
 from store.database import Connection
 from store.functions import FunctionRow, Kind
@@ -46,23 +44,6 @@ class FunctionSource(Protocol):
         Called whenever a tenant's profile is loaded, so it neither waits nor connects: that is for the call.
         """
         ...
-
-
-class PythonFunctions:
-    """Functions in Python, from tenant folders that the installation's owner allows to hold code."""
-
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self._folders = tuple(folders)
-
-    def functions(self, rows: Sequence[FunctionRow], holdings: Holdings) -> Mapping[str, BusinessFunction]:  # noqa: ARG002 - the protocol's
-        """See FunctionSource."""
-        found: dict[str, BusinessFunction] = {}
-        for folder in {row.source.removeprefix(FOLDER_SOURCE) for row in rows if row.source.startswith(FOLDER_SOURCE)}:
-            path = Path(folder).resolve()
-            # The row is data; only folders that the installation names may hold code.
-            if any(path.is_relative_to(allowed.resolve()) for allowed in self._folders):
-                found |= load_functions(path)
-        return {row.name: found[row.name] for row in rows if row.name in found}
 
 
 async def holdings_of(tx: Connection, tenant_id: UUID, sealer: Sealer | None) -> Holdings:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +18,7 @@ from store import webhooks as store
 from store.database import Connection, Database, Row
 from store.wakeup import EVENTS, Wakeup
 from tools.public_web import check_url
+from tools.signing import new_secret
 
 KINDS = (
     "message.received",
@@ -210,11 +209,6 @@ def checked_kinds(kinds: Sequence[str]) -> list[str]:
 def wants(patterns: Sequence[str], kind: str) -> bool:
     """Whether an endpoint with these patterns gets events of this kind."""
     return any(one in {"*", kind} or (one.endswith(".*") and kind.startswith(one[:-1])) for one in patterns)
-
-
-def new_secret() -> str:
-    """A signing secret as Standard Webhooks writes it: ``whsec_`` and 32 random bytes in base64."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 async def disable(tx: Connection, tenant_id: UUID, endpoint_id: UUID, reason: str) -> None:

@@ -18,7 +18,8 @@ from agent.encoder import Encoder
 from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
 from agent.turn import Passage, TenantProfile
-from flows.functions import FunctionSource, PythonFunctions, callable_functions, holdings_of
+from flows.functions import FunctionSource, callable_functions, holdings_of
+from flows.functions_python import PythonFunctions
 from flows.model_declaration import MODEL_KEY, declared_budgets, declared_model
 from flows.tenant_profile import profile_of
 from store import functions, knowledge

@@ -18,6 +18,7 @@ from domain.decisions import HandOffReason, ReplyMode
 from flows.attendance_declaration import AttendanceDeclaration, Declared, off_is_a_word
 from flows.model_declaration import BudgetsDeclaration, ModelDeclaration
 from tools.declaration import BusinessFunction
+from tools.http_call import HttpDeclaration
 
 LANGUAGES = ("pt", "es", "en")
 """What the classifier, the texts and the pages speak; the first is the project's first language."""
@@ -80,6 +81,13 @@ class UserDeclaration(Declared):
     demo_password: Annotated[str, StringConstraints(min_length=8)] | None = None
 
 
+class TrustedWrite(Declared):
+    """A write that acts without approval where one of these intents asks for it."""
+
+    function: Identifier
+    intents: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+
+
 class TenantSettings(AttendanceDeclaration):
     """tenant.yaml."""
 
@@ -96,7 +104,7 @@ class TenantSettings(AttendanceDeclaration):
     unmatched_mode: ReplyMode | None = None
     debounce: DebounceDeclaration = DebounceDeclaration()
     texts: dict[str, dict[Language, Sentence]] = Field(default_factory=dict)
-    trusted_writes: tuple[Identifier, ...] = ()
+    trusted_writes: tuple[Identifier | TrustedWrite, ...] = ()
     domains: tuple[Domain, ...] = ()
     model: ModelDeclaration = ModelDeclaration()
     budgets: BudgetsDeclaration = BudgetsDeclaration()
@@ -107,6 +115,13 @@ class TenantSettings(AttendanceDeclaration):
     @classmethod
     def _off_is_a_word(cls, value: object) -> object:
         return off_is_a_word(value)
+
+    @property
+    def trust(self) -> dict[str, tuple[str, ...]]:
+        """The trusted writes with the intents they are trusted for; (): whichever intent they serve."""
+        return {one: () for one in self.trusted_writes if isinstance(one, str)} | {
+            one.function: one.intents for one in self.trusted_writes if isinstance(one, TrustedWrite)
+        }
 
 
 class IntentDeclaration(Declared):
@@ -188,6 +203,8 @@ class TenantDeclaration:
     intents: Mapping[str, IntentDeclaration]
     functions: Mapping[str, BusinessFunction]
     knowledge: tuple[KnowledgeDocument, ...]
+    http_functions: Mapping[str, HttpDeclaration] = field(default_factory=dict)
+    """Those of ``functions`` that are requests, as declared."""
     records: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     """As written in data/: days relative to the import are still words. ``seed_records`` resolves them."""
 
@@ -239,7 +256,8 @@ def to_profile(declaration: TenantDeclaration, tenant_id: str) -> TenantProfile:
         unmatched_mode=settings.unmatched_mode,
         intents={name: intent.spec() for name, intent in declaration.intents.items()},
         functions=declaration.functions,
-        trusted_writes=frozenset(settings.trusted_writes),
+        trusted_writes=frozenset(settings.trust),
+        trusted_only_for={name: frozenset(intents) for name, intents in settings.trust.items() if intents},
         texts=settings.texts,
         persona=settings.persona,
         domains=frozenset(settings.domains),

@@ -1,7 +1,7 @@
 """Load a tenant from its folder of plain files and check it as a whole.
 
-A folder holds ``tenant.yaml``, ``intents/*.yaml``, ``functions.py``, ``knowledge/*.md`` (``name.es.md`` for a language
-other than the tenant's own) and ``data/*.json``. All mistakes are reported together.
+A folder holds ``tenant.yaml``, ``intents/*.yaml``, ``functions.py``, ``functions/*.yaml``, ``knowledge/*.md``
+(``name.es.md`` for a language other than the tenant's own) and ``data/*.json``. All mistakes are reported together.
 
 ``functions.py`` is run as it stands: it is code of the installation's owner, trusted like the rest of the program.
 Never load a folder that came from somebody else without reading that file first.
@@ -24,6 +24,8 @@ from agent.texts import load_texts
 from domain.decisions import HandOffReason
 from domain.policy import CLOSED, OPEN
 from flows.declared_files import FileReader
+from flows.functions_files import files_of, http_functions
+from flows.functions_http import unconnected
 from flows.model_declaration import unpriced
 from flows.tenant_declaration import (
     LANGUAGES,
@@ -45,13 +47,20 @@ DISCLOSURE = "disclosure"
 _HEADING = re.compile(r"^## +(.+)$", re.MULTILINE)
 
 
-def load_tenant(folder: Path) -> TenantDeclaration:
-    """Read and check a tenant folder; raise TenantFilesError with everything that is wrong with it."""
+def load_tenant(folder: Path, imported: Collection[str] = ()) -> TenantDeclaration:
+    """Read and check a tenant folder; raise TenantFilesError with everything that is wrong with it.
+
+    ``imported``: names of functions that the tenant has from elsewhere, so that intents may name them.
+    """
     reader = FileReader(folder)
     settings = reader.yaml("tenant.yaml", TenantSettings)
     default = settings.default_language if settings else None
     intents = _intents(reader)
     functions = _functions(reader)
+    over_http = http_functions(reader)
+    for name in sorted(functions.keys() & over_http.keys()):
+        reader.problem("functions.py", name, "is declared in functions/ too.", "Rename one of them.")
+    functions |= {name: unconnected(declared) for name, declared in over_http.items()}
     knowledge = _knowledge(reader, default or "pt")
     records = _records(reader)
     if settings:
@@ -60,7 +69,7 @@ def load_tenant(folder: Path) -> TenantDeclaration:
         _check_functions(reader, functions, settings.default_language)
     _check_examples(reader, intents)
     for file, intent in intents:
-        _check_intent(reader, file, intent, functions)
+        _check_intent(reader, file, intent, {*functions, *imported})
         if default:
             _check_languages(reader, file, {"examples": intent.examples, "answer": intent.answer}, default)
             replies = {f"replies.{outcome}": texts for outcome, texts in intent.replies.items()}
@@ -74,6 +83,7 @@ def load_tenant(folder: Path) -> TenantDeclaration:
         version=_digest(folder),
         intents={intent.name: intent for _, intent in intents},
         functions=functions,
+        http_functions=over_http,
         knowledge=knowledge,
         records=records,
     )
@@ -94,7 +104,7 @@ def fold_sentence(text: str) -> str:
 
 def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
-    files = ["tenant.yaml", "functions.py"]
+    files = ["tenant.yaml", "functions.py", *files_of(folder)]
     for pattern in ("intents/*.yaml", "knowledge/*.md", "data/*.json"):
         files += sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern))
     for file in files:
@@ -137,13 +147,11 @@ def _check_examples(reader: FileReader, intents: Iterable[tuple[str, IntentDecla
                     reader.problem(file, place, f"{sentence!r} is in {first} already.", "Remove one of them.")
 
 
-def _check_intent(
-    reader: FileReader, file: str, intent: IntentDeclaration, functions: Mapping[str, BusinessFunction]
-) -> None:
+def _check_intent(reader: FileReader, file: str, intent: IntentDeclaration, functions: Collection[str]) -> None:
     serves = intent.action == "serve" and not intent.restricted
     if intent.function and intent.function not in functions:
         known = ", ".join(sorted(functions)) or "none"
-        reader.problem(file, "function", f"functions.py has no {intent.function}.", f"It declares: {known}.")
+        reader.problem(file, "function", f"there is no function {intent.function}.", f"Known: {known}.")
     if serves and not intent.function and not intent.answer:
         reader.problem(file, "", "says nothing about how to serve it.", "Add function, answer, action or restricted.")
     if intent.function and intent.answer:
@@ -209,9 +217,9 @@ def _check_settings(reader: FileReader, settings: TenantSettings, functions: Map
             reader.problem(file, f"texts.{name}", "is no text that Atende says.", todo)
         for language, text in texts.items():
             _check_template(reader, file, f"texts.{name}.{language}", text, variables=None)
-    for name in settings.trusted_writes:
+    for name in settings.trust:
         if name not in functions:
-            reader.problem(file, "trusted_writes", f"functions.py has no {name}.", "Correct the name, or remove it.")
+            reader.problem(file, "trusted_writes", f"there is no {name} here.", "Correct the name, or remove it.")
         elif functions[name].effect != "write":
             reader.problem(file, "trusted_writes", f"{name} only reads.", "Remove it: reading needs no trust.")
     for name in unpriced(settings.model, settings.budgets):
@@ -290,6 +298,10 @@ def _lines(error: BaseException, path: str) -> Iterable[int]:
 def _check_functions(reader: FileReader, functions: Mapping[str, BusinessFunction], default: str) -> None:
     file = "functions.py"
     for function in functions.values():
+        for parameter in function.parameters if function.kind != "python" else ():
+            _check_languages(reader, file, {f"{function.name}.{parameter.name}.ask": parameter.ask}, default)
+        if function.kind != "python":
+            continue
         taken = list(inspect.signature(function.call).parameters.values())[1:]
         declared = [parameter.name for parameter in function.parameters]
         takes_any = any(argument.kind is argument.VAR_KEYWORD for argument in taken)

@@ -23,6 +23,7 @@ from agent.encoder import Encoder
 from domain.messages import SessionStatus
 from flows import autonomy
 from flows.functions import FOLDER_SOURCE
+from flows.functions_http import row_of
 from flows.tenant_declaration import (
     IntentDeclaration,
     KnowledgeDocument,
@@ -181,19 +182,22 @@ async def _put_functions(tx: Connection, tenant_id: UUID, declaration: TenantDec
         FOLDER_SOURCE,
     )
     await functions.remove_others(tx, source, list(declaration.functions))
+    trust = declaration.settings.trust
     for function in declaration.functions.values():
-        await functions.put(
-            tx,
-            tenant_id,
-            FunctionRow(
+        trusted, intents = function.name in trust, trust.get(function.name, ())
+        if over_http := declaration.http_functions.get(function.name):
+            row = row_of(over_http, source, trusted=trusted, trusted_for=intents)
+        else:
+            row = FunctionRow(
                 name=function.name,
                 kind=function.kind,
                 effect=function.effect,
                 source=source,
                 declaration=function.json_schema()["function"] | {"timeout_seconds": function.timeout_seconds},
-                trusted=function.name in declaration.settings.trusted_writes,
-            ),
-        )
+                trusted=trusted,
+                trusted_for=intents,
+            )
+        await functions.put(tx, tenant_id, row)
 
 
 async def _put_intents(

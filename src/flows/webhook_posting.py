@@ -7,9 +7,6 @@ may therefore see a delivery twice, always under the same ``webhook-id``.
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import logging
 import random
 from collections.abc import Collection, Mapping, Sequence
@@ -28,6 +25,7 @@ from flows.outgoing_webhooks import disable, wants
 from store import webhooks as store
 from store.database import Database, Row
 from tools.public_web import check_url
+from tools.signing import signature_headers
 
 log = logging.getLogger(__name__)
 
@@ -177,18 +175,8 @@ def body(event: Mapping[str, Any]) -> str:
 
 def signed(key: str, at: datetime, payload: bytes, secrets: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The headers of Standard Webhooks (https://www.standardwebhooks.com), one signature for each valid secret."""
-    stamp = str(int(at.timestamp()))
-    content = f"{key}.{stamp}.".encode() + payload
     valid = [one["secret"] for one in secrets if not one["until"] or datetime.fromisoformat(one["until"]) > at]
-    marks = [
-        base64.b64encode(hmac.new(base64.b64decode(secret.removeprefix("whsec_")), content, hashlib.sha256).digest())
-        for secret in valid
-    ]
-    return {
-        "webhook-id": key,
-        "webhook-timestamp": stamp,
-        "webhook-signature": " ".join(f"v1,{mark.decode()}" for mark in marks),
-    }
+    return signature_headers(key, at, payload, valid)
 
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:

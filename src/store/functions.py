@@ -50,8 +50,9 @@ async def put(tx: Connection, tenant_id: UUID, row: FunctionRow, *, keep_trust: 
     """Store a function; one that a person switched off stays off. Raises FunctionNameTakenError if another source
     brought one of its name.
 
-    ``keep_trust``: trust that a person gave earlier stays, as long as the function has the same effect and its kind's
-    details say the same: trust in one operation must not pass to another one behind the same name.
+    ``keep_trust``: trust that a person gave earlier stays, as long as the function has the same effect and calls the
+    same: ``calls`` in its kind's details where they have one, else all of them. Trust in one operation must not pass to
+    another one behind the same name.
     """
     found = await tx.fetchrow("SELECT * FROM business_function WHERE name = $1 FOR UPDATE", row.name)
     if found is not None and found["source"] != row.source:
@@ -59,8 +60,8 @@ async def put(tx: Connection, tenant_id: UUID, row: FunctionRow, *, keep_trust: 
     trusted, trusted_for = row.trusted, list(row.trusted_for)
     declaration = dict(row.declaration)
     if found is not None:
-        before = (found["kind"], found["effect"], found["declaration"].get(row.kind))
-        same = before == (row.kind, row.effect, declaration.get(row.kind))
+        before = (found["kind"], found["effect"], _called(found["declaration"], row.kind))
+        same = before == (row.kind, row.effect, _called(declaration, row.kind))
         if keep_trust and same and not trusted:
             trusted, trusted_for = found["trusted"], found["trusted_for"]
         stored = tuple(found[name] for name in ("kind", "effect", "declaration", "trusted", "trusted_for"))
@@ -142,6 +143,11 @@ async def disallow_host(tx: Connection, host: str) -> None:
     """Take a host away. Raises NotFoundError."""
     if await tx.fetchval("DELETE FROM allowed_host WHERE host = $1 RETURNING host", host) is None:
         raise NotFoundError("allowed host", host)
+
+
+def _called(declaration: Mapping[str, Any], kind: str) -> Any:
+    details = declaration.get(kind)
+    return details.get("calls", details) if isinstance(details, Mapping) else details
 
 
 def _row(row: Row) -> FunctionRow:

@@ -119,6 +119,14 @@ class NoEffectError(AtendeError):
     """A function that writes failed and certainly did nothing (refused connection, rejected input)."""
 
 
+class CallFailedError(AtendeError):
+    """A call that may have reached the other side failed: nobody knows whether a write acted. ``code`` says how."""
+
+    def __init__(self, code: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
 @dataclass(frozen=True, slots=True)
 class BusinessFunction:
     """A declared function. ``call`` takes the context, then keyword arguments by name; returns JSON values."""

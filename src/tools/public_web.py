@@ -50,18 +50,19 @@ def is_public(address: str) -> bool:
 def check_url(url: str, allowed_hosts: Collection[str] = ()) -> str:
     """The URL, if a request may go there as far as its text tells; raise InvalidInputError or PrivateAddressError.
 
-    ``allowed_hosts``: hosts of our own network that may be reached, also without TLS.
+    ``allowed_hosts``: hosts of our own network that may be reached, also without TLS: ``name``, or ``name:port`` for
+    that port alone.
     """
     try:
         parts = urlsplit(url)
-        host, _ = (parts.hostname or "").rstrip("."), parts.port
+        host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError as error:
         raise InvalidInputError("url", f"is no address ({error})", hint="Such as https://example.com/hook.") from None
     if not host or parts.scheme not in {"http", "https"} or len(url) > _LONGEST_URL or not url.isprintable():
         raise InvalidInputError("url", "is no web address", hint="Such as https://example.com/hook.")
     if parts.username is not None or parts.password is not None:
         raise InvalidInputError("url", "must not hold a user or a password", hint="Check our signature instead.")
-    if host in allowed_hosts:
+    if _is_allowed(host, port or (443 if parts.scheme == "https" else 80), allowed_hosts):
         return url
     if parts.scheme != "https":
         raise InvalidInputError("url", "must begin with https://", hint="What we send there is personal data.")
@@ -82,7 +83,7 @@ class PublicResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """See aiohttp's AbstractResolver."""
         found = await self._inner.resolve(host, port, family)
-        if host.rstrip(".") in self._allowed:
+        if _is_allowed(host.rstrip("."), port, self._allowed):
             return found
         public = [one for one in found if is_public(one["host"])]
         if not public:
@@ -93,16 +94,29 @@ class PublicResolver(AbstractResolver):
         """Nothing to close."""
 
 
-def public_client(allowed_hosts: Collection[str] = (), *, timeout_seconds: float = 15.0) -> aiohttp.ClientSession:
+def public_client(
+    allowed_hosts: Collection[str] = (), *, timeout_seconds: float = 15.0, reuse_connections: bool = True
+) -> aiohttp.ClientSession:
     """An HTTP client that reaches public hosts only. Pass each URL through ``check_url`` too: IP addresses in URLs are
-    not resolved. Call with ``allow_redirects=False``."""
-    connector = aiohttp.TCPConnector(resolver=PublicResolver(allowed_hosts), limit=100, limit_per_host=10)
+    not resolved. Call with ``allow_redirects=False``.
+
+    ``reuse_connections`` off: each request gets a connection of its own. On a kept one the library repeats by itself a
+    PUT or DELETE whose answer was lost, which may then act twice.
+    """
+    connector = aiohttp.TCPConnector(
+        resolver=PublicResolver(allowed_hosts), limit=100, limit_per_host=10, force_close=not reuse_connections
+    )
     return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=timeout_seconds, connect=5.0),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
     )
+
+
+def _is_allowed(host: str, port: int, allowed_hosts: Collection[str]) -> bool:
+    named = f"[{host}]" if ":" in host else host
+    return host in allowed_hosts or named in allowed_hosts or f"{named}:{port}" in allowed_hosts
 
 
 def _is_ip(host: str) -> bool:

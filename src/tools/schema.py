@@ -69,6 +69,7 @@ def check_schema(schema: Mapping[str, Any]) -> None:
     for reference in _references(schema):
         if not reference.startswith("#/$defs/") or reference.removeprefix("#/$defs/") not in schema.get("$defs", {}):
             raise SchemaUnusableError(f"the reference {reference} leads nowhere")
+    _refuse_endless(schema)
 
 
 def parameters_of(schema: Mapping[str, Any]) -> tuple[Parameter, ...]:
@@ -92,7 +93,7 @@ def conform(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str
 
     Raises InvalidInputError, worded so that a language model can correct itself; ``field`` is the parameter at fault.
     """
-    given: dict[str, Any] = _coerced(schema, dict(arguments), schema)
+    given: dict[str, Any] = _coerced(schema, _with_nulls(schema, arguments), schema)
     for text in _texts(given):
         if len(text) > _MOST_CHARACTERS:
             raise InvalidInputError("arguments", f"a text is longer than {_MOST_CHARACTERS} characters")
@@ -133,7 +134,7 @@ def _parameter(name: str, declared: Mapping[str, Any], *, required: bool) -> Par
         name=name,
         kind=kind,
         description=str(declared.get("description") or declared.get("title") or ""),
-        required=required and "default" not in declared,
+        required=required and "default" not in declared and not _admits_null(declared),
         ask={str(k): str(v) for k, v in _mapping(declared.get(ASK)).items()},
         pattern=usable_pattern(pattern) if isinstance(pattern, str) else None,
         choices=_choices(declared) if kind is ParameterKind.ENUM else (),
@@ -217,6 +218,27 @@ def _resolved(root: Mapping[str, Any], declared: Any) -> Mapping[str, Any]:
     return _mapping(declared)
 
 
+def _with_nulls(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Nothing is said by null where the schema demands an entry that may be null, else by leaving it out."""
+    required = set(schema.get("required", ()))
+    nullable = {
+        name
+        for name, declared in _mapping(schema.get("properties")).items()
+        if name in required and _admits_null(_resolved(schema, declared))
+    }
+    kept = {name: value for name, value in arguments.items() if value is not None}
+    return {**kept, **dict.fromkeys(nullable - set(kept))}
+
+
+def _admits_null(declared: Mapping[str, Any]) -> bool:
+    branches = (*_listed(declared.get("anyOf")), *_listed(declared.get("oneOf")))
+    return (
+        "null" in _listed(declared.get("type"))
+        or ("type" not in declared and None in _listed(declared.get("enum")))
+        or any(isinstance(branch, Mapping) and _admits_null(branch) for branch in branches)
+    )
+
+
 def _coerced(root: Mapping[str, Any], value: Any, declared: Any) -> Any:
     declared = _resolved(root, declared)
     types = _types(declared)
@@ -291,6 +313,29 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item)
+
+
+def _refuse_endless(schema: Mapping[str, Any]) -> None:
+    """A definition that is checked by checking itself, with nothing of the value used up in between, never ends."""
+    definitions = _mapping(schema.get("$defs"))
+    at_once = {name: {one.removeprefix("#/$defs/") for one in _at_once(node)} for name, node in definitions.items()}
+    for name in definitions:
+        reached, waiting = set[str](), set(at_once[name])
+        while waiting:
+            reached |= waiting
+            waiting = {one for each in waiting for one in at_once.get(each, ())} - reached
+        if name in reached:
+            raise SchemaUnusableError(f"the schema {name} is defined by itself")
+
+
+def _at_once(schema: Any) -> Iterator[str]:
+    if isinstance(schema, Mapping):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        for key in ("allOf", "anyOf", "oneOf"):
+            for branch in _listed(schema.get(key)):
+                yield from _at_once(branch)
+        yield from _at_once(schema.get("not"))
 
 
 def _references(schema: Any) -> Iterator[str]:
