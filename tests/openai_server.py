@@ -43,6 +43,9 @@ class ScriptedOpenAI:
         self.script = list(script)
         self.requests: list[dict[str, Any]] = []
         self.port = port
+        self.may_answer = asyncio.Event()
+        """Cleared by a test: every request waits until it is set again."""
+        self.may_answer.set()
         self._used: set[int] = set()
         self._seen: Counter[str] = Counter()
         self._runner: web.AppRunner | None = None
@@ -65,6 +68,7 @@ class ScriptedOpenAI:
 
     async def __aexit__(self, *_: object) -> None:
         self._stopping.set()
+        self.may_answer.set()
         if self._runner:
             await self._runner.cleanup()
 
@@ -76,6 +80,7 @@ class ScriptedOpenAI:
         self.requests.append(body)
         step = self._step(body) or {"status": 418}
         await asyncio.sleep(step.get("delay", 0))
+        await self.may_answer.wait()
         if "hold" in step:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), step["hold"])

@@ -50,7 +50,7 @@ class _Run:
     """One run of a turn; ``started`` is of ``time.monotonic``."""
 
     attempt: int
-    on_model_queue: bool
+    may_call_model: bool
     started: float
 
 
@@ -64,6 +64,9 @@ class Turns:
         self._agent = agent
         self._profiles = profiles
         self.summaries = Summaries(db, agent)
+        self.model_places = 0
+        """How many turns of the quick queue may wait for a language model where they are, in this process. The rest
+        moves to the model's queue. The quick queue must have so many places more than others need."""
 
     async def run(
         self, tenant_id: UUID, conversation_id: UUID, *, attempt: int = 1, on_model_queue: bool = False
@@ -76,6 +79,14 @@ class Turns:
             await self._after_failure(tenant_id, conversation_id, attempt, error, on_model_queue)
 
     async def _run(self, tenant_id: UUID, conversation_id: UUID, attempt: int, on_model_queue: bool) -> None:
+        has_place = not on_model_queue and self.model_places > 0
+        self.model_places -= has_place
+        try:
+            await self._run_once(tenant_id, conversation_id, attempt, may_call_model=on_model_queue or has_place)
+        finally:
+            self.model_places += has_place
+
+    async def _run_once(self, tenant_id: UUID, conversation_id: UUID, attempt: int, *, may_call_model: bool) -> None:
         started = time.monotonic()
         row = await self._read(tenant_id, conversation_id)
         if row is None or row["status"] != Status.BOT:
@@ -88,14 +99,14 @@ class Turns:
         brain = await self._profiles.get(tenant_id, row["profile_version"])
         budget = self._budget(tenant_id, row, brain)
         try:
-            await self._decide(tenant_id, row, brain, budget, _Run(attempt, on_model_queue, started))
+            await self._decide(tenant_id, row, brain, budget, _Run(attempt, may_call_model, started))
         finally:
             await budget.close()
 
     async def _decide(self, tenant_id: UUID, row: Row, brain: Brain, budget: TurnBudget, run: _Run) -> None:
         turn_input, attempt = as_input(row), run.attempt
         read_ms = (time.monotonic() - run.started) * 1000
-        context = self._context(tenant_id, row, brain, turn_input, budget, may_call_model=run.on_model_queue)
+        context = self._context(tenant_id, row, brain, turn_input, budget, may_call_model=run.may_call_model)
         result = await observed.run_agent(self._agent, tenant_id, turn_input, context)
         if result.void:
             log.info("turn of conversation %s is void: refused by the fence before it acted", row["id"])
