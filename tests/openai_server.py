@@ -42,6 +42,8 @@ class ScriptedOpenAI:
     def __init__(self, script: Sequence[Step] = (), *, port: int = 0) -> None:
         self.script = list(script)
         self.requests: list[dict[str, Any]] = []
+        self.keys: list[str] = []
+        """The keys that the requests came with."""
         self.port = port
         self.may_answer = asyncio.Event()
         """Cleared by a test: every request waits until it is set again."""
@@ -78,6 +80,7 @@ class ScriptedOpenAI:
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.requests.append(body)
+        self.keys.append(request.headers.get("Authorization", "").removeprefix("Bearer "))
         step = self._step(body) or {"status": 418}
         await asyncio.sleep(step.get("delay", 0))
         await self.may_answer.wait()
