@@ -6,15 +6,17 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Final
 from uuid import UUID
 
 from agent.language_model import Usage
-from domain.budgets import Amount, Budgets, Span
+from agent.turn import TenantProfile
+from domain.budgets import Amount, Budgets, Span, spans_at
+from domain.decisions import HandOffReason
 from store import spending
-from store.database import Database
+from store.database import Database, Row
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,16 @@ class TurnBudget:
     def is_limited(self) -> bool:
         """Whether anything need be held."""
         return self._budgets.are_any
+
+    async def is_used_up(self) -> bool:
+        """Whether a limit is reached already, for what cannot be estimated before."""
+        if not self.is_limited:
+            return False
+        async with self._db.transaction(self._tenant_id) as tx:
+            _, is_final = await spending.obstacle(
+                tx, self._tenant_id, self._spans, self._budgets, wanted=self._used + Amount(1, 1), own=self._held
+            )
+        return is_final
 
     async def hold(self, most: Usage) -> str | None:
         """Hold so much for the next call; None: held, else the limit that speaks against it, for a person."""
@@ -104,3 +116,10 @@ class TurnBudget:
             return False
         self._used, self._calls, self._held = Amount(), 0, Amount()
         return True
+
+
+def turn_budget(db: Database, row: Row, profile: TenantProfile) -> TurnBudget:
+    """The budget of a turn on the conversation as read (store.turns.read)."""
+    local = datetime.now(UTC).astimezone(profile.timezone)
+    budgets = profile.budgets if profile.hand_off.wants(HandOffReason.COST_CAP) else Budgets()
+    return TurnBudget(db, row["tenant_id"], spans_at(local, row["id"], row["window_start_id"]), budgets)

@@ -11,8 +11,10 @@ from uuid import UUID
 
 import orjson
 
+from agent.pacing import Pace
 from channels.base import (
     ChannelEvent,
+    ContactTyping,
     MessageEdited,
     MessageReceived,
     MessageRevoked,
@@ -38,6 +40,9 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 _SESSION_CACHE_SECONDS = 5.0
 _SILENT_KINDS = frozenset({MessageKind.REACTION, MessageKind.SYSTEM, MessageKind.POLL_VOTE, MessageKind.CALL})
 
+_WITHOUT_FILES = frozenset({sessions.HOSTED, sessions.SIMULATED})
+"""Providers whose files cannot be fetched later."""
+
 Outcome = Literal["stored", "duplicate", "changed", "held", "kept"]
 """stored: a new message. duplicate: known already, nothing changed. changed: something known moved on. held: cannot be
 applied yet. kept: not understood, kept for an admin."""
@@ -53,16 +58,13 @@ class SessionInfo:
     name: str
     account: str | None
     config: Mapping[str, Any]
-    debounce: timedelta | None
-    debounce_cap: timedelta
+    pace: Pace
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The tenant's; see flows.attendance_declaration."""
 
 
 def read_session(session_id: UUID, row: Row) -> SessionInfo:
     """A channel session as the gate answers with it."""
-    debounce = row["settings"].get("debounce", {})
-    seconds = float(debounce.get("seconds", 1.0))
     return SessionInfo(
         id=session_id,
         tenant_id=row["tenant_id"],
@@ -70,8 +72,7 @@ def read_session(session_id: UUID, row: Row) -> SessionInfo:
         name=row["name"],
         account=row["account"],
         config=row["config"],
-        debounce=timedelta(seconds=seconds) if seconds > 0 else None,
-        debounce_cap=timedelta(seconds=float(debounce.get("cap_seconds", 10.0))),
+        pace=Pace.of(row["settings"].get("debounce", {})),
         settings=row["settings"],
     )
 
@@ -106,7 +107,7 @@ class Inbound:
         outcome, wake_turns = await self._db.retried(session.tenant_id, lambda tx: self._apply(tx, session, event))
         if outcome != "duplicate":
             self._wakeup.signal(EVENTS)
-        if wake_turns and session.debounce is None:
+        if wake_turns and _waits(session, event) is None:
             self._wakeup.turn_waits(TURNS)
         return outcome
 
@@ -132,6 +133,8 @@ class Inbound:
             case TemplateChanged():
                 await templates.record_change(tx, session.tenant_id, session.id, event)
                 return "changed", False
+            case ContactTyping():
+                return await self._typing(tx, session, event), False
             case Unrecognised():
                 body = orjson.dumps(storable_json(event.raw))
                 await quarantine.keep(
@@ -165,7 +168,7 @@ class Inbound:
                 return await _repeated(tx, session, message, known)  # its copy was stored while we waited for the lock
             if stored is None:
                 raise RuntimeError(f"message {event.provider_id} found no conversation")
-        if event.media is not None and session.provider not in (sessions.HOSTED, "simulator"):
+        if event.media is not None and (session.provider not in _WITHOUT_FILES or media.is_here(event.media)):
             await media.note(tx, session.tenant_id, session.id, stored["id"], event.media)
         if author is Author.CONTACT:
             observed.received(session, stored, message, started_ns=started_ns)
@@ -203,6 +206,14 @@ class Inbound:
             await conversations.mark_answered(tx, conversation_id)
         return outcome
 
+    async def _typing(self, tx: Connection, session: SessionInfo, event: ContactTyping) -> Outcome:
+        """A turn that waits already waits on while the customer is typing. Nothing is stored, and nothing begins."""
+        if session.pace.usual is not None:
+            await messages.delay_turn(
+                tx, session.tenant_id, session.id, event.chat, wait=session.pace.typing, cap=session.pace.cap
+            )
+        return "duplicate"
+
     async def _change(
         self,
         tx: Connection,
@@ -228,7 +239,7 @@ class Inbound:
                 row["id"],
             )
             if waits:
-                await enqueue_turn(tx, session.tenant_id, waits, wait=session.debounce, cap=session.debounce_cap)
+                await enqueue_turn(tx, session.tenant_id, waits, wait=session.pace.usual, cap=session.pace.cap)
                 wake = True
         await events.append(
             tx,
@@ -310,9 +321,17 @@ def addresses(event: MessageReceived | MessageEdited | MessageRevoked) -> tuple[
     return (event.chat,) if event.chat.kind is AddressKind.GROUP else (event.chat, *event.alternates)
 
 
+def _waits(session: SessionInfo, event: ChannelEvent) -> timedelta | None:
+    """How long the turn that the event started waits."""
+    if isinstance(event, MessageReceived):
+        return session.pace.wait(event.text, event.kind)
+    return session.pace.usual
+
+
 async def _store(tx: Connection, session: SessionInfo, message: NewMessage) -> Row | None:
+    wait = session.pace.wait(message.text, MessageKind(message.kind))
     return await messages.store_in_open_conversation(
-        tx, session.tenant_id, session.id, message, debounce=session.debounce, cap=session.debounce_cap
+        tx, session.tenant_id, session.id, message, debounce=wait, cap=session.pace.cap
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from agent.classifier import Classification, Example, IntentClassifier, train, v
 from agent.encoder import Encoder
 from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
+from agent.media_reader import MediaReader, MediaReaderSettings, OpenAIMediaReader
 from agent.turn import Passage, TenantProfile
 from flows.functions import FunctionSource, callable_functions, holdings_of
 from flows.functions_python import PythonFunctions
@@ -25,6 +27,7 @@ from flows.tenant_profile import profile_of
 from store import functions, knowledge
 from store.database import Connection, Database, Row
 from store.functions import Kind
+from store.media import MediaFolder, MediaStore
 from store.secrets import Sealer
 
 log = logging.getLogger(__name__)
@@ -76,6 +79,8 @@ class Brain:
     model: LanguageModel | None
     _db: Database = field(repr=False)
     _encoder: Encoder = field(repr=False)
+    reader: MediaReader | None = None
+    """What puts customers' files into words; None: people look at them."""
 
     async def classify(self, text: str) -> Classification:
         """The message's intent with its calibrated confidence."""
@@ -104,6 +109,9 @@ class Installation:
     """What makes functions of other kinds than Python callable."""
     sealer: Sealer | None = None
     """Opens tenants' secrets; None: functions that need one cannot be called."""
+    media_folder: Path | None = None
+    media_reader: MediaReaderSettings | None = None
+    """Where customers' files lie, and what reads them; without either none is read."""
 
 
 class Profiles:
@@ -152,7 +160,18 @@ class Profiles:
         usable = callable_functions(declared, self._sources, replace(holdings, secrets=theirs))
         profile = profile_of(tenant, intents, declared, usable)
         classifier = await asyncio.to_thread(_train, examples, self._installation.encoder)
-        return Brain(profile, Batches(classifier), model, self._db, self._installation.encoder)
+        return Brain(profile, Batches(classifier), model, self._db, self._installation.encoder, self._reader())
+
+    @property
+    def media_store(self) -> MediaStore:
+        """Where customers' files lie."""
+        return MediaFolder(self._installation.media_folder or Path(os.devnull))
+
+    def _reader(self) -> MediaReader | None:
+        settings = self._installation.media_reader
+        if settings is None or self._installation.media_folder is None:
+            return None
+        return OpenAIMediaReader(settings, self._installation.model_clients)
 
     def _model(self, settings: Mapping[str, Any], key: str | None) -> LanguageModel | None:
         chosen = declared_model(settings).settings(self._installation.default_model, key)

@@ -15,19 +15,21 @@ from uuid import UUID
 from agent.budgeted_model import BudgetedModel
 from agent.graph import Agent
 from agent.language import detect_language
+from agent.language_model import Usage
 from agent.policy import policy_of
 from agent.turn import CallFunction, HistoryMessage, TenantProfile, TurnContext, TurnInput, TurnResult
-from domain.budgets import Budgets, spans_at
 from domain.conversation import Status
-from domain.decisions import HandOff, HandOffReason, Reason, TurnTrace
+from domain.decisions import AskApproval, HandOff, HandOffReason, Reason, Reply, ReplyMode, TurnTrace
 from domain.messages import Author, MessageKind
 from domain.policy import Policy
 from flows import decisions, observed, untold
-from flows.budgets import TurnBudget
+from flows.budgets import TurnBudget, turn_budget
 from flows.calls import Caller, Calls
 from flows.delivery import Delivery
 from flows.profiles import Brain, Profiles
 from flows.summaries import Summaries
+from flows.transcripts import ReadingLimits, Transcripts, unread, with_costs
+from flows.typing import TypingIndicator
 from store import conversations, turns
 from store.database import Connection, Database, Row
 from store.jobs import MODEL_TURNS, TURNS, enqueue_turn
@@ -50,6 +52,7 @@ class _Run:
     """One run of a turn; ``started`` is of ``time.monotonic``."""
 
     attempt: int
+    on_model_queue: bool
     may_call_model: bool
     started: float
 
@@ -64,6 +67,8 @@ class Turns:
         self._agent = agent
         self._profiles = profiles
         self.summaries = Summaries(db, agent)
+        self._typing = TypingIndicator(delivery)
+        self._transcripts = Transcripts(db, profiles.media_store, agent.prompts)
         self.model_places = 0
         """How many turns of the quick queue may wait for a language model where they are, in this process. The rest
         moves to the model's queue. The quick queue must have so many places more than others need."""
@@ -82,12 +87,12 @@ class Turns:
         has_place = not on_model_queue and self.model_places > 0
         self.model_places -= has_place
         try:
-            await self._run_once(tenant_id, conversation_id, attempt, may_call_model=on_model_queue or has_place)
+            run = _Run(attempt, on_model_queue, on_model_queue or has_place, time.monotonic())
+            await self._run_once(tenant_id, conversation_id, run)
         finally:
             self.model_places += has_place
 
-    async def _run_once(self, tenant_id: UUID, conversation_id: UUID, attempt: int, *, may_call_model: bool) -> None:
-        started = time.monotonic()
+    async def _run_once(self, tenant_id: UUID, conversation_id: UUID, run: _Run) -> None:
         row = await self._read(tenant_id, conversation_id)
         if row is None or row["status"] != Status.BOT:
             return
@@ -97,32 +102,83 @@ class Turns:
                     await turns.nothing_to_answer(tx, conversation_id, row["fence"])
             return
         brain = await self._profiles.get(tenant_id, row["profile_version"])
-        budget = self._budget(tenant_id, row, brain)
+        budget = turn_budget(self._db, row, brain.profile)
         try:
-            await self._decide(tenant_id, row, brain, budget, _Run(attempt, may_call_model, started))
+            if brain.reader is not None and unread(row) and await self._may_read(row, brain.profile, budget):
+                await self._after_reading(tenant_id, row, brain, budget, run)
+            else:
+                await self._decide(tenant_id, row, brain, budget, run)
         finally:
             await budget.close()
 
     async def _decide(self, tenant_id: UUID, row: Row, brain: Brain, budget: TurnBudget, run: _Run) -> None:
-        turn_input, attempt = as_input(row), run.attempt
+        turn_input = as_input(row)
         read_ms = (time.monotonic() - run.started) * 1000
         context = self._context(tenant_id, row, brain, turn_input, budget, may_call_model=run.may_call_model)
-        result = await observed.run_agent(self._agent, tenant_id, turn_input, context)
+        typing = self._typing.begin(row) if self._shows_typing(row, context.policy, run.on_model_queue) else None
+        follows = False
+        try:
+            result = await observed.run_agent(self._agent, tenant_id, turn_input, context)
+            follows = result.needs_model or isinstance(result.decision, Reply | HandOff | AskApproval)
+        finally:
+            if typing is not None:
+                typing.end(message_follows=follows)
         if result.void:
             log.info("turn of conversation %s is void: refused by the fence before it acted", row["id"])
-            await self._again_if_stopped(tenant_id, row, attempt)
+            await self._again_if_stopped(tenant_id, row, run.attempt)
             return
         if result.needs_model or result.decision is None:
-            async with self._db.transaction(tenant_id) as tx:
-                await enqueue_turn(tx, tenant_id, row["id"], queue=MODEL_TURNS, attempt=attempt)
-            # Not before this job is done: the two share the conversation's lock.
-            asyncio.get_running_loop().call_later(_SOON, self._wakeup.turn_waits, MODEL_TURNS)
+            await self._where_it_may_wait(tenant_id, row["id"], run.attempt)
             return
         trace = dataclasses.replace(result.trace, stages_ms={"read": read_ms, **result.trace.stages_ms})
-        await self._write(tenant_id, row, dataclasses.replace(result, trace=trace), attempt, run.started)
+        result = with_costs(row, dataclasses.replace(result, trace=trace))
+        await self._write(tenant_id, row, result, run.attempt, run.started)
         if any(call.finish_reason != "error" for call in trace.model_calls):
             # Where a model answers only: whoever is served without one needs no summary.
-            self.summaries.start_if_due(row, turn_input, brain, self._budget(tenant_id, row, brain))
+            self.summaries.start_if_due(row, turn_input, brain, turn_budget(self._db, row, brain.profile))
+
+    def _shows_typing(self, row: Row, policy: Policy | None, on_model_queue: bool) -> bool:
+        """Whether the customer may see that an answer is coming: only where one may go out by itself."""
+        if policy is None or row["stopped"] or row["settings"].get("pacing", {}).get("show_typing", True) is not True:
+            return False
+        return policy.choose().mode is ReplyMode.AUTO if on_model_queue else policy.may_reply_any()
+
+    async def _where_it_may_wait(
+        self, tenant_id: UUID, conversation_id: UUID, attempt: int, wait: timedelta | None = None
+    ) -> None:
+        async with self._db.transaction(tenant_id) as tx:
+            await enqueue_turn(tx, tenant_id, conversation_id, queue=MODEL_TURNS, wait=wait, attempt=attempt)
+        if wait is None:
+            # Not before this job is done: the two share the conversation's lock.
+            asyncio.get_running_loop().call_later(_SOON, self._wakeup.turn_waits, MODEL_TURNS)
+
+    async def _after_reading(self, tenant_id: UUID, row: Row, brain: Brain, budget: TurnBudget, run: _Run) -> None:
+        """Have the customer's files read, then run the turn on what the conversation is by then."""
+        if not run.on_model_queue or brain.reader is None:
+            await self._where_it_may_wait(tenant_id, row["id"], run.attempt)
+            return
+        language = row["language"] or brain.profile.default_language
+        policy = policy_for(row, brain.profile, datetime.now(UTC))
+        typing = self._typing.begin(row) if self._shows_typing(row, policy, on_model_queue=True) else None
+        try:
+            late = await self._transcripts.read(row, brain.reader, brain.profile, language)
+        finally:
+            if typing is not None:
+                typing.end(message_follows=True)
+        if late is not None:
+            # The job ends meanwhile: a late file delays this conversation only, and holds no place in the queue.
+            await self._where_it_may_wait(tenant_id, row["id"], run.attempt, late)
+            return
+        self._wakeup.signal(EVENTS)
+        budget.spend(Usage(cost_micros=await self._transcripts.cost_micros(row)))
+        await budget.close()
+        await self._run_once(tenant_id, row["id"], run)
+
+    async def _may_read(self, row: Row, profile: TenantProfile, budget: TurnBudget) -> bool:
+        """Whether files go to the endpoint: not where personal data must not, nor beyond what may be spent."""
+        if profile.mask_model_prompts or not ReadingLimits.of(row["settings"]).enabled:
+            return False
+        return not await budget.is_used_up()
 
     async def _read(self, tenant_id: UUID, conversation_id: UUID) -> Row | None:
         async with self._db.transaction(tenant_id) as tx:
@@ -133,12 +189,6 @@ class Turns:
                 await turns.void_stale(tx, conversation_id)
                 row = await turns.read(tx, conversation_id)
         return row
-
-    def _budget(self, tenant_id: UUID, row: Row, brain: Brain) -> TurnBudget:
-        profile = brain.profile
-        local = datetime.now(UTC).astimezone(profile.timezone)
-        budgets = profile.budgets if profile.hand_off.wants(HandOffReason.COST_CAP) else Budgets()
-        return TurnBudget(self._db, tenant_id, spans_at(local, row["id"], row["window_start_id"]), budgets)
 
     def _context(
         self,
@@ -305,7 +355,7 @@ def as_input(row: Row) -> TurnInput:
             HistoryMessage(
                 id_, Author.CONTACT, text, datetime.fromtimestamp(float(at), UTC), MessageKind(kind), bool(forwarded)
             )
-            for id_, kind, text, at, forwarded in row["unanswered"]
+            for id_, kind, text, at, forwarded, _ in row["unanswered"]
         ),
         contact_id=str(row["contact_id"]),
         contact_name=row["name"] or row["push_name"],

@@ -98,6 +98,25 @@ async def store_in_open_conversation(
     )
 
 
+async def delay_turn(
+    tx: Connection, tenant_id: UUID, channel_session_id: UUID, chat: Address, *, wait: timedelta, cap: timedelta
+) -> None:
+    """Move the chat's waiting turn to ``wait`` from now, never earlier than it was and at most to ``cap`` after its
+    first message. Without a turn that waits for its time: nothing."""
+    await tx.execute(
+        """SELECT gate.delay_turn($1, c.id, $5, $6)
+             FROM contact_address a
+             JOIN conversation c ON c.contact_id = a.contact_id AND c.channel_session_id = $2 AND c.status = 'bot'
+            WHERE a.tenant_id = $1 AND a.kind = $3 AND a.value = $4""",
+        tenant_id,
+        channel_session_id,
+        chat.kind.value,
+        chat.value,
+        wait,
+        cap,
+    )
+
+
 async def known(tx: Connection, channel_session_id: UUID, contact_id: UUID, provider_id: str) -> Row | None:
     """The stored message with this id in this chat, if any."""
     return await tx.fetchrow(
@@ -120,6 +139,23 @@ async def known_in_chat(tx: Connection, channel_session_id: UUID, chat: Address,
         chat.value,
         provider_id,
     )
+
+
+async def add_transcript(tx: Connection, message_id: int, content: dict[str, Any]) -> bool:
+    """Keep what was read from a message's file, once: whether it was news. The first reading stands."""
+    added = await tx.fetchval(
+        """INSERT INTO message_change (tenant_id, channel_session_id, contact_id, provider_id, kind, content, at)
+           SELECT m.tenant_id, m.channel_session_id, m.contact_id, m.provider_id, 'transcript', $2, now()
+             FROM message m
+            WHERE m.id = $1 AND m.provider_id IS NOT NULL
+              AND NOT EXISTS (SELECT 1 FROM message_change x
+                               WHERE x.channel_session_id = m.channel_session_id AND x.contact_id = m.contact_id
+                                 AND x.provider_id = m.provider_id AND x.kind = 'transcript')
+           RETURNING 1""",
+        message_id,
+        content,
+    )
+    return added is not None
 
 
 async def add_change(
