@@ -57,7 +57,8 @@ async def test_that_turns_without_a_model_never_wait_for_those_with_one(
                 await shop.write(f"quick{n}", "faz a consulta lenta")
             await eventually(quick_are_answered, within=60, what="the quick answers")
             assert await answered("slow") == 0, "the model has answered nobody yet"
-            assert len(server.requests) == MOST_WAITING
             server.may_answer.set()
             await eventually(slow_are_answered, within=60, what="the slow answers")
-    assert len(server.requests) == SLOW
+    # A busy machine may take a waiting turn for dead and run it again: that asks the model twice and answers once.
+    deliveries = await shop.fetch("SELECT count(*) AS n FROM simulator_delivery")
+    assert deliveries[0]["n"] == SLOW + QUICK
