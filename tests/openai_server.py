@@ -6,9 +6,9 @@ one step, or holds several under ``steps``: then the round of the tool loop (ass
 message) selects the step.
 
 A step: ``reply`` (text; ``{tool_result}``, ``{user}`` and the system message are filled in, see ``_retold``) |
-``tool_calls`` ([{name, arguments: object or raw text}]) | ``status`` (with ``retry_after``) | ``hold`` (seconds without
-an answer) | ``reset`` | ``empty_choices`` | ``body`` (raw text, ``content_type``). ``delay`` (seconds),
-``finish_reason`` and ``faults`` (steps served first, once each per distinct request) go with any of them.
+``tool_calls`` ([{name, arguments: object or raw text}]) | ``status`` (with ``retry_after``, ``error``) | ``hold``
+(seconds without an answer) | ``reset`` | ``empty_choices`` | ``body`` (raw text, ``content_type``). ``delay``
+(seconds), ``finish_reason`` and ``faults`` (steps served first, once each per distinct request) go with any of them.
 
 ``/v1/audio/transcriptions`` is served by the same rules: there the file's own bytes stand for the last user message,
 and a step's ``reply`` (``{user}``: the bytes) is the transcript; ``usage_seconds`` is told where it is given. Its log
@@ -46,7 +46,12 @@ class ScriptedOpenAI:
     def __init__(self, script: Sequence[Step] = (), *, port: int = 0) -> None:
         self.script = list(script)
         self.requests: list[dict[str, Any]] = []
+        self.keys: list[str] = []
+        """The keys that the requests came with."""
         self.port = port
+        self.may_answer = asyncio.Event()
+        """Cleared by a test: every request waits until it is set again."""
+        self.may_answer.set()
         self._used: set[int] = set()
         self._seen: Counter[str] = Counter()
         self._runner: web.AppRunner | None = None
@@ -70,6 +75,7 @@ class ScriptedOpenAI:
 
     async def __aexit__(self, *_: object) -> None:
         self._stopping.set()
+        self.may_answer.set()
         if self._runner:
             await self._runner.cleanup()
 
@@ -79,6 +85,7 @@ class ScriptedOpenAI:
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.requests.append(body)
+        self.keys.append(request.headers.get("Authorization", "").removeprefix("Bearer "))
         step = self._step(body) or {"status": 418}
         if (refused := await self._mishap(request, step)) is not None:
             return refused
@@ -101,6 +108,7 @@ class ScriptedOpenAI:
     async def _mishap(self, request: web.Request, step: Step) -> web.StreamResponse | None:
         """What the step has instead of an answer, after its delay."""
         await asyncio.sleep(step.get("delay", 0))
+        await self.may_answer.wait()
         if "hold" in step:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), step["hold"])
@@ -108,7 +116,9 @@ class ScriptedOpenAI:
             return _reset(request)
         if "status" in step:
             headers = {"Retry-After": str(step["retry_after"])} if "retry_after" in step else {}
-            return web.json_response({"error": {"message": "scripted"}}, status=step["status"], headers=headers)
+            return web.json_response(
+                {"error": step.get("error", {"message": "scripted"})}, status=step["status"], headers=headers
+            )
         if "body" in step:
             return web.Response(text=step["body"], content_type=step.get("content_type", "application/json"))
         return None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from agent.chat_window import MESSAGE_CHARACTERS, WINDOW_MESSAGES, in_window
 from agent.language_model import Message, ModelAnswer, RequestedCall
 from agent.outgoing import CANARY
 from agent.prompts import Prompt, as_data
@@ -15,8 +16,6 @@ from agent.untrusted import display_name
 from domain.decisions import HandOffReason
 from domain.messages import Author, MessageKind
 
-_HISTORY_MESSAGES: Final = 20
-_MESSAGE_CHARACTERS: Final = 4_000
 _RESULT_CHARACTERS: Final = 6_000
 
 HAND_OFF_REASONS: Final = (
@@ -50,7 +49,7 @@ HAND_OFF_TOOL: Final[dict[str, Any]] = {
 def opening_messages(
     prompt: Prompt, turn: TurnInput, context: TurnContext, reading: Reading, passages: Sequence[Passage]
 ) -> list[Message]:
-    """System prompt, recent history, then the unanswered messages."""
+    """System prompt with the summary of what is no longer shown, recent history, then the unanswered messages."""
     profile, dialogue = context.profile, reading.dialogue
     system = prompt.render(
         business=profile.name,
@@ -61,16 +60,17 @@ def opening_messages(
         canary=CANARY,
         masked=profile.mask_model_prompts,
         passages=[{"ref": p.ref, "title": p.title, "text": p.text} for p in passages],
+        summary=turn.summary,
         progress=json.dumps(dialogue.to_json(), ensure_ascii=False) if dialogue.function else "",
     )
     messages: list[Message] = [{"role": "system", "content": system}]
-    messages += [_message(message) for message in turn.history[-_HISTORY_MESSAGES:]]
-    messages += [_message(message) for message in turn.unanswered[-_HISTORY_MESSAGES:]]
+    messages += [_message(message) for message in in_window(turn)]
+    messages += [_message(message) for message in turn.unanswered[-WINDOW_MESSAGES:]]
     return messages
 
 
 def _message(message: HistoryMessage) -> Message:
-    text = message.text[:_MESSAGE_CHARACTERS] or f"[{message.kind}]"
+    text = message.text[:MESSAGE_CHARACTERS] or f"[{message.kind}]"
     if message.author is Author.CONTACT:
         mark = " forwarded" if message.forwarded else "" if message.kind is MessageKind.TEXT else f" {message.kind}"
         return {"role": "user", "content": f"<customer_message{mark}>\n{as_data(text)}\n</customer_message>"}

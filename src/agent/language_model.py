@@ -7,28 +7,35 @@ deadline allows, and must know which model finally answered.
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from agent import chat_spans
+from agent.model_breaker import BreakerTerms, CircuitBreaker
+from agent.model_faults import Failure, failure_of
 from domain import telemetry
 from domain.errors import AtendeError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
-    from openai.types.chat import ChatCompletion
 
 Message = Mapping[str, Any]
 """One chat message in the wire's own shape (``role``, ``content``, ``tool_calls`` …)."""
 
-_RETRYABLE: Final = frozenset({408, 409, 425, 429})
 _BACKOFF_SECONDS: Final = 0.25
 _BACKOFF_LIMIT_SECONDS: Final = 4.0
 _RETRY_AFTER_LIMIT_SECONDS: Final = 10.0
 """A server that asks for a longer pause is not waited for: the fallback is tried instead."""
+_CHARACTERS_PER_TOKEN: Final = 3
+"""Fewer than any of our languages has on the average, so that an estimate is too high rather than too low."""
+_TOKENS_PER_MESSAGE: Final = 8
+_MOST_OUTPUT_TOKENS: Final = 1_000
+"""Expected at most of a model that was given no limit."""
 
 
 class ModelError(AtendeError):
@@ -64,8 +71,26 @@ class ModelRefusedError(ModelError):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelPrice:
+    """What a model costs, in units of the tenant's currency per million tokens, as price lists say it."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    """Of input that the endpoint had cached; None: as other input."""
+
+    def cost_micros(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
+        """Millionths of the currency, rounded up. ``cached_tokens`` are part of ``input_tokens``."""
+        cached = min(cached_tokens, input_tokens)
+        cached_price = self.input if self.cached_input is None else self.cached_input
+        # A price per million tokens is the price of one in millionths.
+        exact = (input_tokens - cached) * self.input + cached * cached_price + output_tokens * self.output
+        return math.ceil(round(exact, 6))
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """Which model, where, and how long to try. Prices are millionths of the tenant's currency per 1,000 tokens.
+    """Which model, where, what it costs, and how long to try.
 
     ``timeout_seconds`` bounds one attempt, ``deadline_seconds`` all of them together, the fallback included.
     """
@@ -77,12 +102,18 @@ class ModelSettings:
     deadline_seconds: float = 45.0
     max_attempts: int = 3
     fallback_model: str | None = None
-    input_price_micros_per_1k: int = 0
-    output_price_micros_per_1k: int = 0
+    """Asked at the same endpoint when ``model`` fails."""
+    summary_model: str | None = None
+    """Writes the summaries of long conversations; None: ``model``."""
+    prices: Mapping[str, ModelPrice] = field(default_factory=dict)
+    """By model; one without a price counts in tokens only."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Goes to the wire with every request and wins over the prompt's own options; None takes one of those away."""
 
     def fingerprint(self) -> dict[str, Any]:
         """What of the settings shapes answers: part of the prompt bundle, and free of secrets."""
-        return {"model": self.model, "fallback_model": self.fallback_model, "base_url": self.base_url}
+        shaping = {"model": self.model, "fallback_model": self.fallback_model, "base_url": self.base_url}
+        return shaping | ({"options": dict(self.options)} if self.options else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +160,15 @@ class ModelAnswer:
 
 
 class ModelClients:
-    """The process's clients: one per endpoint and key, over aiohttp (a third of httpx's CPU per call)."""
+    """What a process's models share: a client per endpoint and key, a circuit breaker per endpoint and model.
 
-    def __init__(self) -> None:
+    The clients are over aiohttp: a third of httpx's CPU per call.
+    """
+
+    def __init__(self, breaker_terms: BreakerTerms | None = None) -> None:
+        self.breaker_terms = breaker_terms or BreakerTerms()
         self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
+        self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
 
     def get(self, settings: ModelSettings) -> AsyncOpenAI:
         # Imported on first use: it costs half a second that a process without a model need not pay.
@@ -148,6 +184,12 @@ class ModelClients:
             )
         return self._clients[key]
 
+    def breaker(self, base_url: str, model: str) -> CircuitBreaker:
+        key = (base_url.rstrip("/").lower(), model)
+        if key not in self._breakers:
+            self._breakers[key] = CircuitBreaker(self.breaker_terms)
+        return self._breakers[key]
+
     async def aclose(self) -> None:
         clients, self._clients = list(self._clients.values()), {}
         for client in clients:
@@ -159,9 +201,34 @@ class LanguageModel:
 
     def __init__(self, settings: ModelSettings, clients: ModelClients, *, seed: int | None = None) -> None:
         self.settings = settings
+        self._clients = clients
         # Here and not in a turn: the first one imports the client library, which takes longer than a turn may.
         self._client = clients.get(settings)
         self._random = random.Random(seed)  # noqa: S311 - jitter
+
+    def summarist(self) -> LanguageModel:
+        """The model that writes summaries: in one attempt, since a summary is worth no trouble."""
+        once = replace(
+            self.settings,
+            model=self.settings.summary_model or self.settings.model,
+            fallback_model=None,
+            max_attempts=1,
+            deadline_seconds=self.settings.timeout_seconds,
+        )
+        return LanguageModel(once, self._clients)
+
+    def estimate(
+        self, messages: Sequence[Message], *, tools: Sequence[Mapping[str, Any]] = (), **options: Any
+    ) -> Usage:
+        """What one answer will use at most, as far as that can be known before; tokens are counted by the provider."""
+        characters = sum(len(str(m.get("content") or "")) for m in messages)
+        characters += sum(len(json.dumps(call["function"])) for m in messages for call in m.get("tool_calls") or ())
+        characters += len(json.dumps(tools)) if tools else 0
+        given = {**self.settings.options, **options}
+        most = given.get("max_completion_tokens") or given.get("max_tokens") or _MOST_OUTPUT_TOKENS
+        used = -(-characters // _CHARACTERS_PER_TOKEN) + _TOKENS_PER_MESSAGE * len(messages)
+        models = filter(None, (self.settings.model, self.settings.fallback_model))
+        return max((self._priced(model, used, int(most)) for model in models), key=lambda usage: usage.cost_micros)
 
     async def complete(
         self, messages: Sequence[Message], *, tools: Sequence[Mapping[str, Any]] = (), **options: Any
@@ -188,7 +255,7 @@ class LanguageModel:
         deadline = perf_counter() + self.settings.deadline_seconds
         attempts: list[str] = []
         refused: int | None = None
-        request: dict[str, Any] = {"messages": list(messages), **options}
+        request = {"messages": list(messages), **_merged(options, self.settings.options)}
         if tools:
             request["tools"] = list(tools)
         for model in filter(None, (self.settings.model, self.settings.fallback_model)):
@@ -196,13 +263,13 @@ class LanguageModel:
                 left = deadline - perf_counter()
                 if left <= 0:
                     break
-                outcome = await self._attempt(model, request, min(left, self.settings.timeout_seconds))
+                outcome = await self._admitted(model, request, min(left, self.settings.timeout_seconds))
                 if isinstance(outcome, ModelAnswer):
-                    return _with_attempts(outcome, attempts)
+                    return replace(outcome, attempts=tuple(attempts))
                 attempts.append(f"{model}: {outcome.what}")
                 refused = outcome.refused
                 pause = self._pause(attempt, outcome.retry_after)
-                if outcome.refused or pause is None or perf_counter() + pause >= deadline:
+                if outcome.refused or outcome == _CIRCUIT_OPEN or pause is None or perf_counter() + pause >= deadline:
                     break
                 if attempt + 1 < self.settings.max_attempts:
                     await asyncio.sleep(pause)
@@ -212,84 +279,104 @@ class LanguageModel:
             raise ModelRefusedError(refused, attempts)
         raise ModelUnavailableError(attempts)
 
-    async def _attempt(self, model: str, request: Mapping[str, Any], seconds: float) -> ModelAnswer | _Failure:
+    async def _admitted(self, model: str, request: Mapping[str, Any], seconds: float) -> ModelAnswer | Failure:
+        """One attempt, if the circuit breaker lets it through, and what the breaker learns from it."""
+        breaker = self._clients.breaker(self.settings.base_url, model)
+        admission = breaker.enter()
+        if admission is None:
+            return _CIRCUIT_OPEN
+        served: bool | None = None
+        try:
+            outcome = await self._attempt(model, request, seconds)
+            served = self._was_served(outcome, seconds)
+        finally:
+            breaker.leave(admission, served)
+        return outcome
+
+    def _was_served(self, outcome: ModelAnswer | Failure, seconds: float) -> bool | None:
+        if isinstance(outcome, ModelAnswer):
+            return True
+        hurried = outcome.is_timeout and seconds < self._clients.breaker_terms.counted_timeout_seconds
+        return False if outcome.is_endpoints and not hurried else None
+
+    async def _attempt(self, model: str, request: Mapping[str, Any], seconds: float) -> ModelAnswer | Failure:
         try:
             async with asyncio.timeout(seconds):
-                completion = await self._client.chat.completions.create(model=model, timeout=seconds, **request)
+                # Not ``chat.completions.create``: checking and copying what is JSON already took a third of a call.
+                found = await self._client.post(
+                    "/chat/completions", cast_to=object, body={"model": model, **request}, options={"timeout": seconds}
+                )
         except Exception as error:
-            failure = _failure(error, seconds)
+            failure = failure_of(error, seconds)
             if failure is None:
                 raise
             return failure
-        return self._read(model, completion)
+        return self._read(model, found)
 
-    def _read(self, model: str, completion: ChatCompletion) -> ModelAnswer | _Failure:
-        # The client does not check what it parsed: an HTML page arrives here as a text.
-        if not getattr(completion, "choices", None) or completion.choices[0].message is None:
-            return _Failure("no choices")
-        choice = completion.choices[0]
-        calls = tuple(
-            RequestedCall(call.id or f"call_{index}", call.function.name or "", call.function.arguments or "")
-            for index, call in enumerate(choice.message.tool_calls or ())
-            if call.type == "function" and call.function is not None
-        )
-        text = (choice.message.content or "").strip()
+    def _read(self, model: str, completion: Any) -> ModelAnswer | Failure:
+        # Whatever stands behind the address may answer anything: an HTML page arrives here as a text.
+        choice = _first(completion.get("choices") if isinstance(completion, dict) else None)
+        message = choice.get("message") if choice else None
+        if choice is None or not isinstance(message, dict):
+            return Failure("no choices", is_endpoints=True)
+        calls = tuple(_calls(message.get("tool_calls")))
+        content = message.get("content")
+        text = content.strip() if isinstance(content, str) else ""
+        finish_reason = str(choice.get("finish_reason") or "stop")
         if not text and not calls:
-            return _Failure(f"empty answer (finish reason {choice.finish_reason})")
-        usage = completion.usage
+            return Failure(f"empty answer (finish reason {finish_reason})")
+        answered = completion.get("model")
         return ModelAnswer(
             text,
             calls,
-            choice.finish_reason or "stop",
-            completion.model or model,
-            self._priced(usage.prompt_tokens, usage.completion_tokens) if usage else Usage(),
+            finish_reason,
+            answered if isinstance(answered, str) and answered else model,
+            self._usage(model, completion.get("usage")),
         )
 
-    def _priced(self, input_tokens: int, output_tokens: int) -> Usage:
-        micros = (
-            input_tokens * self.settings.input_price_micros_per_1k
-            + output_tokens * self.settings.output_price_micros_per_1k
-        )
-        return Usage(input_tokens, output_tokens, round(micros / 1000))
+    def _usage(self, model: str, usage: Any) -> Usage:
+        if not isinstance(usage, dict):
+            return Usage()
+        details = usage.get("prompt_tokens_details")
+        cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
+        return self._priced(model, _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), cached)
+
+    def _priced(self, model: str, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> Usage:
+        price = self.settings.prices.get(model)
+        cost = price.cost_micros(input_tokens, output_tokens, cached_tokens) if price else 0
+        return Usage(input_tokens, output_tokens, cost)
 
     def _pause(self, attempt: int, retry_after: float | None) -> float | None:
         """Seconds until the next attempt, with jitter; None when the server asks for more than is worth waiting."""
         if retry_after is not None:
-            return None if retry_after > _RETRY_AFTER_LIMIT_SECONDS else retry_after + self._random.uniform(0, 0.1)
+            if retry_after > _RETRY_AFTER_LIMIT_SECONDS:
+                return None
+            # Never before that moment, and not all who were told so at once.
+            return retry_after * self._random.uniform(1, 1.2) + self._random.uniform(0, 0.1)
         return float(min(_BACKOFF_SECONDS * 2**attempt, _BACKOFF_LIMIT_SECONDS) * self._random.uniform(0.5, 1.5))
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    what: str
-    refused: int | None = None
-    retry_after: float | None = None
+_CIRCUIT_OPEN: Final = Failure("circuit open")
 
 
-def _failure(error: Exception, seconds: float) -> _Failure | None:
-    """What an attempt ended with; None for an error that is a fault of ours and must not be hidden."""
-    import openai  # noqa: PLC0415
-
-    match error:
-        case openai.APIStatusError() if error.status_code in _RETRYABLE or error.status_code >= 500:
-            return _Failure(f"status {error.status_code}", retry_after=_retry_after(error.response.headers))
-        case openai.APIStatusError():
-            return _Failure(f"status {error.status_code}", refused=error.status_code)
-        case TimeoutError() | openai.APITimeoutError():
-            return _Failure(f"no answer within {seconds:.1f} s")
-        case openai.APIConnectionError():
-            return _Failure("connection lost")
-        case openai.OpenAIError() | ValueError() | OSError():  # a body that is no JSON, a reset while it is read
-            return _Failure(f"broken answer ({type(error).__name__})")
-    return None
+def _merged(options: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {**options, **over}.items() if value is not None}
 
 
-def _with_attempts(answer: ModelAnswer, attempts: Sequence[str]) -> ModelAnswer:
-    return replace(answer, attempts=tuple(attempts))
+def _first(choices: Any) -> dict[str, Any] | None:
+    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    try:
-        return max(0.0, float(headers.get("retry-after", "")))
-    except ValueError:
-        return None  # the date form is rare here; our own backoff serves
+def _calls(found: Any) -> Iterator[RequestedCall]:
+    for index, call in enumerate(found if isinstance(found, list) else ()):
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict) or call.get("type", "function") != "function":
+            continue
+        arguments = function.get("arguments")
+        # Some servers write the arguments as the object that they stand for.
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments else ""
+        yield RequestedCall(str(call.get("id") or f"call_{index}"), str(function.get("name") or ""), text)
+
+
+def _count(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) and value > 0 else 0

@@ -26,6 +26,10 @@ class MaskedModel(LanguageModel):
         self._model = model
         self._placeholders = placeholders
 
+    def summarist(self) -> LanguageModel:
+        """As LanguageModel.summarist."""
+        return MaskedModel(self._model.summarist(), self._placeholders)
+
     async def complete(
         self, messages: Sequence[Message], *, tools: Sequence[Mapping[str, Any]] = (), **options: Any
     ) -> ModelAnswer:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from domain.autonomy import AutonomyTerms
+from domain.budgets import Budgets
 from domain.consent import ConsentWords
 from domain.decisions import Decision, HandOffReason, ReplyMode, TurnTrace
 from domain.identity import IdentityStanding, IdentityTerms
@@ -92,9 +93,6 @@ class HandOffTerms:
     """Contacts with one of these tags are always served by people."""
     offer_first: bool = True
     """Before the agent gives up (low confidence, repeated failure), it offers a person once."""
-    cost_per_day_micros: int | None = None
-    cost_per_conversation_micros: int | None = None
-    """Most that language models may cost, in millionths of the tenant's currency; None: no limit."""
     return_unclaimed: bool = False
     """Whether a conversation that nobody claimed goes back to the agent when the team opens again."""
 
@@ -128,6 +126,8 @@ class TenantProfile:
     """The tenant's own wording of fixed texts (announcements, disclosure …); gaps fall back to Atende's."""
     hours: BusinessHours = field(default_factory=BusinessHours)
     hand_off: HandOffTerms = field(default_factory=HandOffTerms)
+    budgets: Budgets = field(default_factory=Budgets)
+    """Most that language models may use; over it, people take over."""
     policy_rules: tuple[PolicyRule, ...] = ()
     """The tenant's written rules; intents' own declarations and earned autonomy come on top (agent.policy)."""
     announce_under: frozenset[ReplyMode] = frozenset()
@@ -177,6 +177,9 @@ class TurnInput:
     """No automatic message of this context window has said yet that an assistant answers."""
     told_closed_at: datetime | None = None
     """When the customer was last told that the team is closed."""
+    summary: str = ""
+    """What was said in this context window up to ``summary_upto_id``, by a language model. Untrusted."""
+    summary_upto_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +224,6 @@ class IdentityCheck(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """Cost of language models, in millionths of the currency: of the tenant today, and of this context window."""
-
-    today_micros: int = 0
-    conversation_micros: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class TurnContext:
     """The world, as callables. ``may_call_model`` is False on the fast queue: the turn then ends with needs_model."""
 
@@ -239,6 +234,7 @@ class TurnContext:
     call: CallFunction
     now: datetime
     model: LanguageModel | None = None
+    """Behind the tenant's budget, where there is one (agent.budgeted_model)."""
     may_call_model: bool = True
     queue_position: Callable[[], Awaitable[int | None]] | None = None
     identity: IdentityCheck | None = None
@@ -247,8 +243,6 @@ class TurnContext:
     """See agent.policy; None: what the profile alone says, for an untagged contact of no number in particular."""
     is_first_reply: bool = False
     """TurnInput's, where an approval is resumed and there is no turn."""
-    spent: Callable[[], Awaitable[Spent]] | None = None
-    """What language models cost so far; asked only before one is asked again, and only where the tenant has a limit."""
 
 
 @dataclass(frozen=True, slots=True)

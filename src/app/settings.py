@@ -137,6 +137,8 @@ class Settings(BaseSettings):
     """Whether spans hold what was said, personal data masked."""
     model: str | None = None
     """``ATENDE_MODEL``: the language model of tenants that name none. None: no model is asked, even with a key set."""
+    model_prices: Annotated[dict[str, dict[str, float]] | None, NoDecode] = None
+    """``ATENDE_MODEL_PRICES``: such as ``gpt-small=0.40/1.60`` (input/output per million tokens), for budgets."""
     transcribe_model: str | None = None
     """``ATENDE_TRANSCRIBE_MODEL``: what hears customers' voice notes. None: people do."""
     describe_model: str | None = None
@@ -160,6 +162,13 @@ class Settings(BaseSettings):
     @classmethod
     def _programs(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("model_prices", mode="before")
+    @classmethod
+    def _prices(cls, value: object) -> object:
+        from domain.budgets import read_prices  # noqa: PLC0415 - rarely set
+
+        return (read_prices(value) if value.strip() else None) if isinstance(value, str) else value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -255,14 +264,13 @@ class Settings(BaseSettings):
             return self.otel_traces_endpoint
         return base if base.endswith("/v1/traces") else f"{base}/v1/traces"
 
-    def default_model(self) -> ModelSettings | None:
-        """The language model for tenants that name none, or None."""
-        if self.model is None:
-            return None
-        from agent.language_model import ModelSettings  # noqa: PLC0415 - only processes that run turns pay for it
+    def default_model(self) -> ModelSettings:
+        """The language model for tenants that name none, without a name where there is none; and its endpoint."""
+        from agent.language_model import ModelPrice, ModelSettings  # noqa: PLC0415 - only processes that run turns pay for it
 
         key = self.openai_api_key.get_secret_value() if self.openai_api_key else ""
-        return ModelSettings(model=self.model, base_url=self.openai_base_url, api_key=key)
+        prices = {name: ModelPrice(**price) for name, price in (self.model_prices or {}).items()}
+        return ModelSettings(model=self.model or "", base_url=self.openai_base_url, api_key=key, prices=prices)
 
     def media_reader(self) -> MediaReaderSettings | None:
         """What puts customers' files into words, or None."""

@@ -49,7 +49,11 @@ from tools.public_web import public_client
 log = logging.getLogger(__name__)
 
 MODEL_CONCURRENCY = 100
-"""Turns waiting for a language model at the same time; they cost memory, not CPU."""
+"""Turns on the model's own queue at the same time; they wait and cost memory, not CPU."""
+
+MODEL_PLACES = 32
+"""Turns that wait for a language model on the quick queue, in places that nobody else could use: moving them to the
+other queue costs a quarter of their CPU. While these are taken, turns move."""
 
 TEMPLATES_STAY_FRESH = timedelta(hours=1)
 """How old what is known of a number's message templates may get; changes of their state come by webhook."""
@@ -115,6 +119,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         app = queue_app(db.queue_url)
         ended = housekeeping.EndedJobs()
         turns = Turns(db, wakeup, agent, profiles, delivery)
+        turns.model_places = MODEL_PLACES
         _register(app, turns, ApprovedCalls(db, wakeup, agent, profiles, delivery), ended)
         await stack.enter_async_context(app.open_async())
         async with asyncio.TaskGroup() as group:
@@ -122,7 +127,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                 group.create_task(work)
                 for work in (
                     _warm_up(profiles),
-                    _work(app, TURNS, options.concurrency),
+                    _work(app, TURNS, options.concurrency + MODEL_PLACES),
                     _work(app, MODEL_TURNS, MODEL_CONCURRENCY),
                     Listener(db, {OUTBOX: delivery.more.set, EVENTS: posting.more.set, PROFILES: changed.set}).run(),
                     every(0.5, profiles.refresh, wake=changed),
@@ -145,6 +150,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                 for task in tasks:
                     task.cancel()
         await reconciliation.close()
+        await turns.summaries.close()
         await delivery.wait_idle()
         await posting.wait_idle()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -78,7 +77,6 @@ Weekday = Annotated[str, AfterValidator(_weekday)]
 SpanList = Annotated[tuple[str, ...], AfterValidator(_spans)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
 Trigger = Annotated[HandOffReason, AfterValidator(_switchable)]
-Money = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 
 
 class Declared(BaseModel):
@@ -161,13 +159,11 @@ class PolicyRuleDeclaration(Declared):
 
 
 class HandOffDeclaration(Declared):
-    """When conversations go to a person; see ``agent.turn.HandOffTerms``. Money is in the currency of model prices."""
+    """When conversations go to a person; see ``agent.turn.HandOffTerms``."""
 
     triggers: dict[Trigger, bool] = {}
     vip_tags: tuple[Word, ...] = ("vip",)
     offer_first: bool = True
-    cost_per_day: Money | None = None
-    cost_per_conversation: Money | None = None
     return_unclaimed: bool = False
 
     def terms(self) -> HandOffTerms:
@@ -176,8 +172,6 @@ class HandOffDeclaration(Declared):
             switched_off=frozenset(reason for reason, is_on in self.triggers.items() if not is_on),
             vip_tags=frozenset(self.vip_tags),
             offer_first=self.offer_first,
-            cost_per_day_micros=_micros(self.cost_per_day),
-            cost_per_conversation_micros=_micros(self.cost_per_conversation),
             return_unclaimed=self.return_unclaimed,
         )
 
@@ -269,7 +263,3 @@ def _week(week: Mapping[str, tuple[str, ...]]) -> tuple[Spans, ...]:
 
 def _pairs(spans: tuple[str, ...]) -> Spans:
     return tuple((span[:5], span[6:]) for span in spans)
-
-
-def _micros(money: Decimal | None) -> int | None:
-    return None if money is None else int(money * 1_000_000)

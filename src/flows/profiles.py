@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from agent.turn import Passage, TenantProfile
 from flows.functions import FunctionSource, callable_functions, holdings_of
 from flows.functions_python import PythonFunctions
 from flows.intent_vectors import trained_on
+from flows.model_declaration import MODEL_KEY, declared_budgets, declared_model
 from flows.tenant_profile import profile_of
 from store import functions, knowledge
 from store.database import Database, Row
@@ -27,6 +29,8 @@ from store.functions import Kind
 from store.media import MediaFolder, MediaStore
 from store.profile_version import bump  # noqa: F401 - callers know it from here
 from store.secrets import Sealer
+
+log = logging.getLogger(__name__)
 
 _KEPT_PROFILES = 256
 _MAX_BATCH = 32
@@ -100,13 +104,14 @@ class Installation:
     encoder: Encoder
     model_clients: ModelClients
     default_model: ModelSettings | None = None
-    media_folder: Path | None = None
-    media_reader: MediaReaderSettings | None = None
-    """Where customers' files lie, and what reads them; without either none is read."""
+    """The model of tenants that name none, and the endpoint of those that name no other; no name: only the latter."""
     function_sources: Mapping[Kind, FunctionSource] = field(default_factory=dict)
     """What makes functions of other kinds than Python callable."""
     sealer: Sealer | None = None
     """Opens tenants' secrets; None: functions that need one cannot be called."""
+    media_folder: Path | None = None
+    media_reader: MediaReaderSettings | None = None
+    """Where customers' files lie, and what reads them; without either none is read."""
 
 
 class Profiles:
@@ -164,17 +169,13 @@ class Profiles:
             declared = await functions.every(tx)
             holdings = await holdings_of(tx, tenant_id, self._installation.sealer)
             examples = await knowledge.examples(tx)
-        usable = callable_functions(declared, self._sources, holdings)
+        model = self._model(tenant["settings"], holdings.secrets.get(MODEL_KEY))
+        # Functions say which secrets they want; the model's key is for the model alone.
+        theirs = {name: value for name, value in holdings.secrets.items() if name != MODEL_KEY}
+        usable = callable_functions(declared, self._sources, replace(holdings, secrets=theirs))
         profile = profile_of(tenant, intents, declared, usable)
         classifier = await asyncio.to_thread(_train, examples, self._installation.encoder)
-        return Brain(
-            profile,
-            Batches(classifier),
-            self._model(tenant["settings"]),
-            self._db,
-            self._installation.encoder,
-            self._reader(),
-        )
+        return Brain(profile, Batches(classifier), model, self._db, self._installation.encoder, self._reader())
 
     @property
     def media_store(self) -> MediaStore:
@@ -187,10 +188,10 @@ class Profiles:
             return None
         return OpenAIMediaReader(settings, self._installation.model_clients)
 
-    def _model(self, settings: Mapping[str, Any]) -> LanguageModel | None:
-        chosen = self._installation.default_model
-        if declared := settings.get("model"):
-            chosen = ModelSettings(**declared)
+    def _model(self, settings: Mapping[str, Any], key: str | None) -> LanguageModel | None:
+        chosen = declared_model(settings).settings(self._installation.default_model, key)
+        if chosen and chosen.model not in chosen.prices and declared_budgets(settings).budgets().limit_money:
+            log.warning("model %s has no price, so that a budget of money never ends; see model.prices", chosen.model)
         return LanguageModel(chosen, self._installation.model_clients) if chosen else None
 
 

@@ -17,6 +17,7 @@ from agent.pacing import SPLIT_CHARACTERS
 from agent.turn import BusinessHours, IntentSpec, TenantProfile
 from domain.decisions import HandOffReason, ReplyMode
 from flows.attendance_declaration import AttendanceDeclaration, Declared, off_is_a_word
+from flows.model_declaration import BudgetsDeclaration, ModelDeclaration
 from tools.declaration import BusinessFunction
 from tools.http_call import HttpDeclaration
 
@@ -140,6 +141,8 @@ class TenantSettings(AttendanceDeclaration):
     texts: dict[str, dict[Language, Sentence]] = Field(default_factory=dict)
     trusted_writes: tuple[Identifier | TrustedWrite, ...] = ()
     domains: tuple[Domain, ...] = ()
+    model: ModelDeclaration = ModelDeclaration()
+    budgets: BudgetsDeclaration = BudgetsDeclaration()
     numbers: Annotated[tuple[NumberDeclaration, ...], Field(min_length=1)]
     users: tuple[UserDeclaration, ...] = ()
 
@@ -294,6 +297,7 @@ def to_profile(declaration: TenantDeclaration, tenant_id: str) -> TenantProfile:
         persona=settings.persona,
         domains=frozenset(settings.domains),
         **settings.profile_fields(),
+        budgets=settings.budgets.budgets(),
         mask_model_prompts=settings.mask_model_prompts,
     )
 

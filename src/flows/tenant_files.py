@@ -26,6 +26,7 @@ from domain.policy import CLOSED, OPEN
 from flows.declared_files import FileReader
 from flows.functions_files import files_of, http_functions
 from flows.identity_files import check_identity
+from flows.model_declaration import unpriced
 from flows.tenant_declaration import (
     LANGUAGES,
     OWN_COLLECTION,
@@ -232,6 +233,9 @@ def _check_settings(reader: FileReader, settings: TenantSettings, functions: Map
             reader.problem(file, "trusted_writes", f"there is no {name} here.", "Correct the name, or remove it.")
         elif functions[name].effect != "write":
             reader.problem(file, "trusted_writes", f"{name} only reads.", "Remove it: reading needs no trust.")
+    for name in unpriced(settings.model, settings.budgets):
+        todo = "Give its price per million tokens."
+        reader.problem(file, f"model.prices.{name}", "is missing, though budgets limit money.", todo)
     for key, values in (
         ("numbers", [number.key for number in settings.numbers]),
         ("users", [user.email for user in settings.users]),

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from agent.turn import TenantProfile
 from domain.decisions import ReplyMode
 from flows.attendance_declaration import AttendanceDeclaration
+from flows.model_declaration import declared_budgets
 from flows.tenant_declaration import IntentDeclaration
 from store.database import Row
 from store.functions import FunctionRow
@@ -46,5 +47,6 @@ def profile_of(
         persona=settings.get("persona", ""),
         domains=frozenset(settings.get("domains", ())),
         **attendance.profile_fields(),
+        budgets=declared_budgets(settings).budgets(),
         mask_model_prompts=settings.get("mask_model_prompts") is True,
     )

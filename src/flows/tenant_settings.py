@@ -12,8 +12,21 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import available_timezones
 
+from pydantic import ValidationError
+
 from domain.decisions import ReplyMode
 from domain.errors import AtendeError
+from flows.model_declaration import (
+    MODEL_KEY,
+    declared_budgets,
+    declared_model,
+    read_address,
+    read_limit,
+    read_name,
+    read_options,
+    read_prices,
+    unpriced,
+)
 from flows.tenant_declaration import LANGUAGES
 from store import events
 from store import secrets as sealed
@@ -80,6 +93,17 @@ def number(least: float, most: float) -> Reader:
     return read
 
 
+def whole_number(least: int, most: int) -> Reader:
+    """A whole number in [least, most]."""
+
+    def read(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}, not {value!r}")
+        return int(value)
+
+    return read
+
+
 def one_of(*choices: str) -> Reader:
     """One of these words."""
 
@@ -133,6 +157,19 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("debounce.cap_seconds", "the longest such wait", number(0, 300), "12"),
     Setting("domains", "internet domains that replies may link to", listed()),
     Setting("mask_model_prompts", "hide personal data from language models", yes_or_no, "no"),
+    Setting("model.name", "the language model", read_name, "the installation's"),
+    Setting("model.base_url", "where it is reached, OpenAI-compatible", read_address, "the installation's"),
+    Setting(MODEL_KEY, "the key for that address", text(500), "the installation's, at its own address", secret=True),
+    Setting("model.fallback", "asked at the same address while that one fails", read_name),
+    Setting("model.summary", "sums up long conversations", read_name, "as model.name"),
+    Setting("model.timeout_seconds", "the longest wait for one answer", number(1, 120), "20"),
+    Setting("model.deadline_seconds", "the longest wait with all attempts", number(1, 240), "45"),
+    Setting("model.attempts", "tries of one model", whole_number(1, 6), "3"),
+    Setting("model.prices", "per million tokens: model=INPUT/OUTPUT[/CACHED], …", read_prices, "tokens only"),
+    Setting("model.options", "JSON object, sent with every request", read_options),
+    Setting("budgets.conversation", "most per conversation: 0.50, or 20000 tokens, or both", read_limit, "no limit"),
+    Setting("budgets.day", "the same per day", read_limit, "no limit"),
+    Setting("budgets.month", "the same per month", read_limit, "no limit"),
 )
 """Every setting there is. Others add theirs here."""
 
@@ -246,6 +283,13 @@ def _check(settings: Mapping[str, Any]) -> None:
     debounce = settings.get("debounce") or {}
     if debounce.get("cap_seconds", 12) < debounce.get("seconds", 3):
         raise SettingsRefusedError([("debounce.cap_seconds", "must not be smaller than debounce.seconds")])
+    try:
+        model, budgets = declared_model(settings), declared_budgets(settings)
+    except ValidationError as error:
+        raise SettingsRefusedError([("model", str(detail["msg"])) for detail in error.errors()]) from error
+    if unpriced_models := unpriced(model, budgets):
+        problem = f"must name a price for {', '.join(unpriced_models)}, since budgets limit money"
+        raise SettingsRefusedError([("model.prices", problem)])
 
 
 def _shown(setting: Setting, row: Mapping[str, Any], secrets: set[str]) -> ShownSetting:

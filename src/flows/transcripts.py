@@ -97,6 +97,16 @@ class Transcripts:
         await asyncio.gather(*(one(position, id_) for position, id_ in enumerate(wanted)))
         return None
 
+    async def cost_micros(self, row: Row) -> int:
+        """What was paid to read the files that were unread in ``row``."""
+        async with self._db.transaction(row["tenant_id"]) as tx:
+            cost: int = await tx.fetchval(
+                "SELECT coalesce(sum((transcript ->> 'cost_micros')::bigint), 0)::bigint "
+                "FROM message_as_changed WHERE id = ANY ($1)",
+                unread(row),
+            )
+        return cost
+
     async def _words(
         self, tenant_id: UUID, file: Row | None, reader: MediaReader, limits: ReadingLimits, instructions: str
     ) -> dict[str, Any]:

@@ -12,19 +12,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from agent.budgeted_model import BudgetedModel
 from agent.graph import Agent
 from agent.language import detect_language
+from agent.language_model import Usage
 from agent.policy import policy_of
-from agent.turn import CallFunction, HistoryMessage, Spent, TenantProfile, TurnContext, TurnInput, TurnResult
+from agent.turn import CallFunction, HistoryMessage, TenantProfile, TurnContext, TurnInput, TurnResult
 from domain.conversation import Status
 from domain.decisions import AskApproval, HandOff, HandOffReason, Reason, Reply, ReplyMode, TurnTrace
 from domain.messages import Author, MessageKind
 from domain.policy import Policy
 from flows import decisions, observed, untold
+from flows.budgets import TurnBudget, turn_budget
 from flows.calls import Caller, Calls
 from flows.delivery import Delivery
 from flows.identity import identity_of
 from flows.profiles import Brain, Profiles
+from flows.summaries import Summaries
 from flows.transcripts import ReadingLimits, Transcripts, unread, with_costs
 from flows.typing import TypingIndicator
 from store import conversations, turns
@@ -44,6 +48,16 @@ SHIPPED_FAILURE_TEXT = {
 """Said when the agent itself failed again and again, so that it cannot say it: a handoff is always announced."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of a turn; ``started`` is of ``time.monotonic``."""
+
+    attempt: int
+    on_model_queue: bool
+    may_call_model: bool
+    started: float
+
+
 class Turns:
     """Runs turns. Safe to run twice, concurrently or late: the fence lets one of them write."""
 
@@ -53,8 +67,12 @@ class Turns:
         self._delivery = delivery
         self._agent = agent
         self._profiles = profiles
+        self.summaries = Summaries(db, agent)
         self._typing = TypingIndicator(delivery)
         self._transcripts = Transcripts(db, profiles.media_store, agent.prompts)
+        self.model_places = 0
+        """How many turns of the quick queue may wait for a language model where they are, in this process. The rest
+        moves to the model's queue. The quick queue must have so many places more than others need."""
 
     async def run(
         self, tenant_id: UUID, conversation_id: UUID, *, attempt: int = 1, on_model_queue: bool = False
@@ -67,7 +85,15 @@ class Turns:
             await self._after_failure(tenant_id, conversation_id, attempt, error, on_model_queue)
 
     async def _run(self, tenant_id: UUID, conversation_id: UUID, attempt: int, on_model_queue: bool) -> None:
-        started = time.monotonic()
+        has_place = not on_model_queue and self.model_places > 0
+        self.model_places -= has_place
+        try:
+            run = _Run(attempt, on_model_queue, on_model_queue or has_place, time.monotonic())
+            await self._run_once(tenant_id, conversation_id, run)
+        finally:
+            self.model_places += has_place
+
+    async def _run_once(self, tenant_id: UUID, conversation_id: UUID, run: _Run) -> None:
         row = await self._read(tenant_id, conversation_id)
         if row is None or row["status"] != Status.BOT:
             return
@@ -77,13 +103,20 @@ class Turns:
                     await turns.nothing_to_answer(tx, conversation_id, row["fence"])
             return
         brain = await self._profiles.get(tenant_id, row["profile_version"])
-        if brain.reader is not None and unread(row) and await self._may_read(tenant_id, row, brain.profile):
-            await self._after_reading(tenant_id, row, brain, attempt, on_model_queue=on_model_queue)
-            return
+        budget = turn_budget(self._db, row, brain.profile)
+        try:
+            if brain.reader is not None and unread(row) and await self._may_read(row, brain.profile, budget):
+                await self._after_reading(tenant_id, row, brain, budget, run)
+            else:
+                await self._decide(tenant_id, row, brain, budget, run)
+        finally:
+            await budget.close()
+
+    async def _decide(self, tenant_id: UUID, row: Row, brain: Brain, budget: TurnBudget, run: _Run) -> None:
         turn_input = as_input(row)
-        read_ms = (time.monotonic() - started) * 1000
-        context = self._context(tenant_id, row, brain, turn_input, may_call_model=on_model_queue)
-        typing = self._typing.begin(row) if self._shows_typing(row, context.policy, on_model_queue) else None
+        read_ms = (time.monotonic() - run.started) * 1000
+        context = self._context(tenant_id, row, brain, turn_input, budget, may_call_model=run.may_call_model)
+        typing = self._typing.begin(row) if self._shows_typing(row, context.policy, run.on_model_queue) else None
         follows = False
         try:
             result = await observed.run_agent(self._agent, tenant_id, turn_input, context)
@@ -92,15 +125,18 @@ class Turns:
             if typing is not None:
                 typing.end(message_follows=follows)
         if result.void:
-            log.info("turn of conversation %s is void: refused by the fence before it acted", conversation_id)
-            await self._again_if_stopped(tenant_id, row, attempt)
+            log.info("turn of conversation %s is void: refused by the fence before it acted", row["id"])
+            await self._again_if_stopped(tenant_id, row, run.attempt)
             return
         if result.needs_model or result.decision is None:
-            await self._where_it_may_wait(tenant_id, conversation_id, attempt)
+            await self._where_it_may_wait(tenant_id, row["id"], run.attempt)
             return
         trace = dataclasses.replace(result.trace, stages_ms={"read": read_ms, **result.trace.stages_ms})
         result = with_costs(row, dataclasses.replace(result, trace=trace))
-        await self._write(tenant_id, row, result, attempt, started)
+        await self._write(tenant_id, row, result, run.attempt, run.started)
+        if any(call.finish_reason != "error" for call in trace.model_calls):
+            # Where a model answers only: whoever is served without one needs no summary.
+            self.summaries.start_if_due(row, turn_input, brain, turn_budget(self._db, row, brain.profile))
 
     def _shows_typing(self, row: Row, policy: Policy | None, on_model_queue: bool) -> bool:
         """Whether the customer may see that an answer is coming: only where one may go out by itself."""
@@ -117,12 +153,10 @@ class Turns:
             # Not before this job is done: the two share the conversation's lock.
             asyncio.get_running_loop().call_later(_SOON, self._wakeup.turn_waits, MODEL_TURNS)
 
-    async def _after_reading(
-        self, tenant_id: UUID, row: Row, brain: Brain, attempt: int, *, on_model_queue: bool
-    ) -> None:
+    async def _after_reading(self, tenant_id: UUID, row: Row, brain: Brain, budget: TurnBudget, run: _Run) -> None:
         """Have the customer's files read, then run the turn on what the conversation is by then."""
-        if not on_model_queue or brain.reader is None:
-            await self._where_it_may_wait(tenant_id, row["id"], attempt)
+        if not run.on_model_queue or brain.reader is None:
+            await self._where_it_may_wait(tenant_id, row["id"], run.attempt)
             return
         language = row["language"] or brain.profile.default_language
         policy = policy_for(row, brain.profile, datetime.now(UTC))
@@ -134,26 +168,18 @@ class Turns:
                 typing.end(message_follows=True)
         if late is not None:
             # The job ends meanwhile: a late file delays this conversation only, and holds no place in the queue.
-            await self._where_it_may_wait(tenant_id, row["id"], attempt, late)
+            await self._where_it_may_wait(tenant_id, row["id"], run.attempt, late)
             return
         self._wakeup.signal(EVENTS)
-        await self._run(tenant_id, row["id"], attempt, on_model_queue)
+        budget.spend(Usage(cost_micros=await self._transcripts.cost_micros(row)))
+        await budget.close()
+        await self._run_once(tenant_id, row["id"], run)
 
-    async def _may_read(self, tenant_id: UUID, row: Row, profile: TenantProfile) -> bool:
+    async def _may_read(self, row: Row, profile: TenantProfile, budget: TurnBudget) -> bool:
         """Whether files go to the endpoint: not where personal data must not, nor beyond what may be spent."""
         if profile.mask_model_prompts or not ReadingLimits.of(row["settings"]).enabled:
             return False
-        terms = profile.hand_off
-        if terms.cost_per_day_micros is None and terms.cost_per_conversation_micros is None:
-            return True
-        spent = await self._spent(tenant_id, row["id"], datetime.now(profile.timezone))
-        return not (
-            (terms.cost_per_day_micros is not None and spent.today_micros >= terms.cost_per_day_micros)
-            or (
-                terms.cost_per_conversation_micros is not None
-                and spent.conversation_micros >= terms.cost_per_conversation_micros
-            )
-        )
+        return not await budget.is_used_up()
 
     async def _read(self, tenant_id: UUID, conversation_id: UUID) -> Row | None:
         async with self._db.transaction(tenant_id) as tx:
@@ -166,7 +192,14 @@ class Turns:
         return row
 
     def _context(
-        self, tenant_id: UUID, row: Row, brain: Brain, turn_input: TurnInput, *, may_call_model: bool
+        self,
+        tenant_id: UUID,
+        row: Row,
+        brain: Brain,
+        turn_input: TurnInput,
+        budget: TurnBudget,
+        *,
+        may_call_model: bool,
     ) -> TurnContext:
         profile = brain.profile
         now = datetime.now(UTC)
@@ -176,7 +209,7 @@ class Turns:
             search=brain.search,
             call=self._calls(tenant_id, row, profile, turn_input, now),
             now=now,
-            model=brain.model,
+            model=BudgetedModel(brain.model, budget) if brain.model else None,
             may_call_model=may_call_model,
             queue_position=lambda: self._queue_position(tenant_id),
             identity=identity_of(
@@ -188,7 +221,6 @@ class Turns:
                 message_id=turn_input.unanswered[-1].id,
             ),
             policy=policy_for(row, profile, now),
-            spent=lambda: self._spent(tenant_id, row["id"], now.astimezone(profile.timezone)),
         )
 
     def _calls(
@@ -223,11 +255,6 @@ class Turns:
             )
 
         return Calls(self._db, caller, still_current)
-
-    async def _spent(self, tenant_id: UUID, conversation_id: UUID, now: datetime) -> Spent:
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        async with self._db.transaction(tenant_id) as tx:
-            return Spent(*await turns.spent(tx, conversation_id, since=midnight))
 
     async def _queue_position(self, tenant_id: UUID) -> int | None:
         async with self._db.transaction(tenant_id) as tx:
@@ -353,4 +380,6 @@ def as_input(row: Row) -> TurnInput:
         dialogue=row["dialogue"][0] if row["dialogue"] else {},
         is_first_reply=not row["has_disclosed"],
         told_closed_at=row["told_closed_at"],
+        summary=row["summary"] or "",
+        summary_upto_id=row["summary_upto_id"] if row["summary"] else 0,
     )

@@ -9,19 +9,29 @@ from uuid import UUID
 from store import events
 from store.database import Connection, Row
 from store.outbox import LEFT_ALREADY
+from store.summaries import CHANGES
 
-HISTORY_LENGTH = 20
+HISTORY_LENGTH = 31
+"""One more than the agent shows a language model (agent.chat_window), so that it notices what it leaves out."""
 
 _TOLD_CLOSED = """SELECT max(b.received_at) FROM message b JOIN outbox_message o ON o.message_id = b.id
          WHERE b.conversation_id = c.id AND b.content ? 'notices' AND b.content -> 'notices' ? 'outside_hours'
            AND o.state NOT IN ('cancelled', 'failed')"""
 
+_CHANGED_SINCE = CHANGES.format(
+    what="1", conversation="c.id", first="c.window_start_id", last="c.summary_upto_id AND x.id > c.summary_change_id"
+)
+_SUMMARY = f"""CASE WHEN c.summary_upto_id > 0 AND c.summary_upto_id >= c.window_start_id
+                       AND NOT EXISTS ({_CHANGED_SINCE})
+                  THEN c.summary END"""
+"""None of an earlier window's, and none of what was edited or taken back since."""
 _WORDS = "concat_ws(E'\\n', nullif({m}.text, ''), {m}.transcript ->> 'text')"
 """What a message says, with what was read from its file (flows.transcripts)."""
 
 _READ = f"""
 SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.last_inbound_id, c.address,
-       c.contact_id, c.channel_session_id,
+       c.contact_id, c.channel_session_id, c.window_start_id,
+       c.summary_upto_id, {_SUMMARY} AS summary,
        t.profile_version, t.settings, k.name, k.push_name, k.tags, n.config ->> 'key' AS number_key,
        (t.stopped_at IS NOT NULL OR n.stopped_at IS NOT NULL) AS stopped,
        coalesce((SELECT jsonb_agg(a.intent) FROM intent_autonomy a
@@ -187,20 +197,6 @@ async def is_stopped(tx: Connection, conversation_id: UUID) -> bool:
         conversation_id,
     )
     return found is not None
-
-
-async def spent(tx: Connection, conversation_id: UUID, *, since: datetime) -> tuple[int, int]:
-    """What language models cost: of the tenant since then, and of the conversation's context window (millionths)."""
-    row = await tx.fetchrow(
-        """SELECT coalesce((SELECT sum(t.cost_micros) FROM turn t
-                             WHERE t.tenant_id = c.tenant_id AND t.cost_micros > 0 AND t.created_at >= $2), 0)::bigint,
-                  coalesce((SELECT sum(t.cost_micros) FROM turn t
-                             WHERE t.conversation_id = c.id AND t.upto_message_id >= c.window_start_id), 0)::bigint
-             FROM conversation c WHERE c.id = $1""",
-        conversation_id,
-        since,
-    )
-    return (row[0], row[1]) if row else (0, 0)
 
 
 async def nothing_to_answer(tx: Connection, conversation_id: UUID, fence: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent.graph import Agent, build_agent
-from agent.language_model import LanguageModel, ModelClients, ModelSettings
+from agent.language_model import LanguageModel, ModelClients, ModelPrice, ModelSettings
 from agent.turn import CallResult, HandOffTerms, TurnInput, TurnResult
 from domain.decisions import AskApproval, HandOff, HandOffReason, Reply, ReplyMode, Suggest
 from tests.agent.world import World, said
@@ -70,12 +70,12 @@ def _codes(result: TurnResult) -> set[str]:
 
 async def test_that_the_model_calls_a_function_and_its_reply_carries_the_evidence(talk: Talk) -> None:
     script = [{"tool_calls": [STATUS]}, {"reply": "Está **a caminho**! {tool_result}"}]
-    result = await talk(script, input_price_micros_per_1k=1000, output_price_micros_per_1k=1000)
+    result = await talk(script, prices={"main": ModelPrice(2.0, 1.0)})
     assert isinstance(result.decision, Reply)
     assert result.decision.text.startswith('Está *a caminho*! \n{"status": "succeeded"')
     assert [(s.kind, s.ref) for s in result.decision.sources] == [("function", "order_status")]
     trace = result.trace
-    assert (trace.model, trace.input_tokens, trace.output_tokens, trace.cost_micros) == ("main", 240, 60, 300)
+    assert (trace.model, trace.input_tokens, trace.output_tokens, trace.cost_micros) == ("main", 240, 60, 540)
     assert [(c.function, c.outcome) for c in trace.tool_calls] == [("order_status", "succeeded")]
     assert {tool["function"]["name"] for tool in talk.requests[0]["tools"]} >= {"order_status", "hand_off"}
 

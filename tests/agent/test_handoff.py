@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from agent.budgeted_model import BudgetedModel
 from agent.graph import Agent, build_agent
+from agent.language_model import LanguageModel, ModelClients, ModelSettings, Usage
 from agent.policy import policy_of
-from agent.turn import BusinessHours, CallResult, HandOffTerms, HistoryMessage, IntentSpec, Spent, TurnResult
-from domain.decisions import AskApproval, HandOff, HandOffReason, Reply, ReplyMode, Suggest
+from agent.turn import BusinessHours, CallResult, HandOffTerms, HistoryMessage, IntentSpec, TurnResult
+from domain.decisions import AskApproval, HandOff, HandOffReason, Reason, Reply, ReplyMode, Suggest
 from domain.messages import Author
 from domain.policy import PolicyRule
 from tests.agent.world import NOW, ZONE, World, said
+from tests.openai_server import ScriptedOpenAI
 
 BEFORE = (HistoryMessage(1, Author.BOT, "Olá!", NOW),)
 ORDER = "cadê meu pedido 66666?"
@@ -90,31 +93,41 @@ async def test_that_what_replaces_a_restricted_intent_waits_for_a_person(agent: 
     assert isinstance(result.decision, Suggest)
 
 
-@pytest.mark.parametrize(
-    ("spent", "hands_off"), [(Spent(), False), (Spent(2_000_000, 0), True), (Spent(0, 300_000), True)]
-)
+class Purse:
+    """A budget that allows what it has left."""
+
+    def __init__(self, tokens: int) -> None:
+        self.is_limited, self.left, self.used = True, tokens, Usage()
+
+    async def hold(self, most: Usage) -> str | None:
+        return f"{self.left} left" if most.input_tokens + most.output_tokens > self.left else None
+
+    def spend(self, usage: Usage) -> None:
+        self.used += usage
+
+
+@pytest.mark.parametrize("masked", [False, True])
 async def test_that_a_used_up_budget_is_an_announced_handoff_before_the_model_is_asked(
-    agent: Agent, world: World, spent: Spent, hands_off: bool
+    agent: Agent, world: World, masked: bool
 ) -> None:
-    async def so_far() -> Spent:
-        return spent
-
-    class NeverAsked:
-        settings = None
-
-        async def complete(self, *_: Any, **__: Any) -> Any:
-            raise AssertionError("the model was asked")
-
-    world.model = NeverAsked()  # type: ignore[assignment]
-    limits = HandOffTerms(cost_per_day_micros=2_000_000, cost_per_conversation_micros=300_000)
-    world.profile = replace(world.profile, hand_off=limits)
-    if not hands_off:
-        with pytest.raises(AssertionError, match="the model was asked"):
-            await agent._turn.ainvoke({"turn": said("blarg")}, context=replace(world.context(), spent=so_far))
-        return
-    result = await agent._turn.ainvoke({"turn": said("blarg")}, context=replace(world.context(), spent=so_far))
-    assert result["draft"].reason is HandOffReason.COST_CAP
-    assert result["draft"].text
+    world.profile = replace(world.profile, mask_model_prompts=masked)
+    clients = ModelClients()
+    async with ScriptedOpenAI([{"when": ".", "reply": "Oi! Como posso ajudar?"}]) as server:
+        model = LanguageModel(ModelSettings("m", server.base_url), clients)
+        for tokens, asked in ((10, 0), (1_000_000, 1)):
+            purse = Purse(tokens)
+            world.model = BudgetedModel(model, purse)
+            result = await agent.run(said("blarg"), world.context())
+            assert len(server.requests) == asked
+            assert purse.used.input_tokens == 120 * asked
+            if not asked:
+                assert isinstance(result.decision, HandOff)
+                assert (result.decision.reason, result.decision.announce) == (HandOffReason.COST_CAP, True)
+                assert result.decision.text
+                assert Reason("cost_cap", "10 left") in result.decision.reasons
+            else:
+                assert not isinstance(result.decision, HandOff)
+    await clients.aclose()
 
 
 async def test_that_a_person_is_offered_once_and_then_fetched(agent: Agent, world: World) -> None:

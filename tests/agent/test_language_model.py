@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from agent.language_model import LanguageModel, ModelClients, ModelRefusedError, ModelSettings, ModelUnavailableError
+from agent.language_model import (
+    LanguageModel,
+    ModelClients,
+    ModelPrice,
+    ModelRefusedError,
+    ModelSettings,
+    ModelUnavailableError,
+)
 from tests.openai_server import ScriptedOpenAI
 
 ASK = [{"role": "user", "content": "oi"}]
@@ -95,7 +102,7 @@ async def test_that_a_refusal_is_not_repeated_and_never_shows_the_key(clients: M
 async def test_that_tool_calls_and_their_cost_are_read(clients: ModelClients) -> None:
     calls = [{"name": "a", "arguments": {"x": 1}}, {"name": "b", "arguments": "{not json"}]
     async with ScriptedOpenAI([{"tool_calls": calls}]) as server:
-        model = _model(server, clients, input_price_micros_per_1k=1000, output_price_micros_per_1k=2000)
+        model = _model(server, clients, prices={"main": ModelPrice(1.0, 2.0)})
         answer = await model.complete(ASK, tools=[{"type": "function", "function": {"name": "a", "parameters": {}}}])
     assert [(call.name, call.arguments) for call in answer.tool_calls] == [("a", '{"x": 1}'), ("b", "{not json")]
     assert (answer.usage.input_tokens, answer.usage.output_tokens, answer.usage.cost_micros) == (120, 30, 180)

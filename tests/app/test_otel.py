@@ -77,7 +77,8 @@ async def serve_one(backroom: Backroom, *messages: str, gateway: Gateway | None 
     shop = backroom.shop
     async with ScriptedOpenAI(SCRIPT) as server:
         async with shop.db.transaction(shop.tenant_id) as tx:
-            model = {"model": "main", "base_url": server.base_url, "max_attempts": 2, "input_price_micros_per_1k": 1000}
+            prices = {"main": {"input": 1, "output": 0}}
+            model = {"name": "main", "base_url": server.base_url, "attempts": 2, "prices": prices}
             await tx.execute(
                 "UPDATE tenant SET settings = settings || $2 WHERE id = $1", shop.tenant_id, {"model": model}
             )

@@ -66,7 +66,7 @@ def test_that_another_process_gets_all_settings_and_nothing_from_its_own_environ
 def test_that_a_key_in_the_environment_alone_sends_nothing_to_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "key")
     monkeypatch.delenv("ATENDE_MODEL", raising=False)
-    assert load_settings().default_model() is None
+    assert not load_settings().default_model().model
 
 
 def test_that_processes_starting_at_once_share_one_secret_that_only_this_account_reads(tmp_path: Path) -> None:

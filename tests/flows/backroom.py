@@ -17,7 +17,7 @@ from procrastinate.jobs import Job, Status
 
 from agent.encoder import default_encoder
 from agent.graph import Agent, build_agent
-from agent.language_model import ModelClients
+from agent.language_model import ModelClients, ModelSettings
 from agent.media_reader import MediaReaderSettings
 from channels.base import SessionRef
 from channels.simulator import SimulatorSender
@@ -149,7 +149,12 @@ class Backroom:
 
 @asynccontextmanager
 async def open_backroom(
-    shop: Shop, folder: Path = FOLDER, *, media: Path | None = None, reader: MediaReaderSettings | None = None
+    shop: Shop,
+    folder: Path = FOLDER,
+    *,
+    model: ModelSettings | None = None,
+    media: Path | None = None,
+    reader: MediaReaderSettings | None = None,
 ) -> AsyncIterator[Backroom]:
     """The parts, wired as app.worker wires them. ``media``: where files lie, ``reader``: what reads them."""
     wakeup = Wakeup(shop.db)
@@ -162,9 +167,9 @@ async def open_backroom(
             (folder.parent,),
             default_encoder(),
             clients,
-            None,
-            media,
-            reader,
+            model,
+            media_folder=media,
+            media_reader=reader,
             function_sources={"http": HttpFunctions(requests)},
             sealer=Sealer(SECRET),
         )

@@ -27,7 +27,7 @@ FULL: dict[str, Any] = {
     },
     "policy": [{"mode": "off", "hours": "noon", "tag": "vip"}, {"mode": "auto", "number": "sales"}],
     "announce_under": ["suggest", False],
-    "handoff": {"triggers": {"anger": False, "vip": True}, "cost_per_day": 2.5, "return_unclaimed": True},
+    "handoff": {"triggers": {"anger": False, "vip": True}, "return_unclaimed": True},
     "autonomy": {"bar": 0.95, "least_cases": 80},
     "consent": {"opt_out_words": ["CANCELÁR", "Não  quero mais!"]},
     "suggestions_expire_after_hours": 12,
@@ -44,7 +44,7 @@ def test_that_it_is_read_back_from_the_database_as_it_was_declared() -> None:
     assert [str(rule) for rule in fields["policy_rules"]] == ["off for hours noon, tag vip", "auto for number sales"]
     assert fields["announce_under"] == {ReplyMode.SUGGEST, ReplyMode.OFF}
     assert fields["hand_off"].switched_off == {HandOffReason.ANGER}
-    assert fields["hand_off"].cost_per_day_micros == 2_500_000
+    assert fields["hand_off"].return_unclaimed
     assert fields["autonomy"].bar == 0.95
     assert fields["consent"].opt_out == {"cancelar", "nao quero mais"}
     assert AttendanceDeclaration.stored({}).profile_fields()["autonomy"] is None

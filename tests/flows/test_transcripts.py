@@ -231,7 +231,7 @@ async def test_that_limits_keep_large_files_from_the_endpoint_and_cut_long_trans
     [
         {"media_reading": {"enabled": False}},
         {"mask_model_prompts": True},
-        {"handoff": {"cost_per_day": 0.001}},
+        {"budgets": {"day": {"cost": 0.001}}},
     ],
 )
 async def test_that_nothing_leaves_where_the_tenant_forbids_it_or_its_money_is_spent(

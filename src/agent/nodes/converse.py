@@ -13,6 +13,7 @@ from langgraph.runtime import Runtime
 
 from agent.arguments import parse_spelled_arguments
 from agent.authority import Authority
+from agent.budgeted_model import BudgetUsedUpError
 from agent.chat import HAND_OFF_REASONS, HAND_OFF_TOOL, opening_messages, requested, tool_message
 from agent.confirming import ask_to_confirm
 from agent.dialogue import Dialogue
@@ -40,7 +41,9 @@ _CORRECTIONS: Final = 3
 """Unusable calls in one turn before the model is given up."""
 _PASSAGES: Final = 4
 _BOLD: Final = re.compile(r"\*\*(.+?)\*\*")
-_MARKS: Final = re.compile(r"</?(?:customer_message|customer_name|passage|progress|function_result)\b[^>]{0,200}>")
+_MARKS: Final = re.compile(
+    r"</?(?:customer_message|customer_name|passage|conversation_summary|progress|function_result)\b[^>]{0,200}>"
+)
 """Our own delimiters; a model that repeats them must not show them to a customer."""
 
 
@@ -55,8 +58,6 @@ class Converse:
         context, reading = runtime.context, state["reading"]
         if context.model is None:
             return {"step": "answer"}
-        if (limit := await _limit_reached(context)) is not None:
-            return hand_off(reading, evidence_of(state), HandOffReason.COST_CAP, "cost_cap", limit)
         found = ranked(reading.text, await context.search(reading.text, reading.language, CANDIDATES))
         passages = [p for p in found[:_PASSAGES] if p.score >= context.profile.knowledge_threshold]
         messages = opening_messages(self.prompt, state["turn"], context, reading, passages)
@@ -93,6 +94,8 @@ class _Loop:
             started = perf_counter()
             try:
                 answer = await model.complete(messages, tools=() if last else tools, **options)
+            except BudgetUsedUpError as error:
+                return hand_off(self.reading, self.evidence, HandOffReason.COST_CAP, "cost_cap", error.limit)
             except ModelError as error:
                 self._asked(started, ModelCall(model.settings.model, "error"))
                 return self._give_up("model_failed", f"{error} {'; '.join(error.attempts)}")
@@ -262,17 +265,3 @@ class _Loop:
         if evidence.calls:
             return hand_off(self.reading, evidence, HandOffReason.MODEL_FAILURE, "after_calls")
         return {"evidence": evidence, "step": "answer"}
-
-
-async def _limit_reached(context: TurnContext) -> str | None:
-    """Which of the tenant's limits on models' cost is used up, for a person; None: none, or there is none."""
-    terms = context.profile.hand_off
-    limits = (terms.cost_per_day_micros, terms.cost_per_conversation_micros)
-    if context.spent is None or limits == (None, None) or not terms.wants(HandOffReason.COST_CAP):
-        return None
-    spent = await context.spent()
-    spans = ("day", spent.today_micros), ("conversation", spent.conversation_micros)
-    for limit, (span, used) in zip(limits, spans, strict=True):
-        if limit is not None and used >= limit:
-            return f"{used / 1e6:.4f} of {limit / 1e6:.4f} per {span}"
-    return None

@@ -28,6 +28,7 @@ from store.tables.knowledge import (
     KnowledgeDocument,
     PromptBundle,
 )
+from store.tables.spending import ModelSpending
 from store.tables.templates import MessageTemplate
 from store.tables.webhooks import WebhookDelivery, WebhookEndpoint
 from store.tables.work import Approval, Event, FunctionCall, Handoff, IntentAutonomy, Suggestion, Turn
@@ -65,6 +66,7 @@ __all__ = [
     "Message",
     "MessageChange",
     "MessageTemplate",
+    "ModelSpending",
     "OutboxMessage",
     "PromptBundle",
     "QuarantinedEvent",

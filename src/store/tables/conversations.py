@@ -101,6 +101,11 @@ class Conversation(SQLModel, table=True):
     unread: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     window_start_id: int = counter()
     """Messages with a lower id belong to an earlier, closed context window."""
+    summary: str = words(default="")
+    """Of the window's messages up to ``summary_upto_id``, by a language model. Untrusted, like what it sums up."""
+    summary_upto_id: int = counter()
+    summary_change_id: int = counter()
+    """The last MessageChange that it knows of: one that came later makes it void."""
     last_inbound_id: int = counter()
     answered_upto_id: int = counter()
     """Inbound messages up to here are answered (by a turn in force or by a person)."""

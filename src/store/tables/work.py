@@ -37,10 +37,7 @@ class Turn(SQLModel, table=True):
     """One run of the agent with all that explains it."""
 
     __tablename__ = "turn"
-    __table_args__ = (
-        Index("ix_turn_conversation", "conversation_id", "upto_message_id"),
-        Index("ix_turn_cost", "tenant_id", "created_at", postgresql_where=sql("cost_micros > 0")),
-    )
+    __table_args__ = (Index("ix_turn_conversation", "conversation_id", "upto_message_id"),)
     id: UUID = uuid_key()
     tenant_id: UUID = busy_tenant_key()
     conversation_id: UUID = reference("conversation")

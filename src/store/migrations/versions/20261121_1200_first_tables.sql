@@ -204,6 +204,20 @@ CREATE TABLE membership (
 );
 CREATE INDEX ix_membership_user_id ON membership (user_id);
 
+CREATE TABLE model_spending (
+    tenant_id UUID NOT NULL,
+    span VARCHAR NOT NULL,
+    key VARCHAR NOT NULL,
+    cost_micros BIGINT DEFAULT 0 NOT NULL,
+    tokens BIGINT DEFAULT 0 NOT NULL,
+    calls BIGINT DEFAULT 0 NOT NULL,
+    held_micros BIGINT DEFAULT 0 NOT NULL,
+    held_tokens BIGINT DEFAULT 0 NOT NULL,
+    held_until TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (tenant_id, span, key),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+
 CREATE TABLE prompt_bundle (
     tenant_id UUID NOT NULL,
     hash VARCHAR NOT NULL,
@@ -282,6 +296,9 @@ CREATE TABLE conversation (
     language TEXT,
     unread INTEGER DEFAULT '0' NOT NULL,
     window_start_id BIGINT DEFAULT 0 NOT NULL,
+    summary TEXT DEFAULT '' NOT NULL,
+    summary_upto_id BIGINT DEFAULT 0 NOT NULL,
+    summary_change_id BIGINT DEFAULT 0 NOT NULL,
     last_inbound_id BIGINT DEFAULT 0 NOT NULL,
     answered_upto_id BIGINT DEFAULT 0 NOT NULL,
     last_message_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -553,7 +570,6 @@ CREATE TABLE turn (
     FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_turn_conversation ON turn (conversation_id, upto_message_id);
-CREATE INDEX ix_turn_cost ON turn (tenant_id, created_at) WHERE cost_micros > 0;
 
 CREATE TABLE approval (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
