@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.knowledge_commands import commands as knowledge_commands
 from app.number_commands import commands as number_commands
 from app.number_commands import quarantine as quarantine_commands
 from app.policy_commands import commands as policy_commands
@@ -37,6 +38,7 @@ cli.add_typer(quarantine_commands, name="quarantine")
 cli.add_typer(template_commands, name="templates")
 cli.add_typer(policy_commands, name="policy")
 cli.add_typer(webhook_commands, name="webhook")
+cli.add_typer(knowledge_commands, name="knowledge")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data are kept (ATENDE_DATA_DIR).")]
 Port = Annotated[int | None, typer.Option("--port", help="Port of the pages; 0: any free one (ATENDE_PORT).")]

@@ -26,6 +26,7 @@ from flows.approved_calls import ApprovedCalls
 from flows.delivery import Delivery
 from flows.gateways import gateway_client, open_gateways
 from flows.inbound import Inbound
+from flows.knowledge_indexing import KnowledgeIndexing
 from flows.media import MediaFetching, MediaFiles
 from flows.profiles import Installation, Profiles
 from flows.reconciliation import Reconciliation
@@ -76,9 +77,8 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         wakeup = Wakeup(db)
         stack.push_async_callback(wakeup.close)
         agent = build_agent(saver)
-        installation = Installation(
-            options.tenant_folders, encoder or default_encoder(), ModelClients(), default_model=options.model
-        )
+        encoder = encoder or default_encoder()
+        installation = Installation(options.tenant_folders, encoder, ModelClients(), default_model=options.model)
         profiles = Profiles(db, installation)
         inbound = Inbound(db, wakeup)
         media = MediaFiles(db, MediaFolder(options.media_folder))
@@ -87,6 +87,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         delivery = Delivery(db, wakeup, {"simulator": simulator, **gateways})
         reconciliation = Reconciliation(db, inbound, gateways, media, has_webhooks=options.has_webhooks)
         templates = Templates(db, wakeup, CloudApiGateway(http, media))
+        indexing = KnowledgeIndexing(db, encoder)
         fetching = MediaFetching(db, wakeup, gateways, media.store)
         wakeup.listen_here(OUTBOX, delivery.more.set)
         hosts = options.private_hosts
@@ -112,6 +113,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     every(15, lambda: housekeeping.enqueue_forgotten(db)),
                     every(2, lambda: housekeeping.settle_held_events(db, inbound, wakeup)),
                     every(1, fetching.run_due),
+                    every(2, indexing.run_due),
                     every(600, lambda: templates.sync_all(older_than=TEMPLATES_STAY_FRESH)),
                     every(1, reconciliation.run_due),
                     every(15, lambda: attendance.keep_appointments(db, wakeup)),

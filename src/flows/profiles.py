@@ -17,6 +17,7 @@ from agent.encoder import Encoder
 from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
 from agent.turn import Passage, TenantProfile
+from flows.knowledge_search import KnowledgeSearch
 from flows.tenant_files import load_functions
 from flows.tenant_profile import profile_of
 from flows.tenants import FOLDER_SOURCE
@@ -69,21 +70,15 @@ class Brain:
     profile: TenantProfile
     batches: Batches
     model: LanguageModel | None
-    _db: Database = field(repr=False)
-    _encoder: Encoder = field(repr=False)
+    _knowledge: KnowledgeSearch = field(repr=False)
 
     async def classify(self, text: str) -> Classification:
         """The message's intent with its calibrated confidence."""
         return await self.batches.classify(text)
 
     async def search(self, query: str, language: str, limit: int) -> Sequence[Passage]:
-        """The tenant's passages nearest to the query, best first."""
-        vectors = await asyncio.to_thread(vectorise, [query], self._encoder)
-        async with self._db.transaction(UUID(self.profile.id)) as tx:
-            rows = await knowledge.search(
-                tx, vectors[0], query, language=language, encoder=self._encoder.name, limit=limit
-            )
-        return [Passage(row["ref"], row["title"], row["text"], float(row["score"]), row["language"]) for row in rows]
+        """The tenant's passages that answer best, with the chance that they do."""
+        return await self._knowledge.search(UUID(self.profile.id), query, language, limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +130,8 @@ class Profiles:
             examples = await knowledge.examples(tx)
         profile = profile_of(tenant, intents, functions, self._functions(functions))
         classifier = await asyncio.to_thread(_train, examples, self._installation.encoder)
-        return Brain(
-            profile, Batches(classifier), self._model(tenant["settings"]), self._db, self._installation.encoder
-        )
+        search = KnowledgeSearch(self._db, self._installation.encoder)
+        return Brain(profile, Batches(classifier), self._model(tenant["settings"]), search)
 
     def _functions(self, rows: Sequence[Row]) -> dict[str, BusinessFunction]:
         found: dict[str, BusinessFunction] = {}

@@ -21,7 +21,7 @@ from agent.language_model import LanguageModel, Message, ModelAnswer, ModelError
 from agent.nodes.act import ask_approval, handed_off_outcome, needs_approval, record
 from agent.outgoing import REVEALING, Outgoing
 from agent.prompts import PromptLibrary
-from agent.relevance import CANDIDATES, ranked
+from agent.relevance import CANDIDATES
 from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.texts import FixedTexts
 from agent.turn import CallResult, Passage, TurnContext
@@ -54,7 +54,7 @@ class Converse:
             return {"step": "answer"}
         if (limit := await _limit_reached(context)) is not None:
             return hand_off(reading, evidence_of(state), HandOffReason.COST_CAP, "cost_cap", limit)
-        found = ranked(reading.text, await context.search(reading.text, reading.language, CANDIDATES))
+        found = await context.search(reading.text, reading.language, CANDIDATES)
         passages = [p for p in found[:_PASSAGES] if p.score >= context.profile.knowledge_threshold]
         messages = opening_messages(self.prompt, state["turn"], context, reading, passages)
         authority = Authority(state["turn"], context, reading.language)
@@ -206,7 +206,7 @@ class _Loop:
             return self._give_up("model_answer_incomplete", answer.finish_reason)
         succeeded = [call.function for call in self.evidence.calls if call.outcome == "succeeded"]
         sources = [Source("function", name) for name in dict.fromkeys(succeeded)]
-        sources += [Source("knowledge", p.ref, p.title, p.score) for p in self.passages]
+        sources += [Source("knowledge", p.ref, p.place, p.score) for p in self.passages]
         reading, evidence = self.reading, self.evidence.because("model_answered", answer.model)
         if succeeded:
             reading = replace(reading, dialogue=Dialogue())

@@ -25,6 +25,7 @@ from store.tables.knowledge import (
     IntentExample,
     KnowledgeChunk,
     KnowledgeDocument,
+    KnowledgeWord,
     PromptBundle,
 )
 from store.tables.templates import MessageTemplate
@@ -55,6 +56,7 @@ __all__ = [
     "IntentExample",
     "KnowledgeChunk",
     "KnowledgeDocument",
+    "KnowledgeWord",
     "LoginSession",
     "MediaFile",
     "Membership",

@@ -283,6 +283,33 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = queue, public, pg_temp AS
      LIMIT 100
 $$;
 
+-- Knowledge ----------------------------------------------------------------------------------------------------
+-- Documents of which some chunk has no vector of this encoder. Two ranges instead of <>, so that an index finds them.
+CREATE FUNCTION gate.due_knowledge(with_encoder text, at_most integer)
+RETURNS TABLE (tenant_id uuid, document_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT d.tenant_id, d.id FROM knowledge_document d
+     WHERE (d.indexed_with < with_encoder OR d.indexed_with > with_encoder) AND d.next_attempt_at <= now()
+     ORDER BY d.next_attempt_at LIMIT at_most
+$$;
+
+-- The chunks of the transaction's own tenant that hold most of the words, by weight. Here because no index answers @@
+-- under row-level security: the operator is not leakproof, so the policy would have to look at every row first. The
+-- index is shared, the words in it are not: each stands behind the first digits of its tenant's id.
+CREATE FUNCTION gate.knowledge_by_words(asked text[], weights real[], at_most integer)
+RETURNS TABLE (id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH wanted AS MATERIALIZED (
+        SELECT quote_literal(left(current_tenant()::text, 8) || ':' || w.word)::tsquery AS word, w.weight
+          FROM unnest(asked, weights) AS w (word, weight)
+    ), found AS MATERIALIZED (
+        SELECT c.id, c.document_id, c.ordinal, c.words FROM knowledge_chunk c
+         WHERE c.words @@ (SELECT string_agg(word::text, ' | ')::tsquery FROM wanted) AND c.tenant_id = current_tenant()
+    )
+    SELECT f.id FROM found f JOIN knowledge_document d ON d.id = f.document_id
+     ORDER BY (SELECT sum(w.weight) FROM wanted w WHERE f.words @@ w.word) DESC, d.ref COLLATE "C", f.ordinal LIMIT at_most
+$$;
+
 DO $$
 DECLARE
     signature regprocedure;
@@ -295,4 +322,5 @@ END $$;
 GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, gate.switch_login, gate.close_login,
     gate.channel_session, gate.channel_sessions, gate.due_media, gate.recent_tenants, gate.lease_sessions, gate.release_sessions,
     gate.tenants_at_the_desk, gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
-    gate.unsettled_approvals, gate.forgotten_conversations, gate.webhooks_behind, gate.due_webhooks TO atende_app;
+    gate.unsettled_approvals, gate.forgotten_conversations, gate.webhooks_behind, gate.due_webhooks,
+    gate.due_knowledge, gate.knowledge_by_words TO atende_app;
