@@ -25,7 +25,7 @@ _SATURATION: Final = 1.2
 _LENGTH_COUNTS: Final = 0.75
 _USUAL_LENGTH: Final = 40
 """Searched words of a passage, for BM25: of documents in general, so that one tenant's need not be averaged."""
-_LOOKED_UP: Final = 600
+_LOOKED_UP: Final = 400
 """Chunks that the words to look up may occur in, all together: "the" would be found everywhere and tell nothing."""
 
 

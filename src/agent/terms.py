@@ -42,8 +42,9 @@ _ENDINGS: Final = tuple(
         (  # noqa: SIM905
             "mente amente acao acoes acion aciones ation ations icao icoes icion iciones ucao ucoes ucion uciones cao "
             "coes cion ciones tion tions sao soes sion siones mento mentos miento mientos amento amentos imento "
-            "imentos ment ments ador adora adores adoras idade idades idad idades ividade anca ancas ancia encia ancias "
-            "encias anza anzas ante antes avel iveis aveis ivel able ables ible ibles ando endo indo iendo ing ings ado ada "
+            "imentos ment ments ador adora adores adoras idade idades idad idades ividade anca ancas ancia encia "
+            "ancias encias anza anzas ante antes avel iveis aveis ivel able "
+            "ables ible ibles ando endo indo iendo ing ings ado ada "
             "ados adas ido ida idos idas aram eram iram aron ieron ou eu iu ar er ir arei erei ara era ira aria eria "
             "iria amos emos imos am em ed es s os as is a o e ais eis ois ns oes aes ies ly er ers"
         ).split(),

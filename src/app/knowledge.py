@@ -70,7 +70,7 @@ class AddingFiles:
         if self.now:
             await KnowledgeIndexing(db, default_encoder()).run_all()
         elif waiting:
-            lines.append(f"{waiting} pieces wait for a worker to index them: atende serve does it within seconds.")
+            lines.append(f"{_counted(waiting)} to index: a worker of atende serve does it within seconds.")
         return lines
 
     def _files(self) -> Iterator[tuple[str, Path]]:
@@ -132,10 +132,14 @@ async def search_documents(db: Database, tenant_id: UUID, question: str, limit: 
 def _outcome(added: knowledge.Added) -> str:
     if not added.changed:
         return f"= {added.ref}: unchanged."
-    parts = [f"{added.chunks} pieces", f"{added.new} new"]
+    parts = [_counted(added.chunks), f"{added.new} new"]
     if added.removed:
         parts.append(f"{added.removed} removed")
     return f"+ {added.ref}: {added.title} ({added.language}), {', '.join(parts)}."
+
+
+def _counted(pieces: int) -> str:
+    return "1 piece" if pieces == 1 else f"{pieces} pieces"
 
 
 def _language_in(name: str) -> str | None:

@@ -26,12 +26,12 @@ _PLAIN: Final[dict[str, Callable[[str, bytes], DocumentText]]] = {
 _REFUSED = 3
 
 
-def read_document(name: str, data: bytes, *, seconds: float = SECONDS) -> DocumentText:
+def read_document(name: str, data: bytes, *, seconds: float = SECONDS, memory: int = MEMORY) -> DocumentText:
     """A file's text. Blocks for up to ``seconds``. Raises DocumentUnreadableError for whatever cannot be read."""
     kind = kind_of(name, data)
     if kind in _PLAIN:
         return _PLAIN[kind](name, data)
-    command = [sys.executable, "-P", "-m", "flows.knowledge_apart", kind, name]
+    command = [sys.executable, "-P", "-m", "flows.knowledge_apart", kind, name, str(memory)]
     try:
         run = subprocess.run(command, input=data, capture_output=True, timeout=seconds, check=False)  # noqa: S603 - ours
     except subprocess.TimeoutExpired as error:
@@ -50,20 +50,20 @@ def read_document(name: str, data: bytes, *, seconds: float = SECONDS) -> Docume
     return DocumentText.from_json(json.loads(run.stdout))
 
 
-def _limit() -> None:
+def _limit(memory: int) -> None:
     import resource  # noqa: PLC0415 - there is none on Windows
 
-    for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_CORE, 0)):
+    for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_CORE, 0)):
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(limit, (value, value))
 
 
-def _main(kind: str, name: str) -> int:
+def _main(kind: str, name: str, memory: int) -> int:
     from flows.knowledge_docx import read_docx  # noqa: PLC0415
     from flows.knowledge_html import read_html  # noqa: PLC0415
     from flows.knowledge_pdf import read_pdf  # noqa: PLC0415
 
-    _limit()
+    _limit(memory)
     try:
         document = {"pdf": read_pdf, "docx": read_docx, "html": read_html}[kind](name, sys.stdin.buffer.read())
     except DocumentUnreadableError as error:
@@ -74,4 +74,4 @@ def _main(kind: str, name: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1], sys.argv[2]))
+    sys.exit(_main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

@@ -118,11 +118,18 @@ def decoded(name: str, data: bytes) -> tuple[str, tuple[str, ...]]:
     try:
         return data.decode("utf-8"), ()
     except UnicodeDecodeError:
-        # Every byte is a letter in this one: what Windows programs write in Brazil where they write no UTF-8.
-        text = data.decode("cp1252", "replace")
+        text = "".join(map(_decoded_line, data.splitlines(keepends=True)))
     if sum(not char.isprintable() and char not in "\r\n\t\f" for char in text) > len(text) // 50:
         raise DocumentUnreadableError(name, "is no text", hint="Save it as UTF-8 text, or as PDF or DOCX.")
     return text, ("It is not UTF-8 and was read as Windows-1252; check that its accents are right.",)
+
+
+def _decoded_line(line: bytes) -> str:
+    """Files are put together from others: a line that is UTF-8 is read as such."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("cp1252", "replace")  # what Windows programs write in Brazil where they write no UTF-8
 
 
 def name_as_title(name: str) -> str:
@@ -149,7 +156,7 @@ def finished(
     name: str, title: str, blocks: Iterable[Block], *, empty_hint: str, notes: Iterable[str] = ()
 ) -> DocumentText:
     """The document, checked: it says something, and not more than can be kept. Raises DocumentUnreadableError."""
-    kept, length = [], 0
+    kept, length, title = [], 0, one_line(tidy(title)) or name_as_title(name)
     for block in blocks:
         text = tidy(block.text)
         if not any(char.isalnum() for char in text):
@@ -159,7 +166,9 @@ def finished(
             raise DocumentUnreadableError(
                 name, f"holds more than {MAX_CHARACTERS:,} characters", hint="Split it into several files."
             )
-        kept.append(Block(text, tuple(filter(None, map(one_line, block.headings))), block.page, block.whole))
+        # A heading that only repeats the title tells nothing more.
+        headings = tuple(heading for heading in map(one_line, block.headings) if heading and heading != title)
+        kept.append(Block(text, headings, block.page, block.whole))
     if not kept:
         raise DocumentUnreadableError(name, "holds no text", hint=empty_hint)
-    return DocumentText(one_line(tidy(title)) or name_as_title(name), tuple(kept), tuple(notes))
+    return DocumentText(title, tuple(kept), tuple(notes))

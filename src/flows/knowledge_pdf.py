@@ -27,7 +27,7 @@ def read_pdf(name: str, data: bytes) -> DocumentText:
         reader = PdfReader(io.BytesIO(data), strict=False)
         locked = reader.is_encrypted and not reader.decrypt("")
         count = 0 if locked else len(reader.pages)
-        pages = [page.extract_text() or "" for page in reader.pages[: min(count, MAX_PAGES)]]
+        pages = [reader.pages[number].extract_text() or "" for number in range(min(count, MAX_PAGES))]
         bookmarks = {} if locked else _bookmarks(reader)
         title = str(reader.metadata.title or "") if not locked and reader.metadata else ""
     except (PyPdfError, RecursionError, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError) as error:

@@ -189,7 +189,7 @@ async def set_vectors(tx: Connection, encoder: str, vectors: Sequence[tuple[UUID
 async def settle(tx: Connection, document_id: UUID, encoder: str) -> bool:
     """Note the document as indexed if all its chunks have vectors of ``encoder``; returns whether they have."""
     done = await tx.fetchval(
-        """UPDATE knowledge_document d SET indexed_with = $2, attempts = 0, error = NULL
+        """UPDATE knowledge_document d SET indexed_with = $2, attempts = 0, error = NULL, next_attempt_at = now()
             WHERE d.id = $1 AND $2 <> ''
               AND NOT EXISTS (SELECT 1 FROM knowledge_chunk c WHERE c.document_id = d.id AND c.encoder <> $2)
            RETURNING true""",

@@ -14,6 +14,7 @@ from agent.relevance import CANDIDATES
 from agent.state import TurnState, evidence_of
 from agent.texts import FixedTexts
 from agent.turn import TurnContext
+from agent.untrusted import gives_orders
 from domain.decisions import HandOffReason, ReplyMode, Source
 
 _QUOTED_CHARACTERS: Final = 700
@@ -32,6 +33,10 @@ class Answer:
         if best is not None and best.score >= context.profile.knowledge_threshold:
             evidence = evidence.because("knowledge", f"{best.ref} with score {best.score:.2f}")
             text = self.texts.say(context.profile, "knowledge", reading.language, passage=quoted(best.text))
+            if gives_orders(best.text, context.profile.functions):
+                # Somebody wrote it for the assistant rather than for customers: a person looks first.
+                evidence = evidence.because("passage_gives_orders", best.ref)
+                reading = reading.capped(ReplyMode.SUGGEST)
             if reading.mode is ReplyMode.AUTO and (link := foreign_link(best.text, context.profile)):
                 evidence = evidence.because("foreign_link", link)
                 reading = reading.capped(ReplyMode.SUGGEST)

@@ -25,7 +25,7 @@ from agent.relevance import CANDIDATES
 from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.texts import FixedTexts
 from agent.turn import CallResult, Passage, TurnContext
-from agent.untrusted import asks_about_itself
+from agent.untrusted import asks_about_itself, gives_orders
 from domain.decisions import HandOff, HandOffReason, ModelCall, ReplyMode, Source
 from domain.errors import InvalidInputError
 from domain.policy import UNSUPPORTED
@@ -55,11 +55,16 @@ class Converse:
         if (limit := await _limit_reached(context)) is not None:
             return hand_off(reading, evidence_of(state), HandOffReason.COST_CAP, "cost_cap", limit)
         found = await context.search(reading.text, reading.language, CANDIDATES)
-        passages = [p for p in found[:_PASSAGES] if p.score >= context.profile.knowledge_threshold]
+        likely = [p for p in found[:_PASSAGES] if p.score >= context.profile.knowledge_threshold]
+        passages = [p for p in likely if not gives_orders(p.text, context.profile.functions)]
+        evidence = evidence_of(state)
+        for passage in likely:
+            if passage not in passages:
+                evidence = evidence.because("passage_gives_orders", passage.ref)
         messages = opening_messages(self.prompt, state["turn"], context, reading, passages)
         authority = Authority(state["turn"], context, reading.language)
         guard = Outgoing.for_turn(self.prompt, context.profile, reading, authority.voice, passages)
-        loop = _Loop(self.texts, context, reading, evidence_of(state), passages, authority, guard)
+        loop = _Loop(self.texts, context, reading, evidence, passages, authority, guard)
         loop.probed = any(asks_about_itself(message.text) for message in state["turn"].unanswered)
         return await loop.run(context.model, messages, self.prompt.model)
 

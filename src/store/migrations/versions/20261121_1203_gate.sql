@@ -302,12 +302,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH wanted AS MATERIALIZED (
         SELECT quote_literal(left(current_tenant()::text, 8) || ':' || w.word)::tsquery AS word, w.weight
           FROM unnest(asked, weights) AS w (word, weight)
-    ), found AS MATERIALIZED (
-        SELECT c.id, c.document_id, c.ordinal, c.words FROM knowledge_chunk c
-         WHERE c.words @@ (SELECT string_agg(word::text, ' | ')::tsquery FROM wanted) AND c.tenant_id = current_tenant()
     )
-    SELECT f.id FROM found f JOIN knowledge_document d ON d.id = f.document_id
-     ORDER BY (SELECT sum(w.weight) FROM wanted w WHERE f.words @@ w.word) DESC, d.ref COLLATE "C", f.ordinal LIMIT at_most
+    SELECT c.id FROM knowledge_chunk c JOIN knowledge_document d ON d.id = c.document_id
+     WHERE c.words @@ (SELECT string_agg(word::text, ' | ')::tsquery FROM wanted)
+       AND c.tenant_id = (SELECT current_tenant())
+     ORDER BY (SELECT sum(w.weight) FROM wanted w WHERE c.words @@ w.word) DESC, d.ref COLLATE "C", c.ordinal LIMIT at_most
 $$;
 
 DO $$
