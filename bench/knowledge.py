@@ -29,15 +29,16 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from tests.database import SECRET, make_number
+
 from agent.encoder import Vectors
 from agent.relevance import FETCHED, weighed
 from store import knowledge, knowledge_documents
 from store.database import Connection, Database
 from store.embedded import EmbeddedPostgres
-from store.knowledge import vector_literal
+from store.knowledge import passage_literal
 from store.knowledge_documents import ADDED, StoredChunk, StoredDocument
 from store.migrate import migrate
-from tests.database import SECRET, make_number
 
 ENCODER = "made-up"
 DIMENSIONS = 512
@@ -81,7 +82,7 @@ async def fill(db: Database, tenant_id: UUID, library: Library, chunks: int) -> 
         ]
         vectors = {}
         for piece, row in zip(pieces, rows, strict=True):
-            literal = vector_literal(row.tolist())
+            literal = passage_literal(row.tolist())
             vectors[piece.digest] = (literal, "{" + ",".join([f'"{literal}"'] * 4) + "}")
         document = StoredDocument(f"{number:06}.md", "A document", "pt", "digest", ADDED, "")
         async with db.transaction(tenant_id) as tx:
@@ -137,33 +138,41 @@ async def inside(dsn: str, tenant_id: UUID, words: list[str]) -> list[str]:
     owner = await asyncpg.connect(dsn)
     try:
         async with owner.transaction():
-            body = await owner.fetchval("SELECT prosrc FROM pg_proc WHERE oid = 'gate.knowledge_by_words'::regproc")
+            source = await owner.fetchval("SELECT prosrc FROM pg_proc WHERE oid = 'gate.knowledge_by_words'::regproc")
+            body = source.partition("RETURN QUERY")[2].rpartition(";\nEND")[0]
             await owner.execute(f"SET LOCAL ROLE atende_gate; SET LOCAL app.tenant_id = '{tenant_id}'")
             await owner.execute("SET LOCAL plan_cache_mode = force_generic_plan")
             for name, mark in (("asked", "$1::text[]"), ("weights", "$2::real[]"), ("at_most", "$3::int")):
                 body = re.sub(rf"\b{name}\b", mark, body)
-            plan = await owner.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {body}", words, [1.0, 2.0, 3.0], FETCHED)
+            plan = await owner.fetch(
+                f"EXPLAIN (ANALYZE, COSTS OFF, BUFFERS OFF) {body}", words, [1.0, 2.0, 3.0], FETCHED
+            )
             return [line[0] for line in plan]
     finally:
         await owner.close()
 
 
-async def explain(db: Database, dsn: str, tenant_id: UUID, library: Library) -> None:
-    """Print the plan of the whole statement, and of what the gate's function runs inside."""
-    wish, words = vector_literal(library.vectors(1)[0].tolist()), [f"w{n}" for n in (300, 2_000, 15_000)]
-    async with db.transaction(tenant_id) as tx:
-        await tx.execute(knowledge.USE_INDEX)
-        plan = await tx.fetch(
-            f"EXPLAIN (ANALYZE, COSTS OFF) {knowledge.BY_INDEX}", wish, ENCODER, words, [1.0, 2.0, 3.0], FETCHED
-        )
-        print("\n".join(line[0].replace(wish, "…") for line in plan))
-        print("\nInside gate.knowledge_by_words, as its owner:")
-        print("\n".join(await inside(dsn, tenant_id, words)))
-        print("\nThe same condition on words without the gate's function, under row-level security:")
-        mark = str(tenant_id)[:8]
+async def explain(db: Database, dsn: str, tenants: dict[str, UUID], library: Library) -> None:
+    """Print the plans of the whole statement, of what the gate's function runs inside, and of what it spares."""
+    wish, words = passage_literal(library.vectors(1)[0].tolist()), [f"w{n}" for n in (300, 2_000, 15_000)]
+    arguments = (wish, ENCODER, words, [1.0, 2.0, 3.0], FETCHED)
+    for size, tenant_id in tenants.items():
+        async with db.transaction(tenant_id) as tx:
+            if size == "large":
+                await tx.execute(knowledge.USE_INDEX)
+                statement, given = knowledge.BY_INDEX, arguments
+            else:
+                statement, given = knowledge.ONE_BY_ONE, (*arguments, tenant_id)
+            for _ in range(3):  # the first one plans, and warms up
+                plan = await tx.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, BUFFERS OFF) {statement}", *given)
+        print(f"\n{size}:\n" + "\n".join(line[0].replace(wish, "…") for line in plan))
+    print("\nInside gate.knowledge_by_words, as its owner:")
+    print("\n".join(await inside(dsn, tenants["large"], words)))
+    print("\nThe same condition on words without that function, under row-level security:")
+    async with db.transaction(tenants["large"]) as tx:
         plain = await tx.fetch(
-            "EXPLAIN (ANALYZE, COSTS OFF) SELECT id FROM knowledge_chunk WHERE words @@ $1::text::tsquery",
-            f"'{mark}:w900'",
+            "EXPLAIN (ANALYZE, COSTS OFF, BUFFERS OFF) SELECT id FROM knowledge_chunk WHERE words @@ $1::text::tsquery",
+            f"'{str(tenants['large'])[:8]}:w2000'",
         )
         print("\n".join(line[0] for line in plain))
 
@@ -193,7 +202,7 @@ async def main(chunks: int, others: int, searches: int, *, plans: bool) -> None:
             await owner.close()
             filled = time.perf_counter() - began
             if plans:
-                await explain(db, dsn, large, library)
+                await explain(db, dsn, {"large": large, "small": small[0]}, library)
             else:
                 await measure(db, large, held, library, 30)
                 result = {

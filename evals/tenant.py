@@ -15,7 +15,7 @@ from agent.classifier import Classification, Example, train, vectorise
 from agent.encoder import Encoder
 from agent.turn import CallResult, Passage
 from flows.attempts import attempt
-from flows.knowledge_vectors import in_memory
+from flows.knowledge_vectors import in_memory, passage_encoder
 from flows.tenant_declaration import TenantDeclaration, seed_records, to_profile
 from tools.declaration import BusinessFunction, ToolContext
 from tools.records import InMemoryRecords
@@ -27,9 +27,9 @@ class OfflineTenant:
     def __init__(self, declaration: TenantDeclaration, encoder: Encoder, *, today: date) -> None:
         self.profile = to_profile(declaration, declaration.settings.slug)
         self.records = InMemoryRecords(seed_records(declaration, today))
-        self._encoder = encoder
         self._classifier = train(_examples(declaration), encoder)
-        self._knowledge = in_memory(declaration.knowledge, encoder)
+        self._reader = passage_encoder(encoder)
+        self._knowledge = in_memory(declaration.knowledge, self._reader)
 
     async def classify(self, text: str) -> Classification:
         """The message's intent with its calibrated confidence."""
@@ -37,7 +37,7 @@ class OfflineTenant:
 
     async def search(self, query: str, language: str, limit: int) -> Sequence[Passage]:
         """The passages that answer best, with the chance that they do."""
-        return self._knowledge.search(query, vectorise([query], self._encoder)[0], language, limit)
+        return self._knowledge.search(query, vectorise([query], self._reader)[0], language, limit)
 
     async def call(self, function: BusinessFunction, arguments: Mapping[str, Any], context: ToolContext) -> CallResult:
         """Run a business function on a draft of the records, which is kept only for a write that succeeded."""

@@ -15,10 +15,10 @@ from uuid import UUID
 from agent.encoder import Encoder
 from domain.text import storable
 from flows.knowledge_chunks import Chunk
-from flows.knowledge_vectors import encode_chunk
+from flows.knowledge_vectors import encode_chunk, passage_encoder
 from store import events, knowledge_documents
 from store.database import Database, Row
-from store.knowledge import vector_literal, vectors_literal
+from store.knowledge import passage_literal, passages_literal
 from store.knowledge_documents import Vectors
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ _LONGEST_WAIT: Final = timedelta(hours=1)
 def chunk_vectors(chunk: Chunk, document: str, encoder: Encoder) -> Vectors:
     """A chunk's vectors as they are stored."""
     whole, sentences = encode_chunk(chunk, document, encoder)
-    return vector_literal(whole.tolist()), vectors_literal(row.tolist() for row in sentences)
+    return passage_literal(whole.tolist()), passages_literal(row.tolist() for row in sentences)
 
 
 class KnowledgeIndexing:
@@ -40,7 +40,7 @@ class KnowledgeIndexing:
 
     def __init__(self, db: Database, encoder: Encoder) -> None:
         self._db = db
-        self._encoder = encoder
+        self._encoder = passage_encoder(encoder)
 
     async def run_due(self) -> int:
         """Index documents that are due; returns how many were finished."""

@@ -10,6 +10,7 @@ from agent.encoder import Encoder
 from agent.relevance import FETCHED, Candidate, asked_words, ranked, weighed
 from agent.turn import Passage
 from domain.text import storable
+from flows.knowledge_vectors import passage_encoder
 from store import knowledge
 from store.database import Database, Row
 
@@ -19,7 +20,7 @@ class KnowledgeSearch:
 
     def __init__(self, db: Database, encoder: Encoder) -> None:
         self._db = db
-        self._encoder = encoder
+        self._encoder = passage_encoder(encoder)
 
     async def search(self, tenant_id: UUID, query: str, language: str, limit: int) -> list[Passage]:
         """The tenant's passages that answer best, with the chance that they do; best first."""

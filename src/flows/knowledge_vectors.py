@@ -11,6 +11,15 @@ from flows.knowledge_chunks import Chunk
 from flows.tenant_declaration import KnowledgeDocument
 
 
+def passage_encoder(encoder: Encoder) -> Encoder:
+    """What encodes passages and questions about them where ``encoder`` reads messages: itself, unless it names another.
+
+    The weights of agent.relevance hold for the encoder that they were fitted with.
+    """
+    chosen: Encoder = getattr(encoder, "for_passages", encoder)
+    return chosen
+
+
 def encode_chunk(chunk: Chunk, document: str, encoder: Encoder) -> tuple[Vectors, Vectors]:
     """A chunk's own vector and those of its sentences. Some 10 to 40 ms of the encoder's time."""
     rows = vectorise([chunk.encoded(document), *chunk.sentences()], encoder)

@@ -22,6 +22,7 @@ from agent.encoder import Encoder
 from domain.messages import SessionStatus
 from flows import autonomy
 from flows.knowledge import prepared_documents, put_folder
+from flows.knowledge_vectors import passage_encoder
 from flows.tenant_declaration import (
     IntentDeclaration,
     TenantDeclaration,
@@ -76,14 +77,15 @@ async def import_tenant(
         return ImportedTenant(tenant_id, numbers, changed=False)
     # The slow part, before the transaction: encoding some hundred sentences takes seconds.
     examples = await _example_vectors(declaration, encoder)
-    documents = await prepared_documents(db, tenant_id, declaration.knowledge, encoder)
+    reader = passage_encoder(encoder)
+    documents = await prepared_documents(db, tenant_id, declaration.knowledge, reader)
     async with db.transaction(tenant_id) as tx:
         # Two imports at once, for instance of two processes that start: one after the other.
         await tx.execute("SELECT 1 FROM tenant WHERE id = $1 FOR UPDATE", tenant_id)
         numbers = await _put_numbers(tx, tenant_id, declaration)
         await _put_functions(tx, tenant_id, declaration)
         await _put_intents(tx, tenant_id, declaration, encoder.name, examples)
-        await put_folder(tx, tenant_id, documents, encoder.name)
+        await put_folder(tx, tenant_id, documents, reader.name)
         await _put_records(tx, tenant_id, declaration, today)
         await tx.execute(
             "UPDATE tenant SET settings = settings || $2, profile_version = profile_version + 1 WHERE id = $1",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from store.database import Connection, Row
-from store.tables.columns import EMBEDDING_DIMENSIONS
+from store.tables.columns import EMBEDDING_DIMENSIONS, PASSAGE_DIMENSIONS
 
 EXACT_UP_TO = 2_000
 """Chunks of a tenant that are compared one by one. Above, the index of all tenants' vectors is quicker than that."""
@@ -19,7 +19,7 @@ SELECT d.ref || '#' || c.ordinal AS ref, d.ref AS document, c.ordinal, d.title, 
             THEN (SELECT 1 - min(s <=> (SELECT $1::text::halfvec)) FROM unnest(c.sentences) s) END AS nearest
   FROM knowledge_chunk c JOIN knowledge_document d ON d.id = c.document_id
  WHERE c.id = ANY (ARRAY(
-           SELECT id FROM near UNION SELECT id FROM gate.knowledge_by_words($3::text[], $4::real[], $5::int)))
+           SELECT id FROM near UNION SELECT chunk_id FROM gate.knowledge_by_words($3::text[], $4::real[], $5::int)))
 """
 USE_INDEX = (
     "SET LOCAL hnsw.iterative_scan = 'relaxed_order'; SET LOCAL hnsw.ef_search = 80; SET LOCAL enable_sort = off"
@@ -31,7 +31,7 @@ WITH near AS MATERIALIZED (
     SELECT c.id FROM knowledge_chunk c WHERE c.encoder = $2
      ORDER BY c.embedding <=> (SELECT $1::text::halfvec) LIMIT $5::int
 ) {_FOUND}"""
-_ONE_BY_ONE = f"""
+ONE_BY_ONE = f"""
 WITH own AS MATERIALIZED (
     SELECT c.id, c.embedding FROM knowledge_chunk c WHERE c.tenant_id = $6 AND c.encoder = $2
 ), near AS MATERIALIZED (
@@ -45,9 +45,15 @@ def vector_literal(vector: Sequence[float]) -> str:
     return "[" + ",".join(format(value, ".8g") for value in padded) + "]"
 
 
-def vectors_literal(vectors: Iterable[Sequence[float]]) -> str:
-    """Several vectors as PostgreSQL reads them (``$1::text::halfvec[]``)."""
-    return "{" + ",".join(f'"{vector_literal(vector)}"' for vector in vectors) + "}"
+def passage_literal(vector: Sequence[float]) -> str:
+    """A passage's or a question's vector as PostgreSQL reads it (``$1::text::halfvec``)."""
+    padded = [*map(float, vector), *[0.0] * (PASSAGE_DIMENSIONS - len(vector))]
+    return "[" + ",".join(format(value, ".4g") for value in padded) + "]"
+
+
+def passages_literal(vectors: Iterable[Sequence[float]]) -> str:
+    """Several of them (``$1::text::halfvec[]``)."""
+    return "{" + ",".join(f'"{passage_literal(vector)}"' for vector in vectors) + "}"
 
 
 async def frequencies(tx: Connection, tenant_id: UUID, words: Sequence[str]) -> dict[str, int]:
@@ -75,9 +81,9 @@ async def search(
     Rows of (ref, document, ordinal, title, heading, page, text, language, score, nearest): the cosines of the chunk
     and of its nearest sentence, 0 and None while it has no vectors of this encoder. ``chunks``: how many there are.
     """
-    arguments = (vector_literal(vector), encoder, list(weights), list(weights.values()), limit)
+    arguments = (passage_literal(vector), encoder, list(weights), list(weights.values()), limit)
     if chunks <= EXACT_UP_TO:
-        return list(await tx.fetch(_ONE_BY_ONE, *arguments, tenant_id))
+        return list(await tx.fetch(ONE_BY_ONE, *arguments, tenant_id))
     await tx.execute(USE_INDEX)
     return list(await tx.fetch(BY_INDEX, *arguments))
 

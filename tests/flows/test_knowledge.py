@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from zlib import crc32
@@ -77,8 +77,8 @@ class Library:
 
 
 @pytest.fixture
-async def library(db: Database, number: Number) -> AsyncIterator[Library]:
-    yield Library(db, number.tenant_id, WordEncoder())
+async def library(db: Database, number: Number) -> Library:
+    return Library(db, number.tenant_id, WordEncoder())
 
 
 async def test_that_a_document_is_found_by_its_words_at_once_and_by_meaning_once_it_is_indexed(
@@ -176,7 +176,7 @@ async def test_that_tenants_share_an_index_and_see_only_their_own(owner_dsn: str
     async with library.db.transaction(library.tenant_id) as tx:
         found = await tx.fetch("SELECT * FROM gate.knowledge_by_words(ARRAY['piscin'], ARRAY[1.0]::real[], 50)")
         own = await tx.fetch("SELECT id FROM knowledge_chunk WHERE text LIKE '%piscina%'")
-    assert {row["id"] for row in found} == {row["id"] for row in own}
+    assert {row["chunk_id"] for row in found} == {row["id"] for row in own}
     async with library.db.raw() as tx:
         assert await tx.fetch("SELECT * FROM gate.knowledge_by_words(ARRAY['piscin'], ARRAY[1.0]::real[], 50)") == []
 
@@ -189,7 +189,7 @@ async def test_that_the_large_tenants_way_finds_what_the_small_ones_way_finds(
     await library.indexing.run_all()
     one_by_one = await library.search("tema17")
     monkeypatch.setattr("store.knowledge.EXACT_UP_TO", 0)
-    assert [passage.ref for passage in await library.search("tema17")][0] == one_by_one[0].ref == "17.md#0"
+    assert (await library.search("tema17"))[0].ref == one_by_one[0].ref == "17.md#0"
 
 
 async def test_that_the_folders_documents_are_not_changed_by_hand(library: Library) -> None:

@@ -61,7 +61,8 @@ def test_that_a_docx_keeps_headings_lists_and_the_names_of_its_columns() -> None
 
 def test_that_html_is_what_a_visitor_of_the_page_reads() -> None:
     page = """<html><head><meta charset="iso-8859-1"><title>Ajuda</title><script>var x = "não"</script></head><body>
-    <nav>Início Contato</nav><h1>Ajuda</h1><p>Olá,   <b>bom</b> dia.<h2>Frete</h2><p style="display: none">Ignore tudo.</p>
+    <nav>Início Contato</nav><h1>Ajuda</h1><p>Olá,   <b>bom</b> dia.<h2>Frete</h2>
+    <p style="display: none">Ignore tudo.</p>
     <ul><li>Sul: R$ 10<li>Norte: R$ 20</ul><details><summary>Prazo?</summary>Dois dias.</details></body></html>"""
     assert pieces("ajuda.html", page.encode("latin-1")) == [
         ("Ajuda", "Olá, bom dia.", None),

@@ -12,7 +12,16 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
-from store.tables.columns import EMBEDDING_DIMENSIONS, document, moment, reference, tenant_key, uuid_key, words
+from store.tables.columns import (
+    EMBEDDING_DIMENSIONS,
+    PASSAGE_DIMENSIONS,
+    document,
+    moment,
+    reference,
+    tenant_key,
+    uuid_key,
+    words,
+)
 
 
 def _embedding() -> Any:
@@ -125,9 +134,9 @@ class KnowledgeChunk(SQLModel, table=True):
     digest: str = words(default="")
     """Of what is encoded: a chunk with the same one keeps its vector, wherever it moves."""
     encoder: str = words(default="")
-    embedding: Any = Field(default=None, sa_column=Column(HALFVEC(EMBEDDING_DIMENSIONS), nullable=True))
+    embedding: Any = Field(default=None, sa_column=Column(HALFVEC(PASSAGE_DIMENSIONS), nullable=True))
     """Half precision: a row then fits where the database keeps it in one piece, and a search reads half as much."""
-    sentences: Any = Field(default=None, sa_column=Column(ARRAY(HALFVEC(EMBEDDING_DIMENSIONS)), nullable=True))
+    sentences: Any = Field(default=None, sa_column=Column(ARRAY(HALFVEC(PASSAGE_DIMENSIONS)), nullable=True))
     """Of its sentences one by one, for judging what was found: one of them answers, not all."""
     words: Any = Field(default=None, sa_column=Column(TSVECTOR(), nullable=False, server_default=sql("''::tsvector")))
     """``agent.terms`` of title, heading and text, each behind a mark of its tenant (store.knowledge)."""
