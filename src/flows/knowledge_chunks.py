@@ -74,11 +74,11 @@ def _packed(heading: str, blocks: Sequence[Block], most: int) -> list[Chunk]:
     packed: list[Chunk] = []
     for text, page, joint in _parts(blocks, most):
         last = packed[-1] if packed else None
-        fits = last is not None and len(last.text) + len(text) + len(joint) <= most
-        short = (
-            last is not None and len(text) < LEAST_CHARACTERS and len(last.text) + len(text) <= most + LEAST_CHARACTERS
-        )
-        if last is not None and (fits or short):
+        # A new page begins a new piece, or it would be cited with the wrong one.
+        room = 0 if last is None or last.page != page else most - len(last.text) - len(joint)
+        if len(text) < LEAST_CHARACTERS and room > -LEAST_CHARACTERS:
+            room += LEAST_CHARACTERS
+        if last is not None and last.page == page and len(text) <= room:
             packed[-1] = Chunk(heading, f"{last.text}{joint}{text}", last.page)
         else:
             packed.append(Chunk(heading, text, page))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from agent.normalise import fold
@@ -40,7 +40,7 @@ def read_pdf(name: str, data: bytes) -> DocumentText:
             name, f"has {count} pages, more than {MAX_PAGES}", hint="Keep only the pages that customers ask about."
         )
     lines = _without_margins([page.splitlines() for page in pages])
-    blocks = _blocks(lines, bookmarks)
+    blocks = _joined(_blocks(lines, bookmarks))
     return finished(
         name,
         title if _says_something(title) else name_as_title(name),
@@ -116,6 +116,22 @@ def _blocks(pages: list[list[str]], bookmarks: dict[int, list[tuple[str, ...]]])
             else:
                 gathered.append(line)
         yield from _paragraphs(gathered, path, number)
+
+
+def _joined(blocks: Iterable[Block]) -> Iterator[Block]:
+    """A sentence that goes on overleaf belongs to the page where it begins."""
+    last: Block | None = None
+    for block in blocks:
+        goes_on = last is not None and not last.text.endswith(_ENDS) and block.text[:1].islower()
+        if last is not None and goes_on and last.headings == block.headings and last.page != block.page:
+            joint = "" if last.text.endswith("-") else " "
+            last = Block(last.text.removesuffix("-") + joint + block.text, last.headings, last.page)
+            continue
+        if last is not None:
+            yield last
+        last = block
+    if last is not None:
+        yield last
 
 
 def _paragraphs(lines: Sequence[str], path: tuple[str, ...], page: int) -> Iterator[Block]:

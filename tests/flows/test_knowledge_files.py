@@ -33,14 +33,14 @@ def test_that_a_pdf_is_cited_by_page_and_bookmark() -> None:
     footer = "Clube Sol - regulamento"
     pages = [
         ["Bem-vindo ao clube.", footer, "1"],
-        ["Piscina", "A piscina abre às 8h e fe-", "cha às 20h.", footer, "2"],
-        ["Ainda sobre a piscina: touca é obrigatória.", "Preços", "Família paga R$ 260,00 (por mês).", footer, "3"],
+        ["Piscina", "A piscina abre às 8h e fe-", "cha às 20h. A touca", footer, "2"],
+        ["é obrigatória.", "Toalha não há.", "Preços", "Família paga R$ 260,00 (por mês).", footer, "3"],
     ]
     assert pieces("regulamento_do-clube.pdf", pdf(pages, {"Piscina": 1, "Preços": 2})) == [
         ("regulamento do clube", "Bem-vindo ao clube.", 1),
         (
             "regulamento do clube · Piscina",
-            "A piscina abre às 8h e fecha às 20h.\n\nAinda sobre a piscina: touca é obrigatória.",
+            "A piscina abre às 8h e fecha às 20h. A touca é obrigatória. Toalha não há.",
             2,
         ),
         ("regulamento do clube · Preços", "Família paga R$ 260,00 (por mês).", 3),

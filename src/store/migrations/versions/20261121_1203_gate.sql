@@ -283,6 +283,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = queue, public, pg_temp AS
      LIMIT 100
 $$;
 
+-- Rows of two to four kilobytes stay in one piece and uncompressed: a search looks at the words of hundreds.
+ALTER TABLE knowledge_chunk SET (toast_tuple_target = 4080);
+
 -- Knowledge ----------------------------------------------------------------------------------------------------
 -- Documents of which some chunk has no vector of this encoder. Two ranges instead of <>, so that an index finds them.
 CREATE FUNCTION gate.due_knowledge(with_encoder text, at_most integer)
@@ -306,10 +309,11 @@ BEGIN
         SELECT quote_literal(left(current_tenant()::text, 8) || ':' || w.word)::tsquery AS word, w.weight
           FROM unnest(asked, weights) AS w (word, weight)
     )
-    SELECT c.id FROM knowledge_chunk c JOIN knowledge_document d ON d.id = c.document_id
+    SELECT c.id FROM knowledge_chunk c
      WHERE c.words @@ (SELECT string_agg(word::text, ' | ')::tsquery FROM wanted)
        AND (c.tenant_id = (SELECT current_tenant())) IS TRUE -- so put, no index offers itself for it instead
-     ORDER BY (SELECT sum(w.weight) FROM wanted w WHERE c.words @@ w.word) DESC, d.ref COLLATE "C", c.ordinal LIMIT at_most;
+     ORDER BY (SELECT sum(w.weight) FROM wanted w WHERE c.words @@ w.word) DESC,
+              (SELECT d.ref FROM knowledge_document d WHERE d.id = c.document_id) COLLATE "C", c.ordinal LIMIT at_most;
 END
 $$;
 
