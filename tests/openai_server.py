@@ -10,6 +10,10 @@ A step: ``reply`` (text; ``{tool_result}``, ``{user}`` and the system message ar
 an answer) | ``reset`` | ``empty_choices`` | ``body`` (raw text, ``content_type``). ``delay`` (seconds),
 ``finish_reason`` and ``faults`` (steps served first, once each per distinct request) go with any of them.
 
+``/v1/audio/transcriptions`` is served by the same rules: there the file's own bytes stand for the last user message,
+and a step's ``reply`` (``{user}``: the bytes) is the transcript; ``usage_seconds`` is told where it is given. Its log
+entries are {"audio": the bytes as text, "model": …, "file_name": …}.
+
     python -m tests.openai_server --script script.json --port 8901      # GET /log shows the requests seen
 """
 
@@ -55,6 +59,7 @@ class ScriptedOpenAI:
     async def __aenter__(self) -> ScriptedOpenAI:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_post("/v1/audio/transcriptions", self._transcribe)
         app.router.add_get("/log", self._log)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -75,6 +80,26 @@ class ScriptedOpenAI:
         body = await request.json()
         self.requests.append(body)
         step = self._step(body) or {"status": 418}
+        if (refused := await self._mishap(request, step)) is not None:
+            return refused
+        completion = _completion(body, _filled(step.get("reply"), body), step)
+        return web.json_response({**completion, "choices": []} if step.get("empty_choices") else completion)
+
+    async def _transcribe(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        file = form["file"]
+        assert isinstance(file, web.FileField)
+        audio = file.file.read().decode("latin-1")
+        body = {"audio": audio, "model": form["model"], "file_name": file.filename}
+        self.requests.append(body)
+        step = self._step({"messages": [{"role": "user", "content": audio}]}) or {"status": 418}
+        if (refused := await self._mishap(request, step)) is not None:
+            return refused
+        usage = {"usage": {"type": "duration", "seconds": step["usage_seconds"]}} if "usage_seconds" in step else {}
+        return web.json_response({"text": step["reply"].replace("{user}", audio), **usage})
+
+    async def _mishap(self, request: web.Request, step: Step) -> web.StreamResponse | None:
+        """What the step has instead of an answer, after its delay."""
         await asyncio.sleep(step.get("delay", 0))
         if "hold" in step:
             with contextlib.suppress(TimeoutError):
@@ -86,8 +111,7 @@ class ScriptedOpenAI:
             return web.json_response({"error": {"message": "scripted"}}, status=step["status"], headers=headers)
         if "body" in step:
             return web.Response(text=step["body"], content_type=step.get("content_type", "application/json"))
-        completion = _completion(body, _filled(step.get("reply"), body), step)
-        return web.json_response({**completion, "choices": []} if step.get("empty_choices") else completion)
+        return None
 
     def _step(self, body: Mapping[str, Any]) -> Step | None:
         rule = self._rule(_last_user(body))

@@ -18,6 +18,7 @@ from procrastinate import JobContext
 from agent.encoder import Encoder, default_encoder
 from agent.graph import build_agent
 from agent.language_model import ModelClients, ModelSettings
+from agent.media_reader import MediaReaderSettings
 from app.process import settle_heap
 from channels.simulator import SimulatorSender
 from channels.whatsapp.cloud_api import CloudApiGateway
@@ -61,6 +62,7 @@ class WorkerOptions:
     has_webhooks: bool = False
     """Whether gateways can reach this installation."""
     model: ModelSettings | None = None
+    media_reader: MediaReaderSettings | None = None
     concurrency: int = 20
     private_hosts: tuple[str, ...] = ()
     """Hosts of our own network that tenants' webhooks may reach."""
@@ -78,7 +80,14 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         stack.push_async_callback(wakeup.close)
         agent = build_agent(saver)
         encoder = encoder or default_encoder()
-        installation = Installation(options.tenant_folders, encoder, ModelClients(), default_model=options.model)
+        installation = Installation(
+            options.tenant_folders,
+            encoder,
+            ModelClients(),
+            default_model=options.model,
+            media_folder=options.media_folder,
+            media_reader=options.media_reader,
+        )
         profiles = Profiles(db, installation)
         inbound = Inbound(db, wakeup)
         media = MediaFiles(db, MediaFolder(options.media_folder))
