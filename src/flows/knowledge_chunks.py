@@ -12,7 +12,7 @@ from typing import Final
 from flows.knowledge_files import Block, DocumentText
 
 MOST_CHARACTERS: Final = 600
-"""Of a piece's text. Measured on evals/knowledge: see its README."""
+"""Of a piece's text: a screen of a phone, and hardly more than the encoder reads (agent.normalise)."""
 LEAST_CHARACTERS: Final = 120
 """A remainder shorter than this stays with the piece before it."""
 _LEAST_OF_A_SENTENCE: Final = 25
