@@ -82,7 +82,8 @@ def _bookmarks(reader: Any) -> dict[int, list[tuple[str, ...]]]:
 
 def _without_margins(pages: list[list[str]]) -> list[list[str]]:
     """Pages without their numbers and without first and last lines that most of them share."""
-    edges = Counter(fold(line) for page in pages for line in {*page[:2], *page[-2:]} if line.strip())
+    outermost = [{*page[:2], *page[-2:]} for page in pages]
+    edges = Counter(_shape(line) for lines in outermost for line in lines if line.strip())
     repeated = {line for line, count in edges.items() if len(pages) > 2 and count > len(pages) * 0.6}
     kept = []
     for page in pages:
@@ -92,11 +93,16 @@ def _without_margins(pages: list[list[str]]) -> list[list[str]]:
                 line
                 for place, line in enumerate(page)
                 if not (
-                    (place < 2 or place >= last) and (fold(line) in repeated or _PAGE_NUMBER.fullmatch(line.strip()))
+                    (place < 2 or place >= last) and (_shape(line) in repeated or _PAGE_NUMBER.fullmatch(line.strip()))
                 )
             ]
         )
     return kept
+
+
+def _shape(line: str) -> str:
+    """Equal for a footer on page 2 and on page 3."""
+    return re.sub(r"\d+", "#", fold(line))
 
 
 def _blocks(pages: list[list[str]], bookmarks: dict[int, list[tuple[str, ...]]]) -> Iterator[Block]:

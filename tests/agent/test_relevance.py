@@ -83,6 +83,6 @@ def test_that_words_are_the_same_without_accents_in_other_forms_and_spelled_shor
 
 
 def test_that_rare_words_are_looked_up_and_ubiquitous_ones_only_where_nothing_else_is_known() -> None:
-    frequencies = {"": 20_000, "loja": 15_000, "boleto": 300, "retrat": 2}
+    frequencies = {"": 20_000, "loja": 15_000, "boleto": 200, "retrat": 2}
     assert list(weighed(["loja", "boleto", "retrat", "xyz"], frequencies).to_look_up()) == ["retrat", "boleto"]
     assert list(weighed(["loja"], frequencies).to_look_up()) == ["loja"]

@@ -32,9 +32,9 @@ def pieces(name: str, data: bytes) -> list[tuple[str, str, int | None]]:
 def test_that_a_pdf_is_cited_by_page_and_bookmark() -> None:
     footer = "Clube Sol - regulamento"
     pages = [
-        ["Bem-vindo ao clube.", footer, "1"],
-        ["Piscina", "A piscina abre às 8h e fe-", "cha às 20h. A touca", footer, "2"],
-        ["é obrigatória.", "Toalha não há.", "Preços", "Família paga R$ 260,00 (por mês).", footer, "3"],
+        ["Bem-vindo ao clube.", f"{footer} 1/3", "1"],
+        ["Piscina", "A piscina abre às 8h e fe-", "cha às 20h. A touca", f"{footer} 2/3", "2"],
+        ["é obrigatória.", "Toalha não há.", "Preços", "Família paga R$ 260,00 (por mês).", f"{footer} 3/3", "3"],
     ]
     assert pieces("regulamento_do-clube.pdf", pdf(pages, {"Piscina": 1, "Preços": 2})) == [
         ("regulamento do clube", "Bem-vindo ao clube.", 1),
