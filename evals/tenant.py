@@ -15,6 +15,7 @@ from agent.classifier import Classification, Example, train, vectorise
 from agent.encoder import Encoder
 from agent.turn import CallResult, Passage
 from flows.attempts import attempt
+from flows.knowledge_vectors import in_memory, passage_encoder
 from flows.tenant_declaration import TenantDeclaration, seed_records, to_profile
 from tools.declaration import BusinessFunction, ToolContext
 from tools.records import InMemoryRecords
@@ -26,27 +27,17 @@ class OfflineTenant:
     def __init__(self, declaration: TenantDeclaration, encoder: Encoder, *, today: date) -> None:
         self.profile = to_profile(declaration, declaration.settings.slug)
         self.records = InMemoryRecords(seed_records(declaration, today))
-        self._encoder = encoder
         self._classifier = train(_examples(declaration), encoder)
-        self._sections = declaration.sections()
-        self._vectors = vectorise([section.encoded for section in self._sections], encoder)
+        self._reader = passage_encoder(encoder)
+        self._knowledge = in_memory(declaration.knowledge, self._reader)
 
     async def classify(self, text: str) -> Classification:
         """The message's intent with its calibrated confidence."""
         return self._classifier.classify(text)
 
-    async def search(self, query: str, language: str, limit: int) -> Sequence[Passage]:  # noqa: ARG002
-        """The passages nearest to the query by cosine, best first.
-
-        ``language`` only widens the candidates of the database's search by words, never their order: the nearest ones
-        are candidates in any case.
-        """
-        scores = self._vectors @ vectorise([query], self._encoder)[0]
-        return [
-            Passage(section.ref, section.title, section.text, float(scores[place]), section.language)
-            for place in (-scores).argsort(kind="stable")[:limit]
-            for section in (self._sections[place],)
-        ]
+    async def search(self, query: str, language: str, limit: int) -> Sequence[Passage]:
+        """The passages that answer best, with the chance that they do."""
+        return self._knowledge.search(query, vectorise([query], self._reader)[0], language, limit)
 
     async def call(self, function: BusinessFunction, arguments: Mapping[str, Any], context: ToolContext) -> CallResult:
         """Run a business function on a draft of the records, which is kept only for a write that succeeded."""

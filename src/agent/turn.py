@@ -191,6 +191,12 @@ class Passage:
     text: str
     score: float
     language: str = "pt"
+    page: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for a person: ``Manual · Garantia · p. 3``."""
+        return f"{self.title} · p. {self.page}" if self.page else self.title
 
 
 @dataclass(frozen=True, slots=True)

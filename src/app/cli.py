@@ -13,6 +13,7 @@ import typer
 from app.api_key_commands import commands as api_key_commands
 from app.function_commands import commands as function_commands
 from app.intent_commands import commands as intent_commands
+from app.knowledge_commands import commands as knowledge_commands
 from app.number_commands import commands as number_commands
 from app.number_commands import quarantine as quarantine_commands
 from app.policy_commands import commands as policy_commands
@@ -43,6 +44,7 @@ cli.add_typer(function_commands, name="functions")
 cli.add_typer(webhook_commands, name="webhook")
 cli.add_typer(api_key_commands, name="api-key")
 cli.add_typer(intent_commands, name="intents")
+cli.add_typer(knowledge_commands, name="knowledge")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data are kept (ATENDE_DATA_DIR).")]
 Port = Annotated[int | None, typer.Option("--port", help="Port of the pages; 0: any free one (ATENDE_PORT).")]

@@ -29,6 +29,7 @@ from flows.functions_http import HttpFunctions
 from flows.functions_mcp import McpFunctions
 from flows.gateways import gateway_client, open_gateways
 from flows.inbound import Inbound
+from flows.knowledge_indexing import KnowledgeIndexing
 from flows.media import MediaFetching, MediaFiles
 from flows.profiles import Installation, Profiles
 from flows.reconciliation import Reconciliation
@@ -93,9 +94,10 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         stack.push_async_callback(requests.aclose)
         servers = McpConnections(options.mcp_commands)
         stack.push_async_callback(servers.aclose)
+        encoder = encoder or default_encoder()
         installation = Installation(
             options.tenant_folders,
-            encoder or default_encoder(),
+            encoder,
             ModelClients(),
             default_model=options.model,
             media_folder=options.media_folder,
@@ -112,6 +114,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         delivery = Delivery(db, wakeup, {"simulator": simulator, **gateways})
         reconciliation = Reconciliation(db, inbound, gateways, media, has_webhooks=options.has_webhooks)
         templates = Templates(db, wakeup, CloudApiGateway(http, media))
+        indexing = KnowledgeIndexing(db, encoder)
         fetching = MediaFetching(db, wakeup, gateways, media.store)
         wakeup.listen_here(OUTBOX, delivery.more.set)
         hosts = options.private_hosts
@@ -139,6 +142,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                     every(15, lambda: housekeeping.enqueue_forgotten(db)),
                     every(2, lambda: housekeeping.settle_held_events(db, inbound, wakeup)),
                     every(1, fetching.run_due),
+                    every(2, indexing.run_due),
                     every(600, lambda: templates.sync_all(older_than=TEMPLATES_STAY_FRESH)),
                     every(1, reconciliation.run_due),
                     every(15, lambda: attendance.keep_appointments(db, wakeup)),

@@ -62,17 +62,18 @@ class FileReader:
         if self.problems:
             raise TenantFilesError(self.folder, sorted(self.problems, key=lambda problem: problem.file))
 
-    def files(self, subfolder: str, suffix: str) -> list[str]:
+    def files(self, subfolder: str, *suffixes: str) -> list[str]:
         """Relative paths of the files of a subfolder, sorted; files with another ending are noted as problems."""
         found = []
         for path in sorted((self.folder / subfolder).glob("*")):
             relative = f"{subfolder}/{path.name}"
             if path.name.startswith((".", "_")) or path.name == "README.md":
                 continue
-            if path.is_file() and path.suffix == suffix:
+            if path.is_file() and path.suffix.lower() in suffixes:
                 found.append(relative)
             else:
-                self.problem(relative, "", "is not read.", f"Rename it to end in {suffix}, or move it elsewhere.")
+                endings = " or ".join(suffixes)
+                self.problem(relative, "", "is not read.", f"Rename it to end in {endings}, or move it elsewhere.")
         return found
 
     def text(self, file: str) -> str | None:

@@ -21,6 +21,7 @@ from agent.turn import Passage, TenantProfile
 from flows.functions import FunctionSource, callable_functions, holdings_of
 from flows.functions_python import PythonFunctions
 from flows.intent_vectors import trained_on
+from flows.knowledge_search import KnowledgeSearch
 from flows.model_declaration import MODEL_KEY, declared_budgets, declared_model
 from flows.tenant_profile import profile_of
 from store import functions, knowledge
@@ -77,8 +78,7 @@ class Brain:
     profile: TenantProfile
     batches: Batches
     model: LanguageModel | None
-    _db: Database = field(repr=False)
-    _encoder: Encoder = field(repr=False)
+    _knowledge: KnowledgeSearch = field(repr=False)
     reader: MediaReader | None = None
     """What puts customers' files into words; None: people look at them."""
 
@@ -87,13 +87,8 @@ class Brain:
         return await self.batches.classify(text)
 
     async def search(self, query: str, language: str, limit: int) -> Sequence[Passage]:
-        """The tenant's passages nearest to the query, best first."""
-        vectors = await asyncio.to_thread(vectorise, [query], self._encoder)
-        async with self._db.transaction(UUID(self.profile.id)) as tx:
-            rows = await knowledge.search(
-                tx, vectors[0], query, language=language, encoder=self._encoder.name, limit=limit
-            )
-        return [Passage(row["ref"], row["title"], row["text"], float(row["score"]), row["language"]) for row in rows]
+        """The tenant's passages that answer best, with the chance that they do."""
+        return await self._knowledge.search(UUID(self.profile.id), query, language, limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +170,8 @@ class Profiles:
         usable = callable_functions(declared, self._sources, replace(holdings, secrets=theirs))
         profile = profile_of(tenant, intents, declared, usable)
         classifier = await asyncio.to_thread(_train, examples, self._installation.encoder)
-        return Brain(profile, Batches(classifier), model, self._db, self._installation.encoder, self._reader())
+        search = KnowledgeSearch(self._db, self._installation.encoder)
+        return Brain(profile, Batches(classifier), model, search, self._reader())
 
     @property
     def media_store(self) -> MediaStore:

@@ -14,9 +14,10 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 
 from agent.hours import holidays_of, spans_of
 from agent.pacing import SPLIT_CHARACTERS
-from agent.turn import BusinessHours, IntentSpec, TenantProfile
+from agent.turn import BusinessHours, IntentSpec, Passage, TenantProfile
 from domain.decisions import HandOffReason, ReplyMode
 from flows.attendance_declaration import AttendanceDeclaration, Declared, off_is_a_word
+from flows.knowledge_chunks import Chunk
 from flows.model_declaration import BudgetsDeclaration, ModelDeclaration
 from tools.declaration import BusinessFunction
 from tools.http_call import HttpDeclaration
@@ -196,36 +197,22 @@ class IntentDeclaration(Declared):
 
 
 @dataclass(frozen=True, slots=True)
-class KnowledgeSection:
-    """The text under one heading: what is embedded and found. ``ref`` is ``document#position``, from 0."""
-
-    ref: str
-    document_title: str
-    heading: str
-    """Empty for what stands before the first heading."""
-    text: str
-    language: Language
-
-    @property
-    def title(self) -> str:
-        """The document's title, then the heading."""
-        return f"{self.document_title} · {self.heading}" if self.heading else self.document_title
-
-    @property
-    def encoded(self) -> str:
-        """What is encoded for a section: its heading belongs to its meaning."""
-        return f"{self.title}. {self.text}"
-
-
-@dataclass(frozen=True, slots=True)
 class KnowledgeDocument:
     """One file of knowledge/. ``ref`` is its file name without the ending."""
 
     ref: str
     title: str
     language: Language
-    text: str
-    sections: tuple[KnowledgeSection, ...]
+    file_name: str
+    digest: str
+    chunks: tuple[Chunk, ...]
+
+    def passages(self) -> tuple[Passage, ...]:
+        """Its chunks as a search finds them; ``ref`` is ``document#position``, from 0."""
+        return tuple(
+            Passage(f"{self.ref}#{position}", chunk.title(self.title), chunk.text, 0.0, self.language, chunk.page)
+            for position, chunk in enumerate(self.chunks)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +230,10 @@ class TenantDeclaration:
     records: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     """As written in data/: days relative to the import are still words. ``seed_records`` resolves them."""
 
-    def sections(self) -> tuple[KnowledgeSection, ...]:
-        """All sections of all documents."""
-        return tuple(section for document in self.knowledge for section in document.sections)
+    def passages(self) -> tuple[Passage, ...]:
+        """All chunks of all documents, in the order in which the database takes them."""
+        documents = sorted(self.knowledge, key=lambda document: document.ref)
+        return tuple(passage for document in documents for passage in document.passages())
 
 
 def seed_records(declaration: TenantDeclaration, today: date) -> dict[str, dict[str, dict[str, Any]]]:

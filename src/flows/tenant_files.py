@@ -1,6 +1,6 @@
 """Load a tenant from its folder of plain files and check it as a whole.
 
-A folder holds ``tenant.yaml``, ``intents/*.yaml``, ``functions.py``, ``functions/*.yaml``, ``knowledge/*.md``
+A folder holds ``tenant.yaml``, ``intents/*.yaml``, ``functions.py``, ``functions/*.yaml``, documents in ``knowledge/``
 (``name.es.md`` for a language other than the tenant's own) and ``data/*.json``. All mistakes are reported together.
 
 ``functions.py`` is run as it stands: it is code of the installation's owner, trusted like the rest of the program.
@@ -26,13 +26,15 @@ from domain.policy import CLOSED, OPEN
 from flows.declared_files import FileReader
 from flows.functions_files import files_of, http_functions
 from flows.identity_files import check_identity
+from flows.knowledge_apart import read_document
+from flows.knowledge_chunks import cut
+from flows.knowledge_files import READER, SUFFIXES, DocumentUnreadableError
 from flows.model_declaration import unpriced
 from flows.tenant_declaration import (
     LANGUAGES,
     OWN_COLLECTION,
     IntentDeclaration,
     KnowledgeDocument,
-    KnowledgeSection,
     TenantDeclaration,
     TenantSettings,
 )
@@ -44,8 +46,6 @@ TEMPLATE_VARIABLES = frozenset({"result", "arguments", "contact", "business", "l
 
 DISCLOSURE = "disclosure"
 """The one fixed text without a wording of Atende's: who is speaking, before the first automatic reply."""
-
-_HEADING = re.compile(r"^## +(.+)$", re.MULTILINE)
 
 
 def load_tenant(folder: Path, imported: Collection[str] = ()) -> TenantDeclaration:
@@ -113,8 +113,8 @@ def fold_sentence(text: str) -> str:
 def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
     files = ["tenant.yaml", "functions.py", *files_of(folder)]
-    for pattern in ("intents/*.yaml", "knowledge/*.md", "data/*.json"):
-        files += sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern))
+    for pattern in ("intents/*.yaml", "knowledge/*", "data/*.json"):
+        files += sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern) if path.is_file())
     for file in files:
         path = folder / file
         content = path.read_bytes() if path.exists() else b""
@@ -330,36 +330,37 @@ def _check_functions(reader: FileReader, functions: Mapping[str, BusinessFunctio
 
 
 def _knowledge(reader: FileReader, default: str) -> tuple[KnowledgeDocument, ...]:
-    documents = []
-    for file in reader.files("knowledge", ".md"):
-        text = reader.text(file)
-        if text is None:
-            continue
-        ref, _, suffix = Path(file).stem.partition(".")
-        language = suffix or default
+    documents: dict[str, KnowledgeDocument] = {}
+    for file in reader.files("knowledge", *SUFFIXES):
+        path = Path(file)
+        ref, *marks = path.name.removesuffix(path.suffix).split(".")
+        language = marks[-1] if marks else default
         if language not in LANGUAGES:
             reader.problem(
-                file, "", f"names an unknown language {suffix!r}.", "Call it name.md, or name.es.md and so on."
+                file, "", f"names an unknown language {language!r}.", "Call it name.md, or name.es.md and so on."
             )
             continue
-        title = re.match(r"\s*# +(.+)", text)
-        if title is None:
-            reader.problem(file, "", "does not begin with a title.", "Write `# Title` as its first line.")
+        try:
+            data = (reader.folder / file).read_bytes()
+            if path.suffix == ".md" and not re.match(r"\ufeff?\s*# +\S", text := reader.text(file) or "# "):
+                todo = "Write `# Title` as its first line." if text.strip() else "Write something, or remove the file."
+                reader.problem(file, "", "does not begin with a title.", todo)
+                continue
+            found = read_document(path.name, data)
+        except DocumentUnreadableError as error:
+            reader.problem(file, "", f"{error.problem}.", error.hint)
             continue
-        name = ref if not suffix else f"{ref}.{suffix}"
-        sections = tuple(_sections(name, title[1].strip(), text[title.end() :], language))
-        if not sections:
-            reader.problem(file, "", "holds no text.", "Write something below its title, or remove the file.")
-        documents.append(KnowledgeDocument(name, title[1].strip(), language, text, sections))
-    return tuple(documents)
-
-
-def _sections(ref: str, title: str, body: str, language: str) -> Iterable[KnowledgeSection]:
-    introduction, *parts = _HEADING.split(body)
-    headed = [("", introduction), *zip(parts[::2], parts[1::2], strict=True)]
-    filled = [(heading.strip(), text.strip()) for heading, text in headed if text.strip()]
-    for position, (heading, text) in enumerate(filled):
-        yield KnowledgeSection(f"{ref}#{position}", title, heading, text, language)
+        except OSError as error:
+            reader.problem(file, "", f"cannot be read ({error.strerror}).", "Check its permissions.")
+            continue
+        name = ".".join([ref, *marks])
+        if name in documents:
+            taken = documents[name].file_name
+            reader.problem(file, "", f"has the name of {taken} but for its ending.", "Rename one of them.")
+            continue
+        digest = hashlib.sha256(f"{READER} {language} ".encode() + data).hexdigest()
+        documents[name] = KnowledgeDocument(name, found.title, language, path.name, digest, tuple(cut(found)))
+    return tuple(documents.values())
 
 
 def _records(reader: FileReader) -> dict[str, dict[str, dict[str, Any]]]:

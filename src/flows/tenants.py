@@ -7,7 +7,6 @@ agent knows (intents, examples, functions, knowledge) becomes what the files say
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,9 +23,10 @@ from domain.messages import SessionStatus
 from flows import autonomy
 from flows.functions import FOLDER_SOURCE
 from flows.functions_http import row_of
+from flows.knowledge import prepared_documents, put_folder
+from flows.knowledge_vectors import passage_encoder
 from flows.tenant_declaration import (
     IntentDeclaration,
-    KnowledgeDocument,
     TenantDeclaration,
     seed_records,
 )
@@ -79,14 +79,15 @@ async def import_tenant(
         return ImportedTenant(tenant_id, numbers, changed=False)
     # The slow part, before the transaction: encoding some hundred sentences takes seconds.
     examples = await _example_vectors(declaration, encoder)
-    sections = await _section_vectors(declaration, encoder)
+    reader = passage_encoder(encoder)
+    documents = await prepared_documents(db, tenant_id, declaration.knowledge, reader)
     async with db.transaction(tenant_id) as tx:
         # Two imports at once, for instance of two processes that start: one after the other.
         before = await tx.fetchval("SELECT settings FROM tenant WHERE id = $1 FOR UPDATE", tenant_id)
         numbers = await _put_numbers(tx, tenant_id, declaration)
         await _put_functions(tx, tenant_id, declaration)
         await _put_intents(tx, tenant_id, declaration, encoder.name, examples)
-        await _put_knowledge(tx, tenant_id, declaration, encoder.name, sections)
+        await put_folder(tx, tenant_id, documents, reader.name)
         await _put_records(tx, tenant_id, declaration, today)
         await tx.execute(
             "UPDATE tenant SET settings = settings || $2, profile_version = profile_version + 1 WHERE id = $1",
@@ -244,60 +245,6 @@ async def _put_intents(
         )
 
 
-async def _put_knowledge(
-    tx: Connection,
-    tenant_id: UUID,
-    declaration: TenantDeclaration,
-    encoder: str,
-    vectors: Mapping[str, str],
-) -> None:
-    await tx.execute(
-        "DELETE FROM knowledge_document WHERE tenant_id = $1 AND ref <> ALL ($2)",
-        tenant_id,
-        [document.ref for document in declaration.knowledge],
-    )
-    for document in declaration.knowledge:
-        digest = _document_digest(document, encoder)
-        same = await tx.fetchval(
-            "SELECT digest = $3 FROM knowledge_document WHERE tenant_id = $1 AND ref = $2",
-            tenant_id,
-            document.ref,
-            digest,
-        )
-        if same:
-            continue
-        document_id = await tx.fetchval(
-            """INSERT INTO knowledge_document (tenant_id, ref, title, language, digest) VALUES ($1, $2, $3, $4, $5)
-               ON CONFLICT (tenant_id, ref) DO UPDATE SET title = excluded.title, language = excluded.language,
-                   digest = excluded.digest, updated_at = now()
-               RETURNING id""",
-            tenant_id,
-            document.ref,
-            document.title,
-            document.language,
-            digest,
-        )
-        await tx.execute("DELETE FROM knowledge_chunk WHERE document_id = $1", document_id)
-        await tx.executemany(
-            """INSERT INTO knowledge_chunk
-                   (tenant_id, document_id, ordinal, heading, text, language, encoder, embedding)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::vector)""",
-            [
-                (
-                    tenant_id,
-                    document_id,
-                    ordinal,
-                    section.heading,
-                    section.text,
-                    section.language,
-                    encoder,
-                    vectors[section.ref],
-                )
-                for ordinal, section in enumerate(document.sections)
-            ],
-        )
-
-
 async def _put_records(tx: Connection, tenant_id: UUID, declaration: TenantDeclaration, today: date) -> None:
     """Seeds overwrite the records of the same key; what functions wrote under other keys stays."""
     await tx.executemany(
@@ -315,20 +262,7 @@ def _sentences(intent: IntentDeclaration) -> list[tuple[str, str]]:
     return [(language, text) for language, texts in intent.examples.items() for text in texts]
 
 
-def _document_digest(document: KnowledgeDocument, encoder: str) -> str:
-    return hashlib.sha256(f"{encoder}\0{document.language}\0{document.text}".encode()).hexdigest()
-
-
 async def _example_vectors(declaration: TenantDeclaration, encoder: Encoder) -> dict[str, str]:
     texts = [text for intent in declaration.intents.values() for _, text in _sentences(intent)]
     vectors = await asyncio.to_thread(vectorise, texts, encoder)
     return {text: knowledge.vector_literal(vector.tolist()) for text, vector in zip(texts, vectors, strict=True)}
-
-
-async def _section_vectors(declaration: TenantDeclaration, encoder: Encoder) -> dict[str, str]:
-    sections = declaration.sections()
-    vectors = await asyncio.to_thread(vectorise, [section.encoded for section in sections], encoder)
-    return {
-        section.ref: knowledge.vector_literal(vector.tolist())
-        for section, vector in zip(sections, vectors, strict=True)
-    }

@@ -65,6 +65,7 @@ REASONS = {
     "nothing_to_read": N_("There was nothing to read"),
     "one_message_matched": N_("One of several messages was clear"),
     "parameters_found": N_("Found in the messages"),
+    "passage_gives_orders": N_("A document speaks to the assistant instead of to customers"),
     "reply_mode": N_("Reply policy"),
     "same_as_example": N_("Exactly like an example"),
     "several_intents": N_("Several matters at once"),

@@ -178,6 +178,7 @@ class World:
     calls: list[tuple[str, dict[str, Any], int]] = field(default_factory=list)
     classified: list[str] = field(default_factory=list)
     queue: int | None = None
+    knowledge: Sequence[Passage] = KNOWLEDGE
     now: datetime = NOW
 
     async def call(self, function: BusinessFunction, arguments: Mapping[str, Any], ordinal: int) -> CallResult:
@@ -199,7 +200,8 @@ class World:
     async def search(self, query: str, language: str, limit: int) -> Sequence[Passage]:
         asked = {word for word in words(query) if len(word) > 2}
         scored = [
-            replace(p, score=len(asked & set(words(f"{p.title} {p.text}"))) / max(1, len(asked))) for p in KNOWLEDGE
+            replace(p, score=len(asked & set(words(f"{p.title} {p.text}"))) / max(1, len(asked)))
+            for p in self.knowledge
         ]
         return sorted(scored, key=lambda p: -p.score)[:limit]
 

@@ -141,11 +141,11 @@ def test_the_version_changes_with_any_content_but_not_with_a_demo_script(folder:
 
 def test_knowledge_is_cut_at_its_headings(folder: Path) -> None:
     (folder / "knowledge" / "bread.es.md").write_text("# Pan\n## Horarios\nSale a las 7.\n")
-    sections = load_tenant(folder).sections()
+    sections = load_tenant(folder).passages()
     assert [(section.ref, section.title, section.text, section.language) for section in sections] == [
-        ("bread.es#0", "Pan · Horarios", "Sale a las 7.", "es"),
         ("bread#0", "Pão", "Feito aqui.", "pt"),
         ("bread#1", "Pão · Horários", "Sai às 7h.", "pt"),
+        ("bread.es#0", "Pan · Horarios", "Sale a las 7.", "es"),
     ]
 
 

@@ -89,7 +89,7 @@ async def test_an_import_brings_in_all_that_the_files_say(world: World) -> None:
     assert await world.count(tenant, "intent") == len(aurora.intents)
     examples = sum(len(texts) for intent in aurora.intents.values() for texts in intent.examples.values())
     assert await world.count(tenant, "intent_example WHERE embedding IS NOT NULL AND encoder = 'checksum'") == examples
-    assert await world.count(tenant, "knowledge_chunk WHERE embedding IS NOT NULL") == len(aurora.sections())
+    assert await world.count(tenant, "knowledge_chunk WHERE embedding IS NOT NULL") == len(aurora.passages())
     assert await world.count(tenant, "business_function WHERE NOT trusted AND enabled") == len(aurora.functions)
     assert await world.count(tenant, "business_record WHERE collection = 'orders'") == 14
     assert await world.count(tenant, "channel_session WHERE provider = 'simulator' AND status = 'connected'") == 2

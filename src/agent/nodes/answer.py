@@ -10,10 +10,11 @@ from langgraph.runtime import Runtime
 from agent.drafts import hand_off, reply
 from agent.offers import with_offer
 from agent.outgoing import foreign_link
-from agent.relevance import CANDIDATES, ranked
+from agent.relevance import CANDIDATES
 from agent.state import TurnState, evidence_of
 from agent.texts import FixedTexts
 from agent.turn import TurnContext
+from agent.untrusted import gives_orders
 from domain.decisions import HandOffReason, ReplyMode, Source
 
 _QUOTED_CHARACTERS: Final = 700
@@ -28,14 +29,18 @@ class Answer:
     async def __call__(self, state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState:
         reading, evidence, context = state["reading"], evidence_of(state), runtime.context
         found = await context.search(reading.text, reading.language, CANDIDATES)
-        best = next(iter(ranked(reading.text, found)), None)
+        best = next(iter(found), None)
         if best is not None and best.score >= context.profile.knowledge_threshold:
             evidence = evidence.because("knowledge", f"{best.ref} with score {best.score:.2f}")
             text = self.texts.say(context.profile, "knowledge", reading.language, passage=quoted(best.text))
+            if gives_orders(best.text, context.profile.functions):
+                # Somebody wrote it for the assistant rather than for customers: a person looks first.
+                evidence = evidence.because("passage_gives_orders", best.ref)
+                reading = reading.capped(ReplyMode.SUGGEST)
             if reading.mode is ReplyMode.AUTO and (link := foreign_link(best.text, context.profile)):
                 evidence = evidence.because("foreign_link", link)
                 reading = reading.capped(ReplyMode.SUGGEST)
-            source = Source("knowledge", best.ref, best.title, best.score)
+            source = Source("knowledge", best.ref, best.place, best.score)
             return reply(replace(reading, dialogue=replace(reading.dialogue, clarified=0)), evidence, text, source)
         score = f"best score {best.score:.2f}" if best else "nothing found"
         evidence = evidence.because("no_knowledge", f"{score}, needed {context.profile.knowledge_threshold:.2f}")

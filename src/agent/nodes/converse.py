@@ -24,11 +24,11 @@ from agent.nodes.act import ask_approval, handed_off_outcome, needs_approval
 from agent.outgoing import REVEALING, Outgoing
 from agent.prompts import PromptLibrary
 from agent.recording import record
-from agent.relevance import CANDIDATES, ranked
+from agent.relevance import CANDIDATES
 from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.texts import FixedTexts
 from agent.turn import CallResult, Passage, TurnContext, TurnInput
-from agent.untrusted import asks_about_itself
+from agent.untrusted import asks_about_itself, gives_orders
 from domain.decisions import HandOff, HandOffReason, ModelCall, ReplyMode, Source
 from domain.errors import InvalidInputError
 from domain.policy import UNSUPPORTED
@@ -58,12 +58,17 @@ class Converse:
         context, reading = runtime.context, state["reading"]
         if context.model is None:
             return {"step": "answer"}
-        found = ranked(reading.text, await context.search(reading.text, reading.language, CANDIDATES))
-        passages = [p for p in found[:_PASSAGES] if p.score >= context.profile.knowledge_threshold]
+        found = await context.search(reading.text, reading.language, CANDIDATES)
+        likely = [p for p in found[:_PASSAGES] if p.score >= context.profile.knowledge_threshold]
+        passages = [p for p in likely if not gives_orders(p.text, context.profile.functions)]
+        evidence = evidence_of(state)
+        for passage in likely:
+            if passage not in passages:
+                evidence = evidence.because("passage_gives_orders", passage.ref)
         messages = opening_messages(self.prompt, state["turn"], context, reading, passages)
         authority = Authority(state["turn"], context, reading.language)
         guard = Outgoing.for_turn(self.prompt, context.profile, reading, authority.voice, passages)
-        loop = _Loop(self.texts, state["turn"], context, reading, evidence_of(state), passages, authority, guard)
+        loop = _Loop(self.texts, state["turn"], context, reading, evidence, passages, authority, guard)
         loop.probed = any(asks_about_itself(message.text) for message in state["turn"].unanswered)
         return await loop.run(context.model, messages, self.prompt.model)
 
@@ -229,7 +234,7 @@ class _Loop:
             return self._give_up("model_answer_incomplete", answer.finish_reason)
         succeeded = [call.function for call in self.evidence.calls if call.outcome == "succeeded"]
         sources = [Source("function", name) for name in dict.fromkeys(succeeded)]
-        sources += [Source("knowledge", p.ref, p.title, p.score) for p in self.passages]
+        sources += [Source("knowledge", p.ref, p.place, p.score) for p in self.passages]
         reading, evidence = self.reading, self.evidence.because("model_answered", answer.model)
         if succeeded:
             reading = replace(reading, dialogue=Dialogue())

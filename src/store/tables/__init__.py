@@ -26,6 +26,7 @@ from store.tables.knowledge import (
     IntentExample,
     KnowledgeChunk,
     KnowledgeDocument,
+    KnowledgeWord,
     PromptBundle,
 )
 from store.tables.spending import ModelSpending
@@ -60,6 +61,7 @@ __all__ = [
     "IntentExample",
     "KnowledgeChunk",
     "KnowledgeDocument",
+    "KnowledgeWord",
     "LoginSession",
     "MediaFile",
     "Membership",

@@ -12,6 +12,10 @@ EMBEDDING_DIMENSIONS = 512
 """Width of the vector columns. Encoders with fewer dimensions are padded with zeros: cosine distance stays the same."""
 
 
+PASSAGE_DIMENSIONS = 512
+"""The same of passages, whose encoder is the fast one whatever reads the messages."""
+
+
 def uuid_key() -> Any:
     """Random UUID primary key."""
     return Field(

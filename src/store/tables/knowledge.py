@@ -6,12 +6,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pgvector.sqlalchemy import Vector
-from sqlalchemy import Column, Computed, Index
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from pgvector.sqlalchemy import HALFVEC, Vector
+from sqlalchemy import Column, Index, Text
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
-from store.tables.columns import EMBEDDING_DIMENSIONS, document, moment, reference, tenant_key, uuid_key, words
+from store.tables.columns import (
+    EMBEDDING_DIMENSIONS,
+    PASSAGE_DIMENSIONS,
+    document,
+    moment,
+    reference,
+    tenant_key,
+    uuid_key,
+    words,
+)
 
 
 def _embedding() -> Any:
@@ -73,6 +83,18 @@ class KnowledgeDocument(SQLModel, table=True):
     title: str = words()
     language: str = words(default="pt")
     digest: str = words()
+    """Of the file's bytes and of how it was read."""
+    source: str = words(default="folder")
+    """``folder``: of the tenant's folder, where alone it changes; ``added``: by hand."""
+    file_name: str = words(default="")
+    indexed_with: str = Field(
+        default="", sa_column=Column(Text(), nullable=False, server_default=sql("''"), index=True)
+    )
+    """The encoder of all its chunks' vectors; "" while some have none."""
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": sql("0")})
+    next_attempt_at: datetime = moment(now=True)
+    """When a worker may (again) index it; a worker that begins moves it on, so that no other does the same."""
+    error: str | None = words(nullable=True)
     updated_at: datetime = moment(now=True)
 
 
@@ -81,8 +103,13 @@ class KnowledgeChunk(SQLModel, table=True):
 
     __tablename__ = "knowledge_chunk"
     __table_args__ = (
-        UniqueConstraint("document_id", "ordinal"),
-        _hnsw("ix_knowledge_chunk_embedding"),
+        Index("ix_knowledge_chunk_document", "document_id", "ordinal"),
+        Index(
+            "ix_knowledge_chunk_embedding",
+            "embedding",
+            postgresql_using="hnsw",
+            postgresql_ops={"embedding": "halfvec_cosine_ops"},
+        ),
         Index("ix_knowledge_chunk_words", "words", postgresql_using="gin"),
     )
     id: UUID = uuid_key()
@@ -90,21 +117,27 @@ class KnowledgeChunk(SQLModel, table=True):
     document_id: UUID = reference("knowledge_document")
     ordinal: int = Field()
     heading: str = words(default="")
+    page: int | None = Field(default=None)
     text: str = words()
     language: str = words(default="pt")
+    digest: str = words(default="")
+    """Of what is encoded: a chunk with the same one keeps its vector, wherever it moves."""
     encoder: str = words(default="")
-    embedding: Any = _embedding()
-    words: Any = Field(
-        default=None,
-        sa_column=Column(
-            TSVECTOR(),
-            Computed(
-                "to_tsvector(CASE language WHEN 'es' THEN 'spanish'::regconfig WHEN 'en' THEN 'english'::regconfig "
-                "ELSE 'portuguese'::regconfig END, heading || ' ' || text)",
-                persisted=True,
-            ),
-        ),
-    )
+    embedding: Any = Field(default=None, sa_column=Column(HALFVEC(PASSAGE_DIMENSIONS), nullable=True))
+    """Half precision: a row then fits where the database keeps it in one piece, and a search reads half as much."""
+    sentences: Any = Field(default=None, sa_column=Column(ARRAY(HALFVEC(PASSAGE_DIMENSIONS)), nullable=True))
+    """Of its sentences one by one, for judging what was found: one of them answers, not all."""
+    words: Any = Field(default=None, sa_column=Column(TSVECTOR(), nullable=False, server_default=sql("''::tsvector")))
+    """``agent.terms`` of title, heading and text, each behind a mark of its tenant (store.knowledge)."""
+
+
+class KnowledgeWord(SQLModel, table=True):
+    """In how many chunks of the tenant a word occurs; the word "" stands for all chunks."""
+
+    __tablename__ = "knowledge_word"
+    tenant_id: UUID = tenant_key(primary=True)
+    word: str = Field(primary_key=True)
+    chunks: int = Field(sa_column_kwargs={"server_default": sql("0")})
 
 
 class PromptBundle(SQLModel, table=True):

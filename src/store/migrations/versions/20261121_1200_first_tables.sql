@@ -170,9 +170,24 @@ CREATE TABLE knowledge_document (
     title TEXT NOT NULL,
     language TEXT DEFAULT 'pt' NOT NULL,
     digest TEXT NOT NULL,
+    source TEXT DEFAULT 'folder' NOT NULL,
+    file_name TEXT DEFAULT '' NOT NULL,
+    indexed_with TEXT DEFAULT '' NOT NULL,
+    attempts INTEGER DEFAULT 0 NOT NULL,
+    next_attempt_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    error TEXT,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (id),
     UNIQUE (tenant_id, ref),
+    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
+);
+CREATE INDEX ix_knowledge_document_indexed_with ON knowledge_document (indexed_with);
+
+CREATE TABLE knowledge_word (
+    tenant_id UUID NOT NULL,
+    word VARCHAR NOT NULL,
+    chunks INTEGER DEFAULT 0 NOT NULL,
+    PRIMARY KEY (tenant_id, word),
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
 );
 
@@ -351,17 +366,20 @@ CREATE TABLE knowledge_chunk (
     document_id UUID NOT NULL,
     ordinal INTEGER NOT NULL,
     heading TEXT DEFAULT '' NOT NULL,
+    page INTEGER,
     text TEXT NOT NULL,
     language TEXT DEFAULT 'pt' NOT NULL,
+    digest TEXT DEFAULT '' NOT NULL,
     encoder TEXT DEFAULT '' NOT NULL,
-    embedding VECTOR(512),
-    words TSVECTOR GENERATED ALWAYS AS (to_tsvector(CASE language WHEN 'es' THEN 'spanish'::regconfig WHEN 'en' THEN 'english'::regconfig ELSE 'portuguese'::regconfig END, heading || ' ' || text)) STORED,
+    embedding HALFVEC(512),
+    sentences HALFVEC(512)[],
+    words TSVECTOR DEFAULT ''::tsvector NOT NULL,
     PRIMARY KEY (id),
-    UNIQUE (document_id, ordinal),
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
     FOREIGN KEY(document_id) REFERENCES knowledge_document (id) ON DELETE CASCADE
 );
-CREATE INDEX ix_knowledge_chunk_embedding ON knowledge_chunk USING hnsw (embedding vector_cosine_ops);
+CREATE INDEX ix_knowledge_chunk_document ON knowledge_chunk (document_id, ordinal);
+CREATE INDEX ix_knowledge_chunk_embedding ON knowledge_chunk USING hnsw (embedding halfvec_cosine_ops);
 CREATE INDEX ix_knowledge_chunk_tenant_id ON knowledge_chunk (tenant_id);
 CREATE INDEX ix_knowledge_chunk_words ON knowledge_chunk USING gin (words);
 

@@ -57,7 +57,8 @@ DECLARE
 BEGIN
     FOREACH seen IN ARRAY ARRAY['tenant', 'user_account', 'login_session', 'membership', 'channel_session',
                                 'conversation', 'outbox_message', 'event', 'held_event', 'approval', 'suggestion',
-                                'webhook_endpoint', 'webhook_delivery', 'media_file', 'api_key']
+                                'webhook_endpoint', 'webhook_delivery', 'media_file', 'knowledge_document',
+                                'knowledge_chunk', 'api_key']
     LOOP
         EXECUTE format('CREATE POLICY gate_sight ON public.%I TO atende_gate USING (true) WITH CHECK (true)', seen);
     END LOOP;
@@ -66,6 +67,7 @@ GRANT SELECT, INSERT, UPDATE ON tenant, user_account, membership TO atende_gate;
 GRANT SELECT, INSERT, UPDATE, DELETE ON login_session TO atende_gate;
 GRANT SELECT, UPDATE ON channel_session, outbox_message TO atende_gate;
 GRANT SELECT ON conversation, held_event, approval, suggestion, webhook_endpoint, webhook_delivery, media_file TO atende_gate;
+GRANT SELECT ON knowledge_document, knowledge_chunk TO atende_gate;
 GRANT SELECT, INSERT, DELETE ON event TO atende_gate;
 GRANT SELECT, UPDATE ON api_key TO atende_gate;
 

@@ -311,6 +311,40 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = queue, public, pg_temp AS
      LIMIT 100
 $$;
 
+-- Rows of two to four kilobytes stay in one piece and uncompressed: a search looks at the words of hundreds.
+ALTER TABLE knowledge_chunk SET (toast_tuple_target = 4080);
+
+-- Knowledge ----------------------------------------------------------------------------------------------------
+-- Documents of which some chunk has no vector of this encoder. Two ranges instead of <>, so that an index finds them.
+CREATE FUNCTION gate.due_knowledge(with_encoder text, at_most integer)
+RETURNS TABLE (tenant_id uuid, document_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT d.tenant_id, d.id FROM knowledge_document d
+     WHERE (d.indexed_with < with_encoder OR d.indexed_with > with_encoder) AND d.next_attempt_at <= now()
+     ORDER BY d.next_attempt_at LIMIT at_most
+$$;
+
+-- The chunks of the transaction's own tenant that hold most of the words, by weight. Here because no index answers @@
+-- under row-level security: the operator is not leakproof, so the policy would have to look at every row first. The
+-- index is shared, the words in it are not: each stands behind the first digits of its tenant's id.
+-- PL/pgSQL, because planning it costs as much as running it, and that keeps the plan.
+CREATE FUNCTION gate.knowledge_by_words(asked text[], weights real[], at_most integer)
+RETURNS TABLE (chunk_id uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    WITH wanted AS MATERIALIZED (
+        SELECT quote_literal(left(current_tenant()::text, 8) || ':' || w.word)::tsquery AS word, w.weight
+          FROM unnest(asked, weights) AS w (word, weight)
+    )
+    SELECT c.id FROM knowledge_chunk c
+     WHERE c.words @@ (SELECT string_agg(word::text, ' | ')::tsquery FROM wanted)
+       AND (c.tenant_id = (SELECT current_tenant())) IS TRUE -- so put, no index offers itself for it instead
+     ORDER BY (SELECT sum(w.weight) FROM wanted w WHERE c.words @@ w.word) DESC,
+              (SELECT d.ref FROM knowledge_document d WHERE d.id = c.document_id) COLLATE "C", c.ordinal LIMIT at_most;
+END
+$$;
+
 -- The event log has no foreign key (see busy_tenant_key), so it goes with its tenant here.
 CREATE FUNCTION gate.forget_events() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -333,4 +367,5 @@ GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, g
     gate.use_api_key, gate.profile_versions,
     gate.channel_session, gate.channel_sessions, gate.due_media, gate.recent_tenants, gate.lease_sessions, gate.release_sessions,
     gate.tenants_at_the_desk, gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.delay_turn, gate.enqueue_approval,
-    gate.unsettled_approvals, gate.forgotten_conversations, gate.webhooks_behind, gate.due_webhooks TO atende_app;
+    gate.unsettled_approvals, gate.forgotten_conversations, gate.webhooks_behind, gate.due_webhooks,
+    gate.due_knowledge, gate.knowledge_by_words TO atende_app;

@@ -1,0 +1,48 @@
+"""Searching a tenant's knowledge in the database: see ``agent.relevance`` for how, ``agent.retrieval`` for its twin."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+from agent.classifier import vectorise
+from agent.encoder import Encoder
+from agent.relevance import FETCHED, Candidate, asked_words, ranked, weighed
+from agent.turn import Passage
+from domain.text import storable
+from flows.knowledge_vectors import passage_encoder
+from store import knowledge
+from store.database import Database, Row
+
+
+class KnowledgeSearch:
+    """Searches with one encoder."""
+
+    def __init__(self, db: Database, encoder: Encoder) -> None:
+        self._db = db
+        self._encoder = passage_encoder(encoder)
+
+    async def search(self, tenant_id: UUID, query: str, language: str, limit: int) -> list[Passage]:
+        """The tenant's passages that answer best, with the chance that they do; best first."""
+        words = asked_words(storable(query)[0])
+        vectors = await asyncio.to_thread(vectorise, [query], self._encoder)
+        async with self._db.transaction(tenant_id, durable=False) as tx:
+            asked = weighed(words, await knowledge.frequencies(tx, tenant_id, words))
+            if not asked.frequencies:
+                return []
+            rows = await knowledge.search(
+                tx,
+                tenant_id,
+                vectors[0].tolist(),
+                asked.to_look_up(),
+                encoder=self._encoder.name,
+                chunks=asked.frequencies[""],
+                limit=FETCHED,
+            )
+        rows.sort(key=lambda row: (row["document"], row["ordinal"]))
+        return ranked(asked, [Candidate(_passage(row), row["nearest"]) for row in rows], language)[:limit]
+
+
+def _passage(row: Row) -> Passage:
+    title = f"{row['title']} · {row['heading']}" if row["heading"] else row["title"]
+    return Passage(row["ref"], title, row["text"], float(row["score"]), row["language"], row["page"])
