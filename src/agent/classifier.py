@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from agent.logistic import Matrix, fit
 from agent.normalise import normalise
 from agent.spelling import CharNgrams
 from domain.decisions import Reason
+
+Parts = tuple[tuple[int, float], ...]
+"""Width and weight of the encoders whose vectors stand side by side."""
 
 _STRENGTH: Final = 10.0
 """Inverse regularisation; 10 to 30 are equal within noise on the public sets."""
@@ -115,9 +119,10 @@ class IntentClassifier:
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """``logits = (v − centre)/|v − centre| · by_vector + spelling · by_spelling + bias``."""
+    """``logits = towards(v) · by_vector + spelling · by_spelling + bias``."""
 
     centre: npt.NDArray[np.float32]
+    parts: Parts
     by_vector: npt.NDArray[np.float32]
     by_spelling: npt.NDArray[np.float32]
     bias: Matrix
@@ -126,7 +131,10 @@ class _Model:
 
     def logits(self, text: str, vector: npt.NDArray[np.float32]) -> Matrix:
         positions, values = self.ngrams.row(text)
-        scores = _towards(vector[None, :], self.centre)[0] @ self.by_vector + values @ self.by_spelling[positions]
+        scores = (
+            _towards(vector[None, :], self.centre, self.parts)[0] @ self.by_vector
+            + values @ self.by_spelling[positions]
+        )
         return np.asarray(scores + self.bias, dtype=np.float64)
 
 
@@ -146,7 +154,7 @@ def train(examples: Sequence[Example], encoder: Encoder, vectors: Vectors | None
     intents = sorted({examples[place].intent for place in kept})
     numbers = {intent: number for number, intent in enumerate(intents)}
     labels = np.array([numbers[examples[place].intent] for place in kept], dtype=np.intp)
-    model = _fit(texts, rows, labels, len(intents))
+    model = _fit(texts, rows, labels, len(intents), tuple(encoder.parts))
     return IntentClassifier(encoder, intents, model, _unambiguous(texts, [intents[label] for label in labels]))
 
 
@@ -157,13 +165,13 @@ def _unambiguous(texts: Sequence[str], intents: Sequence[str]) -> dict[str, str]
     return {text: found.pop() for text, found in meanings.items() if len(found) == 1}
 
 
-def _fit(texts: Sequence[str], rows: Vectors, labels: npt.NDArray[np.intp], classes: int) -> _Model:
+def _fit(texts: Sequence[str], rows: Vectors, labels: npt.NDArray[np.intp], classes: int, parts: Parts) -> _Model:
     ngrams = CharNgrams(texts)
     spelling = ngrams.matrix(texts) * np.float32(_SPELLING_WEIGHT)
     if classes < 2:
-        return _single(rows, ngrams, classes)
+        return _single(rows, ngrams, classes, parts)
     centre = rows.mean(axis=0)
-    towards = _towards(rows, centre)
+    towards = _towards(rows, centre, parts)
     kernel = np.asarray(towards @ towards.T + spelling @ spelling.T, dtype=np.float64)
     # Logistic regression depends on the examples through their inner products only: train in their span, then map
     # back.
@@ -172,17 +180,20 @@ def _fit(texts: Sequence[str], rows: Vectors, labels: npt.NDArray[np.intp], clas
     calibration = calibrate(*_held_out(kernel, labels, classes))
     by_spelling = np.asarray(_SPELLING_WEIGHT * (spelling.T @ duals), dtype=np.float32)
     by_vector = np.asarray(towards.T @ duals, dtype=np.float32)
-    return _Model(centre, by_vector, by_spelling, weights[-1], ngrams, calibration)
+    return _Model(centre, parts, by_vector, by_spelling, weights[-1], ngrams, calibration)
 
 
-def _single(rows: Vectors, ngrams: CharNgrams, classes: int) -> _Model:
+def _single(rows: Vectors, ngrams: CharNgrams, classes: int, parts: Parts) -> _Model:
     width = rows.shape[1] if rows.ndim == 2 else 0
     direction = rows.sum(axis=0)[:, None] if classes else np.zeros((width, 0), dtype=np.float32)
-    norm = float(np.linalg.norm(direction)) or 1.0
+    # Cosines of the first part alone: those of others may all be high, and nothing centres them here.
+    first, weight = parts[0]
+    direction[first:] = 0
+    norm = (float(np.linalg.norm(direction)) or 1.0) * math.sqrt(weight)
     by_vector = np.asarray(direction * (_OF_ONE_INTENT / norm), dtype=np.float32)
     nothing = np.zeros((len(ngrams), classes), dtype=np.float32)
     return _Model(
-        np.zeros(width, dtype=np.float32), by_vector, nothing, np.zeros(classes), ngrams, Calibration(centre=5.5)
+        np.zeros(width, dtype=np.float32), parts, by_vector, nothing, np.zeros(classes), ngrams, Calibration(centre=5.5)
     )
 
 
@@ -220,6 +231,12 @@ def _folds(labels: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     return folds
 
 
-def _towards(rows: Vectors, centre: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _towards(rows: Vectors, centre: npt.NDArray[np.float32], parts: Parts) -> npt.NDArray[np.float32]:
+    """Directions from the centre, each part with a length of its own: some encoders' vectors all lie together."""
     moved = rows - centre
-    return np.asarray(moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-6), dtype=np.float32)
+    start = 0
+    for width, weight in parts:
+        part = moved[:, start : start + width]
+        part *= math.sqrt(weight) / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-6)
+        start += width
+    return np.asarray(moved, dtype=np.float32)
