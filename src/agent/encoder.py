@@ -111,6 +111,11 @@ class LocalEncoder(ABC):
         with self._lock:
             self._load()
 
+    def forget(self) -> None:
+        """Empty the memory of texts, for measurements."""
+        with self._lock:
+            self._seen.clear()
+
     def encode(self, texts: Sequence[str]) -> Vectors:
         out = np.empty((len(texts), self.dim), dtype=np.float32)
         for start in range(0, len(texts), _BATCH):
@@ -164,6 +169,10 @@ class AccurateEncoder(LocalEncoder):
         self._fast = fast
         self._e5: E5 | None = None
         self.dim = fast.dim + DIM
+
+    def forget(self) -> None:
+        super().forget()
+        self._fast.forget()
 
     @property
     def parts(self) -> Sequence[tuple[int, float]]:

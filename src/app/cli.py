@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.bench_commands import commands as bench_commands
 from app.number_commands import commands as number_commands
 from app.number_commands import quarantine as quarantine_commands
 from app.policy_commands import commands as policy_commands
@@ -31,6 +32,7 @@ cli = typer.Typer(
 )
 tenant = typer.Typer(help="Businesses, declared in folders of plain files.", no_args_is_help=True)
 cli.add_typer(tenant, name="tenant")
+cli.add_typer(bench_commands, name="bench")
 cli.add_typer(number_commands, name="number")
 cli.add_typer(number_commands, name="session", hidden=True)  # the number's name in the glossary
 cli.add_typer(quarantine_commands, name="quarantine")
