@@ -26,10 +26,10 @@ class OfflineTenant:
     def __init__(self, declaration: TenantDeclaration, encoder: Encoder, *, today: date) -> None:
         self.profile = to_profile(declaration, declaration.settings.slug)
         self.records = InMemoryRecords(seed_records(declaration, today))
-        self._encoder = encoder
+        self._encoder = encoder.for_passages
         self._classifier = train(_examples(declaration), encoder)
         self._sections = declaration.sections()
-        self._vectors = vectorise([section.encoded for section in self._sections], encoder)
+        self._vectors = vectorise([section.encoded for section in self._sections], self._encoder)
 
     async def classify(self, text: str) -> Classification:
         """The message's intent with its calibrated confidence."""

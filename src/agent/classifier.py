@@ -13,14 +13,14 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from agent.blas import use_one_thread
 from agent.calibration import Calibration, calibrate
-from agent.encoder import Encoder, Vectors
+from agent.encoder import Encoder, EncodingFailedError, Vectors
 from agent.logistic import Matrix, fit
 from agent.normalise import normalise
 from agent.spelling import CharNgrams
@@ -71,10 +71,37 @@ def vectorise(texts: Sequence[str], encoder: Encoder) -> Vectors:
     return encoder.encode([normalise(text) for text in texts])
 
 
+def vectors_to_store(texts: Sequence[str], encoder: Encoder) -> tuple[str, Vectors]:
+    """The vectors of :func:`vectorise` with the name of the encoder that made them: the spare where the one of choice
+    fails, so that examples can be written at any time; whoever trains then asks again.
+    """
+    try:
+        return encoder.name, vectorise(texts, encoder)
+    except EncodingFailedError:
+        if encoder.spare is None:
+            raise
+        return encoder.spare.name, vectorise(texts, encoder.spare)
+
+
 def examples_digest(examples: Sequence[Example]) -> str:
     """A key that changes exactly when training would give another classifier (order does not count)."""
     rows = sorted([example.text, example.intent] for example in examples)
     return hashlib.sha256(json.dumps(rows, ensure_ascii=True).encode()).hexdigest()
+
+
+class Classifier(Protocol):
+    """What is asked of a classifier. Usable from several threads."""
+
+    @property
+    def intents(self) -> Sequence[str]: ...
+
+    def classify(self, text: str) -> Classification:
+        """The likeliest intent of ``text``, a raw message."""
+        ...
+
+    def classify_many(self, texts: Sequence[str]) -> list[Classification]:
+        """As :meth:`classify`, for several."""
+        ...
 
 
 class IntentClassifier:

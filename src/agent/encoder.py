@@ -59,6 +59,18 @@ class EncoderUnavailableError(AtendeError):
         self.file = file
 
 
+class EncodingFailedError(AtendeError):
+    """The embedding endpoint gave nothing that can be used. ``problem`` names what, without any secret."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"The embedding endpoint failed: {problem}.",
+            hint="Check ATENDE_EMBEDDING_MODEL, the base URL, the key and the endpoint; meanwhile the local encoder "
+            "answers.",
+        )
+        self.problem = problem
+
+
 class Encoder(Protocol):
     """Turns texts into vectors. ``name`` identifies the vectors: those of two names are never compared or mixed."""
 
@@ -78,8 +90,16 @@ class Encoder(Protocol):
         """What answers where this one cannot; None for one that needs nothing but this machine."""
         ...
 
+    @property
+    def for_passages(self) -> Encoder:
+        """What reads documents and questions about them: the fast encoder, which relevance was measured with."""
+        ...
+
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """One row per text, L2-normalised float32. Safe to call from several threads."""
+        """One row per text, L2-normalised float32. Safe to call from several threads.
+
+        Only an encoder with a spare may raise EncodingFailedError.
+        """
         ...
 
 
@@ -99,6 +119,11 @@ class LocalEncoder(ABC):
     def parts(self) -> Sequence[tuple[int, float]]:
         """One encoder, unless a subclass says otherwise."""
         return ((self.dim, 1.0),)
+
+    @property
+    def for_passages(self) -> Encoder:
+        """This one, unless a subclass says otherwise."""
+        return self
 
     @abstractmethod
     def _load(self) -> None: ...
@@ -169,6 +194,10 @@ class AccurateEncoder(LocalEncoder):
         self._fast = fast
         self._e5: E5 | None = None
         self.dim = fast.dim + DIM
+
+    @property
+    def for_passages(self) -> Encoder:
+        return self._fast
 
     def forget(self) -> None:
         super().forget()

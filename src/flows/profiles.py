@@ -12,10 +12,11 @@ from uuid import UUID
 
 import numpy as np
 
-from agent.classifier import Classification, Example, IntentClassifier, train, vectorise
+from agent.classifier import Classification, Classifier, Example, vectorise
 from agent.encoder import Encoder
 from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
+from agent.spared_classifier import train_spared
 from agent.turn import Passage, TenantProfile
 from flows.tenant_files import load_functions
 from flows.tenant_profile import profile_of
@@ -34,7 +35,7 @@ class Batches:
     Nothing waits for a batch to fill: while one runs, the next one gathers.
     """
 
-    def __init__(self, classifier: IntentClassifier) -> None:
+    def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
         self._waiting: list[tuple[str, asyncio.Future[Classification]]] = []
         self._running: asyncio.Task[None] | None = None
@@ -78,11 +79,10 @@ class Brain:
 
     async def search(self, query: str, language: str, limit: int) -> Sequence[Passage]:
         """The tenant's passages nearest to the query, best first."""
-        vectors = await asyncio.to_thread(vectorise, [query], self._encoder)
+        encoder = self._encoder.for_passages
+        vectors = await asyncio.to_thread(vectorise, [query], encoder)
         async with self._db.transaction(UUID(self.profile.id)) as tx:
-            rows = await knowledge.search(
-                tx, vectors[0], query, language=language, encoder=self._encoder.name, limit=limit
-            )
+            rows = await knowledge.search(tx, vectors[0], query, language=language, encoder=encoder.name, limit=limit)
         return [Passage(row["ref"], row["title"], row["text"], float(row["score"]), row["language"]) for row in rows]
 
 
@@ -122,7 +122,8 @@ class Profiles:
 
     async def warm_up(self, tenants: int = 20) -> None:
         """Load what the first messages will need: the encoder, the language detector, the brains of busy tenants."""
-        await asyncio.to_thread(vectorise, ["bom dia"], self._installation.encoder)
+        encoder = self._installation.encoder
+        await asyncio.to_thread(vectorise, ["bom dia"], encoder.spare or encoder)
         await asyncio.to_thread(detect_language, "isto carrega o detector de idiomas", "pt")
         for row in await self._db.gate("recent_tenants", tenants):
             await self.get(row["tenant_id"], row["profile_version"])
@@ -157,13 +158,13 @@ class Profiles:
         return LanguageModel(chosen, self._installation.model_clients) if chosen else None
 
 
-def _train(rows: Sequence[Row], encoder: Encoder) -> IntentClassifier:
+def _train(rows: Sequence[Row], encoder: Encoder) -> Classifier:
     examples = [Example(row["text"], row["intent"], row["language"]) for row in rows]
     vectors = None
     if rows and all(row["encoder"] == encoder.name and row["embedding"] for row in rows):
         stored = np.array([np.fromstring(row["embedding"][1:-1], sep=",", dtype=np.float32) for row in rows])
         vectors = stored[:, : encoder.dim]
-    return train(examples, encoder, vectors)
+    return train_spared(examples, encoder, vectors)
 
 
 async def bump(tx: Connection, tenant_id: UUID) -> None:

@@ -18,7 +18,7 @@ from uuid import UUID
 import asyncpg
 from argon2 import PasswordHasher
 
-from agent.classifier import vectorise
+from agent.classifier import vectorise, vectors_to_store
 from agent.encoder import Encoder
 from domain.messages import SessionStatus
 from flows import autonomy
@@ -76,15 +76,15 @@ async def import_tenant(
     if settings.get("import") == stamp:
         return ImportedTenant(tenant_id, numbers, changed=False)
     # The slow part, before the transaction: encoding some hundred sentences takes seconds.
-    examples = await _example_vectors(declaration, encoder)
-    sections = await _section_vectors(declaration, encoder)
+    made_by, examples = await _example_vectors(declaration, encoder)
+    sections = await _section_vectors(declaration, encoder.for_passages)
     async with db.transaction(tenant_id) as tx:
         # Two imports at once, for instance of two processes that start: one after the other.
         await tx.execute("SELECT 1 FROM tenant WHERE id = $1 FOR UPDATE", tenant_id)
         numbers = await _put_numbers(tx, tenant_id, declaration)
         await _put_functions(tx, tenant_id, declaration)
-        await _put_intents(tx, tenant_id, declaration, encoder.name, examples)
-        await _put_knowledge(tx, tenant_id, declaration, encoder.name, sections)
+        await _put_intents(tx, tenant_id, declaration, made_by, examples)
+        await _put_knowledge(tx, tenant_id, declaration, encoder.for_passages.name, sections)
         await _put_records(tx, tenant_id, declaration, today)
         await tx.execute(
             "UPDATE tenant SET settings = settings || $2, profile_version = profile_version + 1 WHERE id = $1",
@@ -306,10 +306,13 @@ def _document_digest(document: KnowledgeDocument, encoder: str) -> str:
     return hashlib.sha256(f"{encoder}\0{document.language}\0{document.text}".encode()).hexdigest()
 
 
-async def _example_vectors(declaration: TenantDeclaration, encoder: Encoder) -> dict[str, str]:
+async def _example_vectors(declaration: TenantDeclaration, encoder: Encoder) -> tuple[str, dict[str, str]]:
+    """By text, with the name of the encoder that made them."""
     texts = [text for intent in declaration.intents.values() for _, text in _sentences(intent)]
-    vectors = await asyncio.to_thread(vectorise, texts, encoder)
-    return {text: knowledge.vector_literal(vector.tolist()) for text, vector in zip(texts, vectors, strict=True)}
+    made_by, vectors = await asyncio.to_thread(vectors_to_store, texts, encoder)
+    return made_by, {
+        text: knowledge.vector_literal(vector.tolist()) for text, vector in zip(texts, vectors, strict=True)
+    }
 
 
 async def _section_vectors(declaration: TenantDeclaration, encoder: Encoder) -> dict[str, str]:
