@@ -1,8 +1,8 @@
 """The per-tenant intent classifier: from a handful of examples per intent to an intent with an honest confidence.
 
-A message is read as its sentence vector, centred on the tenant's examples, and as its spelling
-(:mod:`agent.spelling`); one logistic regression over both. It is linear, so that classifying costs the encoder's
-milliseconds and little more.
+A message, its typos put right (:mod:`agent.typos`), is read as its sentence vector, centred on the tenant's examples,
+and as its spelling (:mod:`agent.spelling`); one logistic regression over both. It is linear, so that classifying costs
+the encoder's milliseconds and little more.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -21,9 +21,11 @@ import numpy.typing as npt
 from agent.blas import use_one_thread
 from agent.calibration import Calibration, calibrate
 from agent.encoder import Encoder, EncodingFailedError, Vectors
+from agent.lexicon import common_words
 from agent.logistic import Matrix, fit
 from agent.normalise import normalise
 from agent.spelling import CharNgrams
+from agent.typos import Corrector
 from domain.decisions import Reason
 
 Parts = tuple[tuple[int, float], ...]
@@ -107,9 +109,17 @@ class Classifier(Protocol):
 class IntentClassifier:
     """Made by :func:`train`; immutable, usable from several threads."""
 
-    def __init__(self, encoder: Encoder, intents: Sequence[str], model: _Model, known: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        intents: Sequence[str],
+        model: _Model,
+        known: Mapping[str, str],
+        correct: Callable[[str], str],
+    ) -> None:
         self.intents = tuple(intents)
         self._encoder = encoder
+        self._correct = correct
         self._model = model
         self._known = known
 
@@ -119,7 +129,7 @@ class IntentClassifier:
 
     def classify_many(self, texts: Sequence[str]) -> list[Classification]:
         """As :meth:`classify`, with one pass of the encoder."""
-        cleaned = [normalise(text) for text in texts]
+        cleaned = [self._correct(normalise(text)) for text in texts]
         readable = [text for text in cleaned if text and self.intents]
         vectors = iter(self._encoder.encode(readable)) if readable else iter(())
         return [self._judge(text, next(vectors)) if text and self.intents else self._silence(text) for text in cleaned]
@@ -186,7 +196,8 @@ def train(examples: Sequence[Example], encoder: Encoder, vectors: Vectors | None
     numbers = {intent: number for number, intent in enumerate(intents)}
     labels = np.array([numbers[examples[place].intent] for place in kept], dtype=np.intp)
     model = _fit(texts, rows, labels, len(intents), tuple(encoder.parts))
-    return IntentClassifier(encoder, intents, model, _unambiguous(texts, [intents[label] for label in labels]))
+    known = _unambiguous(texts, [intents[label] for label in labels])
+    return IntentClassifier(encoder, intents, model, known, Corrector(texts, common_words()))
 
 
 def _unambiguous(texts: Sequence[str], intents: Sequence[str]) -> dict[str, str]:
