@@ -15,7 +15,7 @@ from agent.classifier import Classification
 from agent.intent_figures import auroc, calibration_error
 
 FOLDER: Final = Path(__file__).parent
-KINDS: Final = ("slang", "typos", "transcript", "indirect", "plain", "multiple", "near_miss", "far")
+_KINDS_BY_WISHES: Final = ("out_of_scope", "one_wish", "multiple")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,18 @@ class Asked:
 
 
 def load(path: Path) -> list[Case]:
-    """The cases of a file."""
+    """The cases of a file. Those without a kind are called by the number of their wishes."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-    return [Case(row["id"], row["language"], row["kind"], row["text"], _intents(row["intent"])) for row in rows]
-
-
-def _intents(labelled: str | list[str] | None) -> tuple[str, ...]:
-    if labelled is None:
-        return ()
-    return (labelled,) if isinstance(labelled, str) else tuple(labelled)
+    return [
+        Case(
+            row.get("id", str(number)),
+            row["language"],
+            row.get("kind") or _KINDS_BY_WISHES[min(2, len(row["intents"]))],
+            row["text"],
+            tuple(row["intents"]),
+        )
+        for number, row in enumerate(rows, start=1)
+    ]
 
 
 def figures(asked: Sequence[Asked]) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 An encoder cuts a word it does not know into pieces that mean something else. Only words that none of three languages
 has are touched, and only where one of the tenant's words is a slip of the finger away: "ecnomenda" becomes "encomenda",
-while "Joana" stays. Measured on noisy messages of a Brazilian chatbot: of 100 mistyped words 73 are put right and 3 made
-another, and of 1,000 other words hardly one is touched.
+while "Joana" stays. Measured on noisy messages of a Brazilian chatbot: of 100 mistyped words 73 are put right and 3
+made another, and of 1,000 other words hardly one is touched.
 """
 
 from __future__ import annotations

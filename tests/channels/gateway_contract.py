@@ -117,6 +117,22 @@ class GatewaySubject(Subject):
     """Ids of messages that the far side kept, oldest first, all newer than an hour."""
 
 
+def hurry(gateway: Gateway) -> None:
+    """Let this gateway lose patience soon: only for tests of silence, for elsewhere a busy machine looks the same."""
+    gateway._http.send_timeout_seconds = gateway.send_timeout_seconds = 1.0  # type: ignore[attr-defined]
+    gateway._http.ask_timeout_seconds = 0.5  # type: ignore[attr-defined]
+
+
+def falls_silent(gateway: Gateway, far: Any) -> Callable[[], None]:
+    """Breaks the far side down by silence, which the gateway then does not bear for long."""
+
+    def silence() -> None:
+        hurry(gateway)
+        far.hangs()
+
+    return silence
+
+
 def plain_client() -> httpx.AsyncClient:
     """A client for loopback: without the certificates, whose loading takes longer than a test."""
     return httpx.AsyncClient(verify=False)
@@ -343,6 +359,7 @@ class GatewayContract(SenderContract):
         assert raised.type is SendUncertainError or not subject.arrived()
 
     async def test_that_a_gateway_that_hangs_leaves_it_uncertain_in_time(self, subject: GatewaySubject) -> None:
+        hurry(subject.gateway)
         subject.far.hangs()
         before = datetime.now(UTC)
         with pytest.raises(SendUncertainError):
@@ -354,6 +371,7 @@ class GatewayContract(SenderContract):
     ) -> None:
         subject.far.answers_late(0.2)
         assert (await subject.gateway.send(subject.session, self.message(subject))).provider_id
+        hurry(subject.gateway)
         subject.far.answers_late(subject.gateway.send_timeout_seconds + 1)
         with pytest.raises(SendUncertainError):
             await subject.gateway.send(subject.session, self.message(subject))
@@ -426,6 +444,7 @@ class GatewayContract(SenderContract):
                 case "nonsense":
                     far.answers(200, body)
                 case _:
+                    hurry(gateway)
                     far.hangs()
             since = datetime.now(UTC) - timedelta(hours=1)
             questions: list[Any] = [

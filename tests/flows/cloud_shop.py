@@ -30,7 +30,7 @@ async def cloud_backroom(
     shop.inbound = Inbound(shop.db, wakeup)
     shop.session = await shop.inbound.session(shop.session.id)
     async with httpx.AsyncClient(verify=False) as http:
-        gateway = CloudApiGateway(http, Files(), send_timeout_seconds=1.0)
+        gateway = CloudApiGateway(http, Files())
         if rate is not None:
             gateway.pair_rate = rate
         delivery = Delivery(shop.db, wakeup, {"cloud_api": gateway}, patience=timedelta(0))

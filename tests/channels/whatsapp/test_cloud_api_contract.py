@@ -14,7 +14,7 @@ from channels.base import SendRejectedError, SessionRef
 from channels.gateway import Gateway, WebhookDelivery
 from channels.whatsapp.cloud_api import CloudApiGateway
 from domain.messages import Address, AddressKind, MediaReference
-from tests.channels.gateway_contract import PICTURE, Files, GatewayContract, GatewaySubject
+from tests.channels.gateway_contract import PICTURE, Files, GatewayContract, GatewaySubject, falls_silent
 from tests.channels.whatsapp.test_cloud_api_events import CARD, KINDS, any_json, change, delivery, likely, message
 from tests.gateways.cloud_api_server import APP_SECRET, CloudApiServer, running_cloud_api
 
@@ -68,14 +68,14 @@ class TestCloudApi(GatewayContract):
         def arrived() -> list[tuple[Address, str]]:
             return [(Address(AddressKind.PHONE, sent["to"]), sent["text"]["body"]) for sent in graph.sent]
 
-        gateway = CloudApiGateway(http, Files(), send_timeout_seconds=1.0, ask_timeout_seconds=0.5)
+        gateway = CloudApiGateway(http, Files())
         signature = hmac.new(APP_SECRET.encode(), BODY, hashlib.sha256).hexdigest()
         return GatewaySubject(
             sender=gateway,
             session=SessionRef("s1", "cloud_api", None, graph.config),
             contact=CUSTOMER,
             arrived=arrived,
-            break_down=graph.hangs,
+            break_down=falls_silent(gateway, graph),
             gateway=gateway,
             far=graph,  # type: ignore[arg-type]  it has what the contract looks at
             delivery=WebhookDelivery(BODY, {"x-hub-signature-256": f"sha256={signature}"}),

@@ -35,6 +35,7 @@ from domain.contents import (
     TemplateButton,
 )
 from domain.messages import Address, AddressKind, MediaReference, Outbound, SessionStatus
+from tests.channels.gateway_contract import hurry
 from tests.gateways.cloud_api_server import PHONE_ID, CloudApiServer, error, running_cloud_api
 from tests.gateways.files import Files
 
@@ -57,7 +58,11 @@ async def files() -> Files:
 @pytest.fixture
 async def gateway(files: Files) -> AsyncIterator[CloudApiGateway]:
     async with httpx.AsyncClient(verify=False) as http:
-        yield CloudApiGateway(http, files, send_timeout_seconds=1.0)
+        yield CloudApiGateway(http, files)
+
+
+def _named(value: object) -> str:
+    return value if isinstance(value, str) else getattr(value, "__name__", "fault").strip("<>")
 
 
 def number(graph: CloudApiServer, **config: Any) -> SessionRef:
@@ -242,7 +247,7 @@ async def test_that_people_without_a_number_and_groups_are_reached_and_replies_q
         message(Edit("wamid.1")),
         message(Revoke("wamid.1")),
     ],
-    ids=str,
+    ids=_named,
 )
 async def test_that_what_meta_would_refuse_or_lacks_never_leaves(
     graph: CloudApiServer, gateway: CloudApiGateway, files: Files, refused: Outbound
@@ -308,15 +313,19 @@ async def test_that_a_stated_wait_is_kept(graph: CloudApiServer, gateway: CloudA
 async def test_that_a_message_of_unknown_fate_is_never_called_lost_or_sent(
     graph: CloudApiServer, gateway: CloudApiGateway, mishap: str
 ) -> None:
+    if mishap in {"hang", "late"}:
+        hurry(gateway)
     graph.mishaps = [mishap]
     with pytest.raises(SendUncertainError):
         await gateway.send(number(graph), message())
 
 
-@pytest.mark.parametrize("mishap", ["hang", "close", "lie", error(500, 131000), error(503, 2)], ids=str)
+@pytest.mark.parametrize("mishap", ["hang", "close", "lie", error(500, 131000), error(503, 2)], ids=_named)
 async def test_that_a_file_that_could_not_be_uploaded_is_tried_again(
     graph: CloudApiServer, gateway: CloudApiGateway, mishap: Any
 ) -> None:
+    if mishap in {"hang", "late"}:
+        hurry(gateway)
     graph.mishaps = [mishap]
     with pytest.raises(SendRetryableError):
         await gateway.send(number(graph), message(Media("image", "f", "image/png"), ""))
@@ -332,7 +341,7 @@ async def test_that_a_file_that_could_not_be_uploaded_is_tried_again(
         {"phone_number_id": None},
         {"base_url": "ftp://x"},
     ],
-    ids=str,
+    ids=_named,
 )
 async def test_that_missing_settings_are_named(
     graph: CloudApiServer, gateway: CloudApiGateway, config: dict[str, Any]
@@ -436,13 +445,15 @@ async def test_that_a_numbers_state_is_read(
         ("lie", GatewayUnavailableError),
         ("close", GatewayUnavailableError),
     ],
-    ids=str,
+    ids=_named,
 )
 async def test_that_a_question_fails_by_name(
     graph: CloudApiServer, files: Files, mishap: Any, kind: type[Exception]
 ) -> None:
     async with httpx.AsyncClient(verify=False) as http:
-        gateway = CloudApiGateway(http, files, ask_timeout_seconds=0.3)
+        gateway = CloudApiGateway(http, files)
+        if mishap == "hang":
+            hurry(gateway)
         graph.mishaps = [mishap]
         with pytest.raises(kind):
             await gateway.status(number(graph))

@@ -71,7 +71,7 @@ async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClie
 
 @pytest.fixture
 def gateway(http: httpx.AsyncClient) -> EvolutionGateway:
-    return EvolutionGateway(http, Files(), send_timeout_seconds=1.0, ask_timeout_seconds=0.5)
+    return EvolutionGateway(http, Files())
 
 
 def record(number: int, name: str, **fields: Any) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from channels.whatsapp.generic_webhook import GenericWebhookGateway
 from channels.whatsapp.generic_webhook_events import parse, verify
 from domain.contents import Media
 from domain.messages import Ack, Address, AddressKind, MediaReference, MessageKind, Outbound, SessionStatus
-from tests.channels.gateway_contract import PICTURE, Files, GatewayContract, GatewaySubject, any_json
+from tests.channels.gateway_contract import PICTURE, Files, GatewayContract, GatewaySubject, any_json, falls_silent
 from tests.gateways.generic_webhook_server import DOCS, KEY, SECRET, SESSION, TENANT, GenericService, shape
 from tests.gateways.shapes import problems
 from tests.gateways.stand_in import serving
@@ -77,7 +77,7 @@ async def service() -> AsyncIterator[GenericService]:
 @pytest.fixture
 async def gateway() -> AsyncIterator[GenericWebhookGateway]:
     async with httpx.AsyncClient(verify=False) as http:
-        yield GenericWebhookGateway(http, Files(), send_timeout_seconds=1.0, ask_timeout_seconds=0.5)
+        yield GenericWebhookGateway(http, Files())
 
 
 def number(service: GenericService, **more: Any) -> SessionRef:
@@ -126,7 +126,7 @@ class TestGenericWebhook(GatewayContract):
             session=number(service),
             contact=CUSTOMER,
             arrived=arrived,
-            break_down=service.hangs,
+            break_down=falls_silent(gateway, service),
             gateway=gateway,
             far=service,
             delivery=WebhookDelivery(body, plain(body)),

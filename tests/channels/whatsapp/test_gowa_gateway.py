@@ -212,7 +212,7 @@ class TestGowa(GatewayContract):
         gowa.chats[JID] = [stored(number, now) for number in range(120)]
         body = b'{"event":"message","payload":{}}'
         signed = "sha256=" + hmac.new(b"chave", body, hashlib.sha256).hexdigest()
-        gateway = GowaGateway(http, Files(), send_timeout_seconds=1.0, ask_timeout_seconds=0.5)
+        gateway = GowaGateway(http, Files())
         return GatewaySubject(
             gateway,
             session(gowa, webhook_secret="chave"),

@@ -213,7 +213,7 @@ class TestWaha(GatewayContract):
         begin = int(datetime.now(UTC).timestamp()) - 1800
         waha.stored[CHAT] = [row(number, timestamp=begin + number) for number in range(120)]
         body = b'{"event":"message"}'
-        gateway = WahaGateway(http, Files(), send_timeout_seconds=1.0, ask_timeout_seconds=0.5)
+        gateway = WahaGateway(http, Files())
         return GatewaySubject(
             gateway,
             session(waha, hmac_key="chave"),

@@ -25,6 +25,7 @@ from tests.channels.gateway_contract import (
     GatewayContract,
     GatewaySubject,
     any_json,
+    hurry,
     plain_client,
 )
 from tests.gateways.stand_in import serving
@@ -86,7 +87,7 @@ async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClie
 
 @pytest.fixture
 def gateway(http: httpx.AsyncClient) -> WppconnectGateway:
-    return WppconnectGateway(http, Files(), send_timeout_seconds=1.0, ask_timeout_seconds=0.4)
+    return WppconnectGateway(http, Files())
 
 
 def sample(event: str, **data: Any) -> dict[str, Any]:
@@ -370,6 +371,7 @@ async def test_that_a_thing_without_an_id_is_done_only_if_the_gateway_says_so(
 async def test_that_nothing_is_sent_while_the_gateway_cannot_say_what_is_quoted(
     server: WppconnectServer, gateway: WppconnectGateway
 ) -> None:
+    hurry(gateway)
     server.hangs(to="/get-messages/")
     with pytest.raises(SendRetryableError):
         await gateway.send(server.session(), Outbound("k1", CONTACT, "oi", "3EB0Q"))
