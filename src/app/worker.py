@@ -15,7 +15,7 @@ from uuid import UUID
 import procrastinate
 from procrastinate import JobContext
 
-from agent.encoder import Encoder, default_encoder
+from agent.encoder import Encoder, accurate_encoder
 from agent.graph import build_agent
 from agent.language_model import ModelClients, ModelSettings
 from app.process import settle_heap
@@ -77,7 +77,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         stack.push_async_callback(wakeup.close)
         agent = build_agent(saver)
         installation = Installation(
-            options.tenant_folders, encoder or default_encoder(), ModelClients(), default_model=options.model
+            options.tenant_folders, encoder or accurate_encoder(), ModelClients(), default_model=options.model
         )
         profiles = Profiles(db, installation)
         inbound = Inbound(db, wakeup)

@@ -15,7 +15,7 @@ import procrastinate
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 
-from agent.encoder import default_encoder
+from agent.encoder import accurate_encoder
 from agent.graph import Agent, build_agent
 from agent.language_model import ModelClients
 from channels.base import SessionRef
@@ -147,7 +147,7 @@ async def open_backroom(shop: Shop, folder: Path = FOLDER) -> AsyncIterator[Back
     async with open_approval_threads(shop.db.queue_url, SECRET) as saver, app.open_async():
         agent = build_agent(saver)
         clients = ModelClients()
-        profiles = Profiles(shop.db, Installation((folder.parent,), default_encoder(), clients))
+        profiles = Profiles(shop.db, Installation((folder.parent,), accurate_encoder(), clients))
         yield Backroom(
             shop,
             app,
