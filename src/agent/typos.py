@@ -15,7 +15,7 @@ from typing import Final
 
 _WORD: Final = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _SHORTEST: Final = 4
-"""Letters that a word of the tenant has at least; shorter ones are a slip away from too many others."""
+"""Letters that a word has at least; shorter ones, and abbreviations, are a slip away from too many others."""
 _TWO_SLIPS: Final = 8
 """Letters from which on two slips are allowed."""
 _LONGEST: Final = 24
@@ -37,7 +37,7 @@ class Corrector:
         return _WORD.sub(lambda match: self._meant(match[0]), text)
 
     def _meant(self, word: str) -> str:
-        if not _SHORTEST - 1 <= len(word) <= _LONGEST or word in self._frequency or word in self._lexicon:
+        if not _SHORTEST <= len(word) <= _LONGEST or word in self._frequency or word in self._lexicon:
             return word
         near = {other for rest in _rests(word) for other in self._by_rest.get(rest, ())}
         rated = ((slips(word, other), other[0] != word[0], -self._frequency[other], other) for other in near)

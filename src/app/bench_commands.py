@@ -33,7 +33,9 @@ def intents(  # noqa: PLR0917 - its options
         int | None, typer.Option("--shots", min=1, help="Learn from this many examples of each intent; else from all.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which examples are drawn.")] = 0,
-    profile: Annotated[EncoderProfile, typer.Option("--profile", help="The sentence encoder.")] = EncoderProfile.ACCURATE,
+    profile: Annotated[
+        EncoderProfile, typer.Option("--profile", help="The sentence encoder.")
+    ] = EncoderProfile.ACCURATE,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document; shares are fractions of 1.")
     ] = False,
