@@ -1,6 +1,7 @@
 # Every target works on a fresh checkout: it first builds .venv from the lock files.
 PYTHON ?= python3
 VENV   ?= .venv
+JOBS   ?= 3
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
@@ -38,10 +39,10 @@ demo-check: $(VENV)/.runtime ## Play the example shop's scripted conversations a
 evals: $(VENV)/.runtime ## Play the scripts through the agent alone, in seconds (TENANT=my-shop for another folder)
 	@$(BIN)/python -m evals.offline $(if $(TENANT),"$(TENANT)")
 
-test: $(VENV)/.dev ## Run the whole suite (PYTEST_ARGS='-k inbox' for a part of it)
+test: $(VENV)/.dev ## Run the whole suite, JOBS=3 at once (PYTEST_ARGS='-k inbox' for a part of it)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 		echo "No Chromium: the browser tests will be skipped. On Debian and Ubuntu: apt-get install chromium"
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## Everything that CI wants: style, types, import contracts, tests
 	$(BIN)/ruff check .

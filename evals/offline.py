@@ -4,7 +4,8 @@
 
 Prints a line per step and what differs. Exit code 0: all as scripted; 1: something differs; 2: wrong usage or mistakes
 in the files; 3: nothing could be found out, for instance because the encoder's weights are missing. No language model
-is asked. ``atende demo --check`` plays the same scripts through the whole product, which takes longer.
+is asked. ``atende demo --check`` plays the same scripts through the whole product, which takes longer, and those that
+are about more than the agent (consent, the kill switch, hours, tags), which are left out here.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _read(folder: Path, only: Sequence[str]) -> tuple[TenantDeclaration, list[De
     scripts = load_demo(folder, declaration)
     if not scripts:
         raise NoScriptsError(folder)
-    return declaration, chosen(scripts, only)
+    return declaration, [script for script in chosen(scripts, only) if script.graph_alone]
 
 
 def _now() -> datetime:

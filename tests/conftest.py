@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from argon2 import PasswordHasher
 
+from flows import tenants
 from store.database import Database
 from store.embedded import EmbeddedPostgres
 from tests.database import Number, make_number, migrated_template, new_database, opened
 from tests.postgres import running_server, sweep_abandoned_servers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hashing a password is slow on purpose; the parameters are part of the hash, so sign-in is unaffected."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tenants, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ def new_database(server: EmbeddedPostgres) -> Iterator[str]:
 
     name = f"t{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server.address.url(), autocommit=True) as db:
-        db.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}".encode())
+        db.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY FILE_COPY".encode())
     try:
         yield server.address.url(name)
     finally:

@@ -15,6 +15,10 @@ are steps that spoil the next requests, once each: ``status``, ``hold``, ``reset
 (seconds for which bytes trickle), ``floats`` (numbers, in reverse order, for which the indices tell), ``lose`` (the
 last vector is missing), ``width`` (vectors cut to it), ``nan``.
 
+``/v1/audio/transcriptions`` is served by the same rules: there the file's own bytes stand for the last user message,
+and a step's ``reply`` (``{user}``: the bytes) is the transcript; ``usage_seconds`` is told where it is given. Its log
+entries are {"audio": the bytes as text, "model": …, "file_name": …}.
+
     python -m tests.openai_server --script script.json --port 8901      # GET /log shows the requests seen
 """
 
@@ -65,6 +69,7 @@ class ScriptedOpenAI:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_post("/v1/embeddings", self._embed)
+        app.router.add_post("/v1/audio/transcriptions", self._transcribe)
         app.router.add_get("/log", self._log)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -85,6 +90,26 @@ class ScriptedOpenAI:
         body = await request.json()
         self.requests.append(body)
         step = self._step(body) or {"status": 418}
+        if (refused := await self._mishap(request, step)) is not None:
+            return refused
+        completion = _completion(body, _filled(step.get("reply"), body), step)
+        return web.json_response({**completion, "choices": []} if step.get("empty_choices") else completion)
+
+    async def _transcribe(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        file = form["file"]
+        assert isinstance(file, web.FileField)
+        audio = file.file.read().decode("latin-1")
+        body = {"audio": audio, "model": form["model"], "file_name": file.filename}
+        self.requests.append(body)
+        step = self._step({"messages": [{"role": "user", "content": audio}]}) or {"status": 418}
+        if (refused := await self._mishap(request, step)) is not None:
+            return refused
+        usage = {"usage": {"type": "duration", "seconds": step["usage_seconds"]}} if "usage_seconds" in step else {}
+        return web.json_response({"text": step["reply"].replace("{user}", audio), **usage})
+
+    async def _mishap(self, request: web.Request, step: Step) -> web.StreamResponse | None:
+        """What the step has instead of an answer, after its delay."""
         await asyncio.sleep(step.get("delay", 0))
         if "hold" in step:
             with contextlib.suppress(TimeoutError):
@@ -96,8 +121,7 @@ class ScriptedOpenAI:
             return web.json_response({"error": {"message": "scripted"}}, status=step["status"], headers=headers)
         if "body" in step:
             return web.Response(text=step["body"], content_type=step.get("content_type", "application/json"))
-        completion = _completion(body, _filled(step.get("reply"), body), step)
-        return web.json_response({**completion, "choices": []} if step.get("empty_choices") else completion)
+        return None
 
     async def _embed(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

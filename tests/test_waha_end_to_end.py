@@ -103,7 +103,7 @@ class Clinic:
         rows = await self.shop.fetch("SELECT state, provider_id, ack FROM outbox_message ORDER BY message_id")
         return [(row["state"], row["provider_id"], row["ack"]) for row in rows]
 
-    async def states(self, *expected: str, within: float = 20) -> None:
+    async def states(self, *expected: str, within: float = 60) -> None:
         """Wait until the messages out have these states."""
 
         async def so() -> bool:
@@ -207,7 +207,7 @@ async def test_that_a_person_who_types_on_the_phone_takes_the_conversation_over(
     async def refused() -> bool:
         return len(clinic.waha.texts) == 1 and [state for state, _, _ in await clinic.outbox()] == ["queued"]
 
-    await eventually(refused, within=20, what="a reply that waits")
+    await eventually(refused, within=60, what="a reply that waits")
     conversation = await clinic.conversation()
     async with clinic.shop.db.transaction(clinic.shop.tenant_id) as tx:
         await decisions.suggest(tx, clinic.shop.tenant_id, conversation["id"], "Posso ajudar?", turn_id=None)
@@ -240,7 +240,7 @@ async def test_that_a_reply_whose_answer_was_lost_is_never_sent_again(clinic: Cl
     # Of one of them the phone tells later, by its LID, that it was sent; of the other nothing is ever heard.
     echo = webhook(message("3EB00001", DONE, chat=LID, other=CHAT, from_me=True))
     assert await clinic.deliver(echo) == "held"
-    await clinic.states("unknown", "sent", within=15)
+    await clinic.states("unknown", "sent", within=60)
     assert await clinic.deliver(ack("3EB00001", "READ")) == "changed"
     assert await clinic.outbox() == [("unknown", None, None), ("sent", "3EB00001", "read")]
     await asyncio.sleep(2)  # a round of everything that a worker does from time to time

@@ -89,7 +89,7 @@ class PairedShop:
         async def gone() -> bool:
             return self.world.server.directory.device(device).connection is None
 
-        await eventually(gone, within=5, what="the host's end")
+        await eventually(gone, within=60, what="the host's end")
         return victim
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Final
 
 from agent.dialogue import MOST_FAILURES, Dialogue, missing
-from agent.drafts import hand_off, reply, unmatched
+from agent.drafts import hand_off, reply, silent, unmatched
 from agent.matching import matching_intent
 from agent.normalise import words
 from agent.offers import is_last_try, with_offer
 from agent.parameters import Extraction, extract
-from agent.phrases import drops_it, opens_a_subject
+from agent.phrases import asks_to_wait, drops_it, opens_a_subject
 from agent.state import Evidence, Reading, ReadyCall, TurnState
 from agent.texts import FixedTexts, label_of
 from agent.turn import TenantProfile, TurnContext, TurnInput
@@ -36,6 +36,8 @@ async def answer_to_question(
     found = _extract(context, reading, function, asked=parameter.name)
     free = parameter.kind is ParameterKind.TEXT
     answered = parameter.name in found.values
+    if asks_to_wait(text) and (free or not answered):
+        return silent(reading, evidence, "asks_to_wait", parameter.name)
     if drops_it(text) and (free or not answered):
         if not dialogue.waiting:
             return None

@@ -76,6 +76,24 @@ _DROP: Final = re.compile(
 )
 _NEEDS_NEGATION: Final = re.compile(r"^(?:(?:ah|entao|bom|ok) )*(?:precisa|quero|preciso)\b")
 
+_LITTLE_WHILE: Final = (
+    r"(?:um|uma|un|una|1|one|a) (?:so )?(?:momento?|momentinho|momentico|minut[oe]?|minutinho|min|segundo?|segundinho|"
+    r"instante|instantinho|second|sec|tick|bit)"
+)
+_ASKS_TO_WAIT: Final = re.compile(
+    r"(?:(?:ah|ok|ta|certo|hum+|bom|vale|sim|si|sure|yes|opa|well|claro|que|e|y|and|while|enquanto|mientras|ja|ya|so|"
+    r"solo|just|please|por favor|pfv|eu|i) )*"
+    r"(?:pera(?:i| ai)?|esperai|espera(?: ai)?|espere|espera (?:um pouco|un poco)|aguarda(?: ai)?|calma(?: ai)?|"
+    rf"(?:(?:me da|dame|give me|hold on|hang on|wait|espera|aguarde) )?{_LITTLE_WHILE}|hold on|hang on|wait|"
+    r"bear with me|"
+    r"(?:vou|voy a|deixa eu|deixe eu|dejame|let me|lemme|i'll|i will|i'm going to) "
+    r"(?:procurar|ver|olhar|pegar|achar|buscar(?:lo|la)?|conferir|checar|verificar|mirar|revisar|check|look|find|get|"
+    r"grab|see|search)(?: \w+){0,6})(?= |$)"
+    r"(?: (?:por favor|please|pfv|obrigad[oa]|gracias|thanks|ta|ok|ja volto|ya vuelvo|que|e|y|and|enquanto|mientras|"
+    r"while)(?= |$))*"
+)
+_MOST_WAITING_WORDS: Final = 14
+
 _GREETING: Final = (
     r"oi+e?|ola+|opa|e ai|eai|eae|alo|bom dia|boa tarde|boa noite|(?:tudo|td) (?:bem|bom|certo|joia|blz)|tudo|como vai|"
     r"como (?:voce |vc )?esta|com (?:voce|vc|voces)|hola|buenas?|buen[oa]s? (?:dias?|tardes?|noches?)|que tal|"
@@ -136,6 +154,19 @@ def drops_it(text: str) -> bool:
     """The whole message says to leave what was begun ("deixa pra lá"): only meaningful while something is."""
     said = _said(text)
     return bool(_DROP.fullmatch(said)) and not _NEEDS_NEGATION.match(said)
+
+
+def asks_to_wait(text: str) -> bool:
+    """The whole message asks for a moment ("peraí que vou procurar"): no answer yet, and none that failed."""
+    said = _said(text)
+    while said and len(said.split()) <= _MOST_WAITING_WORDS:
+        found = _ASKS_TO_WAIT.match(said)
+        if found is None or (found.end() < len(said) and said[found.end()] != " "):
+            return False
+        said = said[found.end() :].strip()
+        if not said:
+            return True
+    return False
 
 
 def small_talk(text: str) -> SmallTalk | None:

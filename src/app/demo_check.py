@@ -10,8 +10,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -29,12 +30,14 @@ from flows.approvals import Approvals
 from flows.demo_outcomes import Played, StepSeen, as_document
 from flows.demo_scripts import DemoScript, chosen, load_demo
 from flows.desk import Actor, Desk
+from flows.stopping import KillSwitch
 from flows.tenant_declaration import TenantDeclaration
 from flows.tenant_files import load_tenant
 from store.database import Database
 from store.wakeup import Wakeup
 
 PASSED, DIFFERED, BROKEN = 0, 1, 3
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 DEBOUNCE_SECONDS = 0.8
 """Long enough that the messages of one step get one answer; the tenant's own would only make the check longer."""
 
@@ -87,7 +90,8 @@ def _throw_away(source: Path) -> Iterator[Settings]:
         tenant = folder / "tenants" / source.name
         shutil.copytree(source, tenant, ignore=shutil.ignore_patterns("__pycache__"))
         declared = yaml.safe_load((tenant / "tenant.yaml").read_text(encoding="utf-8"))
-        declared["debounce"] = {**declared.get("debounce", {}), "seconds": DEBOUNCE_SECONDS}
+        seconds = dict.fromkeys(("seconds", "complete_seconds", "fragment_seconds"), DEBOUNCE_SECONDS)
+        declared["debounce"] = {**declared.get("debounce", {}), **seconds}
         (tenant / "tenant.yaml").write_text(yaml.safe_dump(declared, allow_unicode=True), encoding="utf-8")
         yield GivenSettings(
             data_dir=folder / "data",
@@ -122,7 +126,7 @@ async def _stage(
             operators[user.email] = Actor(tenant_id, login["user_id"], user.name)
         numbers = {key: UUID(number) for key, number in installation.prepared.numbers.items()}
         declared = {number.key: numbers[number.key] for number in declaration.settings.numbers}
-        yield Stage(http, look, Desk(db, wakeup, Approvals(db, wakeup)), declared, operators)
+        yield Stage(http, look, Desk(db, wakeup, Approvals(db, wakeup)), declared, operators, KillSwitch(db, wakeup))
 
 
 async def _read_json(connection: asyncpg.Connection) -> None:
@@ -132,26 +136,66 @@ async def _read_json(connection: asyncpg.Connection) -> None:
 
 
 async def _play(stage: Stage, scripts: Sequence[DemoScript], say: Any) -> list[Played]:
-    """All at once, but scripts of the same customer one after the other. In the scripts' order."""
-    customers: dict[tuple[str, str], list[DemoScript]] = {}
-    for script in scripts:
-        customers.setdefault((script.number, script.contact.phone), []).append(script)
+    """First what needs the business open, or is for any hour; then what needs it closed. In the scripts' order."""
     played: dict[str, Played] = {}
 
-    async def play_in_turn(theirs: list[DemoScript]) -> None:
+    async def play_in_turn(theirs: list[DemoScript], first: Sequence[asyncio.Task[None]]) -> None:
+        if first:
+            await asyncio.wait(first)
         for script in theirs:
             played[script.name] = await Conversation(stage, script).play()
             mark = "as scripted" if played[script.name].passed else "DIFFERS"
             say(f"  {len(played):2} of {len(scripts)}: {script.name} {mark}")
 
-    tasks = [asyncio.create_task(play_in_turn(theirs)) for theirs in customers.values()]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    for hours in ("open", "closed"):
+        chosen_now = [script for script in scripts if (script.hours or "open") == hours]
+        if any(script.hours for script in chosen_now):
+            await _set_hours(stage, hours)
+        tasks = _tasks(chosen_now, play_in_turn)
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
     return [played[script.name] for script in scripts]
+
+
+PlayInTurn = Callable[[list[DemoScript], Sequence[asyncio.Task[None]]], Coroutine[Any, Any, None]]
+
+
+def _tasks(scripts: Sequence[DemoScript], play_in_turn: PlayInTurn) -> list[asyncio.Task[None]]:
+    """All at once, but scripts of the same customer one after the other, and those that stop their number when nothing
+    else is under way there."""
+    customers: dict[tuple[str, str], list[DemoScript]] = {}
+    for script in scripts:
+        if not script.uses_switch:
+            customers.setdefault((script.number, script.contact.phone), []).append(script)
+    tasks = {key: asyncio.create_task(play_in_turn(theirs, ())) for key, theirs in customers.items()}
+    stopping: dict[str, list[DemoScript]] = {}
+    for script in scripts:
+        if script.uses_switch:
+            stopping.setdefault(script.number, []).append(script)
+    last = [
+        asyncio.create_task(play_in_turn(theirs, [task for key, task in tasks.items() if key[0] == number]))
+        for number, theirs in stopping.items()
+    ]
+    return [*tasks.values(), *last]
+
+
+async def _set_hours(stage: Stage, hours: str) -> None:
+    """Open the business at any hour of any day, or close it, whatever the clock says."""
+    today = datetime.now(UTC).date()
+    near = [(today + timedelta(days=ahead)).isoformat() for ahead in range(-1, 3)]
+    weekly = {day: ["00:00-23:59"] for day in _WEEKDAYS}
+    declared = {"weekly": weekly} if hours == "open" else {"weekly": weekly, "closed_dates": near}
+    actor = next(iter(stage.operators.values()))
+    await stage.look.execute(
+        "UPDATE tenant SET settings = settings || jsonb_build_object('hours', $2::jsonb), "
+        "profile_version = profile_version + 1 WHERE id = $1",
+        actor.tenant_id,
+        declared,
+    )
 
 
 def _transcript(played: Played, business: str) -> Iterator[str]:

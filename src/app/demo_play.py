@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from domain.errors import AtendeError
 from flows.demo_outcomes import Played, StepSeen, TurnSeen, mismatches
 from flows.demo_scripts import DemoMessage, DemoScript, DemoStep, OperatorAction
 from flows.desk import Actor, Desk
+from flows.stopping import KillSwitch
 
 STEP_SECONDS = 90.0
 """How long a step may take, a busy machine and the loading of the encoder included."""
@@ -78,6 +79,7 @@ class Stage:
     numbers: Mapping[str, UUID]
     operators: Mapping[str, Actor]
     """By e-mail; the first is meant where a script names none."""
+    switch: KillSwitch
 
 
 class Conversation:
@@ -136,7 +138,7 @@ class Conversation:
             raise DoorError(self._script.name, answer.status_code)
 
     async def _operate(self, action: OperatorAction) -> str | None:
-        desk, state = self._stage.desk, await self._state()
+        state = await self._state()
         actor = self._stage.operators[action.by] if action.by else next(iter(self._stage.operators.values()))
         if state is None:
             return "there is no conversation yet"
@@ -145,26 +147,28 @@ class Conversation:
         if action.do in {"approve_call", "reject_call"} and state["approval"] is None:
             return "no business function waits for approval"
         try:
-            match action.do:
-                case "approve":
-                    await desk.approve(actor, state["suggestion"])
-                case "edit":
-                    await desk.approve(actor, state["suggestion"], text=action.text)
-                case "reject":
-                    await desk.reject(actor, state["suggestion"], action.text)
-                case "approve_call" | "reject_call":
-                    await desk.decide_call(actor, state["approval"], approved=action.do == "approve_call")
-                case "reply":
-                    await desk.reply(actor, state["id"], action.text)
-                case "claim":
-                    await desk.claim(actor, state["id"])
-                case "return":
-                    await desk.return_to_bot(actor, state["id"])
-                case "close":
-                    await desk.close(actor, state["id"])
+            await self._do(action, actor, state)
         except AtendeError as error:
             return f"the operator was refused: {error}"
         return None
+
+    async def _do(self, action: OperatorAction, actor: Actor, state: asyncpg.Record) -> None:
+        desk, switch, conversation = self._stage.desk, self._stage.switch, state["id"]
+        works: dict[str, Callable[[], Awaitable[object]]] = {
+            "approve": lambda: desk.approve(actor, state["suggestion"]),
+            "edit": lambda: desk.approve(actor, state["suggestion"], text=action.text),
+            "reject": lambda: desk.reject(actor, state["suggestion"], action.text),
+            "approve_call": lambda: desk.decide_call(actor, state["approval"], approved=True),
+            "reject_call": lambda: desk.decide_call(actor, state["approval"], approved=False),
+            "reply": lambda: desk.reply(actor, conversation, action.text),
+            "claim": lambda: desk.claim(actor, conversation),
+            "return": lambda: desk.return_to_bot(actor, conversation),
+            "close": lambda: desk.close(actor, conversation),
+            "tag": lambda: desk.tag(actor, conversation, [action.text]),
+            "stop": lambda: switch.stop(actor.tenant_id, self._number, actor=str(actor)),
+            "resume": lambda: switch.resume(actor.tenant_id, self._number, actor=str(actor)),
+        }
+        await works[action.do]()
 
     async def _state(self) -> asyncpg.Record | None:
         return await self._stage.look.fetchrow(_STATE, self._number, self._script.contact.phone)

@@ -18,6 +18,7 @@ from domain.errors import AtendeError
 
 if TYPE_CHECKING:
     from agent.language_model import ModelSettings
+    from agent.media_reader import MediaReaderSettings
 
 MIN_SECRET_CHARACTERS = 16
 _DATABASE_URL = AliasChoices("ATENDE_DATABASE_URL", "DATABASE_URL")
@@ -134,6 +135,12 @@ class Settings(BaseSettings):
     """Whether spans hold what was said, personal data masked."""
     model: str | None = None
     """``ATENDE_MODEL``: the language model of tenants that name none. None: no model is asked, even with a key set."""
+    transcribe_model: str | None = None
+    """``ATENDE_TRANSCRIBE_MODEL``: what hears customers' voice notes. None: people do."""
+    describe_model: str | None = None
+    """``ATENDE_DESCRIBE_MODEL``: what looks at customers' pictures and PDF documents. None: people do."""
+    media_base_url: str | None = None
+    """Where those two are, if not at ``OPENAI_BASE_URL``; the key is the same."""
     openai_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("OPENAI_API_KEY"))
     openai_base_url: str = Field("https://api.openai.com/v1", validation_alias=AliasChoices("OPENAI_BASE_URL"))
 
@@ -171,6 +178,9 @@ class Settings(BaseSettings):
     @field_validator(
         "database_url",
         "model",
+        "transcribe_model",
+        "describe_model",
+        "media_base_url",
         "whatsapp_proxy_url",
         "secret_text",
         "otel_endpoint",
@@ -262,6 +272,20 @@ class Settings(BaseSettings):
 
         key = self.openai_api_key.get_secret_value() if self.openai_api_key else ""
         return ModelSettings(model=self.model, base_url=self.openai_base_url, api_key=key)
+
+    def media_reader(self) -> MediaReaderSettings | None:
+        """What puts customers' files into words, or None."""
+        if self.transcribe_model is None and self.describe_model is None:
+            return None
+        from agent.media_reader import MediaReaderSettings  # noqa: PLC0415 - as above
+
+        key = self.openai_api_key.get_secret_value() if self.openai_api_key else ""
+        return MediaReaderSettings(
+            base_url=self.media_base_url or self.openai_base_url,
+            api_key=key,
+            transcribe_model=self.transcribe_model,
+            describe_model=self.describe_model,
+        )
 
 
 class GivenSettings(Settings):

@@ -18,6 +18,7 @@ from procrastinate import JobContext
 from agent.encoder import Encoder, accurate_encoder
 from agent.graph import build_agent
 from agent.language_model import ModelClients, ModelSettings
+from agent.media_reader import MediaReaderSettings
 from app.process import settle_heap
 from channels.simulator import SimulatorSender
 from channels.whatsapp.cloud_api import CloudApiGateway
@@ -60,6 +61,7 @@ class WorkerOptions:
     has_webhooks: bool = False
     """Whether gateways can reach this installation."""
     model: ModelSettings | None = None
+    media_reader: MediaReaderSettings | None = None
     concurrency: int = 20
     private_hosts: tuple[str, ...] = ()
     """Hosts of our own network that tenants' webhooks may reach."""
@@ -77,7 +79,12 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         stack.push_async_callback(wakeup.close)
         agent = build_agent(saver)
         installation = Installation(
-            options.tenant_folders, encoder or accurate_encoder(), ModelClients(), default_model=options.model
+            options.tenant_folders,
+            encoder or accurate_encoder(),
+            ModelClients(),
+            default_model=options.model,
+            media_folder=options.media_folder,
+            media_reader=options.media_reader,
         )
         profiles = Profiles(db, installation)
         inbound = Inbound(db, wakeup)

@@ -19,6 +19,7 @@ async def run(settings: Settings, _listening: socket.socket | None = None) -> No
         media_folder=settings.data_dir / "media",
         has_webhooks=bool(settings.public_url),
         model=settings.default_model(),
+        media_reader=settings.media_reader(),
         concurrency=settings.worker_concurrency,
         private_hosts=settings.private_hosts,
     )

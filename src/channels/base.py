@@ -101,6 +101,14 @@ class MessageRevoked:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactTyping:
+    """The contact is typing, or recording a voice note, at this moment: there is more to come. Nothing to keep."""
+
+    chat: Address
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SessionChanged:
     """The connection's state. ``qr`` is the raw text of the newest code while AWAITING_QR."""
 
@@ -140,6 +148,7 @@ ChannelEvent = (
     | SendFailed
     | MessageEdited
     | MessageRevoked
+    | ContactTyping
     | SessionChanged
     | TemplateChanged
     | Unrecognised

@@ -104,6 +104,11 @@ class Policy:
             return PolicyChoice(ReplyMode.SUGGEST, f"{STOPPED}, over {choice.rule}")
         return choice
 
+    def may_reply_any(self) -> bool:
+        """Whether a reply to some intent, or to none, could go out by itself."""
+        named = {rule.intent for rule in self.rules if rule.mode is ReplyMode.AUTO} | self.promoted | {None}
+        return any(self.choose(intent).mode is ReplyMode.AUTO for intent in named)
+
     def may_announce_any(self) -> bool:
         """The same where no intent matters."""
         return self.may_announce(self.choose().mode)

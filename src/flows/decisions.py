@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
+from agent.pacing import SPLIT_CHARACTERS, split
 from agent.turn import TurnResult
 from domain.conversation import Event
 from domain.decisions import AskApproval, Decision, HandOff, Reply, Span, StaySilent, Suggest
@@ -41,6 +43,7 @@ async def write(
         raise ValueError("a turn without a decision cannot be written")
     turn_id = uuid.uuid4()
     trace = result.trace
+    text = _said_by_itself(decision)
     written = await turns.decide(
         tx,
         conversation_id=row["id"],
@@ -50,7 +53,7 @@ async def write(
         answered_before=row["answered_upto_id"],
         attempt=attempt,
         language=result.language,
-        text=_said_by_itself(decision),
+        text=text,
         # The announcement of a handoff is owed whatever comes next; all else gives way to newer messages.
         text_may_be_cancelled=not (must_be_told or isinstance(decision, HandOff)),
         decision=storable_json(dataclasses.asdict(decision)),
@@ -62,7 +65,7 @@ async def write(
         dialogue=storable_json(dict(result.dialogue)),
         cost_micros=trace.cost_micros,
         latency_ms=latency_ms,
-        notices=list(result.notices),
+        parts=_parts(text, row["settings"], result.notices),
     )
     if written is not None:
         await _carry_out(tx, row, turn_id, result, upto=upto_message_id, approval_id=approval_id)
@@ -74,6 +77,17 @@ def _said_by_itself(decision: Decision) -> str:
     if isinstance(decision, Suggest | StaySilent) or (isinstance(decision, HandOff) and not decision.announce):
         return ""
     return storable(decision.text)[0]
+
+
+def _parts(text: str, settings: Mapping[str, Any], notices: Sequence[str]) -> list[dict[str, Any]]:
+    """The messages that the text is sent in, each with what it says besides: a cancelled part has not said it."""
+    limit = settings.get("pacing", {}).get("split_characters", SPLIT_CHARACTERS)
+    texts = split(text, int(limit))
+    parts: list[dict[str, Any]] = [{"text": part, "notices": []} for part in texts]
+    for notice in notices if parts else ():
+        # The disclosure opens a text; all else is added to its end (agent.announcing).
+        parts[0 if notice == "disclosure" else -1]["notices"].append(notice)
+    return parts
 
 
 async def suggest(

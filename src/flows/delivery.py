@@ -112,7 +112,7 @@ class Delivery:
         try:
             next_id: UUID | None = outbox_id
             while next_id is not None:
-                route = await self._route(tenant_id, session_id)
+                route = await self.route(tenant_id, session_id)
                 if route is None:
                     self._wakeup.signal(OUTBOX)  # another process holds this number's connection
                     return
@@ -220,7 +220,7 @@ class Delivery:
             wait = _backoff(row) if stated is None else stated
             await outbox.requeue(tx, row["id"], wait=wait, error=str(error))
 
-    async def _route(self, tenant_id: UUID, session_id: UUID) -> Route | None:
+    async def route(self, tenant_id: UUID, session_id: UUID) -> Route | None:
         """How this number's messages leave, or None where this process cannot send for it (any more)."""
         cached = self._sessions.get(session_id)
         if cached is None or cached[0] < time.monotonic():

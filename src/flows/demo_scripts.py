@@ -56,11 +56,15 @@ class OperatorAction(_Scripted):
     """What a person does in the inbox. ``by`` is an e-mail of tenant.yaml; empty means its first operator.
 
     ``approve``, ``edit`` and ``reject`` concern the pending suggestion, ``approve_call`` and ``reject_call`` the
-    pending business function; ``return`` gives the conversation back to the agent. ``text`` is the edited text, the
-    reply, or the reason of a rejection.
+    pending business function; ``return`` gives the conversation back to the agent; ``tag`` calls the contact by a tag;
+    ``stop`` and ``resume`` are the kill switch of the script's number. ``text`` is the edited text, the reply, the tag,
+    or the reason of a rejection.
     """
 
-    do: Literal["approve", "edit", "reject", "claim", "reply", "return", "close", "approve_call", "reject_call"]
+    do: Literal[
+        "approve", "edit", "reject", "claim", "reply", "return", "close", "approve_call", "reject_call", "tag", "stop",
+        "resume",
+    ]  # fmt: skip
     text: str = ""
     by: str = ""
 
@@ -71,7 +75,7 @@ class OperatorAction(_Scripted):
 
     @model_validator(mode="after")
     def _says_something(self) -> OperatorAction:
-        if self.do in {"edit", "reply"} and not self.text:
+        if self.do in {"edit", "reply", "tag"} and not self.text:
             raise ValueError(f"{self.do} needs a text")
         return self
 
@@ -116,13 +120,30 @@ class DemoStep(_Scripted):
 
 
 class DemoScript(_Scripted):
-    """One conversation. ``number`` is a key of tenant.yaml's numbers; empty means the first."""
+    """One conversation. ``number`` is a key of tenant.yaml's numbers; empty means the first.
+
+    ``hours``: whether the business is open or closed while it is played; empty for one that goes either way.
+    ``needs_product``: it is about more than the agent (consent, for one), so that the graph alone cannot play it.
+    """
 
     name: Slug
     title: str
     contact: DemoContact
     number: str = ""
+    hours: Literal["", "open", "closed"] = ""
+    needs_product: bool = False
     steps: Annotated[tuple[DemoStep, ...], Field(min_length=1)]
+
+    @property
+    def uses_switch(self) -> bool:
+        """Whether it stops its number, so that no other script may be under way there."""
+        return any(step.operator is not None and step.operator.do in {"stop", "resume"} for step in self.steps)
+
+    @property
+    def graph_alone(self) -> bool:
+        """Whether the agent's graph without the product around it can play this."""
+        tags = any(step.operator is not None and step.operator.do == "tag" for step in self.steps)
+        return not (self.needs_product or self.hours or self.uses_switch or tags)
 
 
 def load_demo(folder: Path, declaration: TenantDeclaration) -> tuple[DemoScript, ...]:

@@ -11,8 +11,9 @@ from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Status as JobStatus
 
 from flows import receipts
+from flows.arriving import addresses
 from flows.held import own_message_event
-from flows.inbound import Inbound, addresses
+from flows.inbound import Inbound
 from store import contacts, outbox
 from store.database import Connection, Database, Row
 from store.jobs import enqueue_approval, enqueue_turn

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 import orjson
 
+from agent.pacing import Pace
 from channels.base import (
     ChannelEvent,
+    ContactTyping,
     MessageEdited,
     MessageReceived,
     MessageRevoked,
@@ -24,19 +26,22 @@ from channels.base import (
 )
 from domain.conversation import Event
 from domain.errors import NotFoundError
-from domain.messages import Address, AddressKind, Author, MessageKind
-from domain.text import storable, storable_json, storable_key
+from domain.messages import Address, Author, MessageKind
+from domain.text import storable, storable_json
 from flows import autonomy, consent, media, observed, receipts, sessions, templates
+from flows.arriving import addresses, clean, push_name, with_keys
+from flows.batching import Batches
 from flows.held import hold_own_message
 from store import contacts, conversations, events, messages, quarantine, turns
 from store.database import Connection, Database, Row
 from store.jobs import TURNS, enqueue_turn
-from store.messages import NewMessage
+from store.messages import Arrival, NewMessage
 from store.wakeup import EVENTS, OUTBOX, Wakeup
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
 _SESSION_CACHE_SECONDS = 5.0
-_SILENT_KINDS = frozenset({MessageKind.REACTION, MessageKind.SYSTEM, MessageKind.POLL_VOTE, MessageKind.CALL})
+
+_WITHOUT_FILES = frozenset({sessions.HOSTED, sessions.SIMULATED})
+"""Providers whose files cannot be fetched later."""
 
 Outcome = Literal["stored", "duplicate", "changed", "held", "kept"]
 """stored: a new message. duplicate: known already, nothing changed. changed: something known moved on. held: cannot be
@@ -53,16 +58,13 @@ class SessionInfo:
     name: str
     account: str | None
     config: Mapping[str, Any]
-    debounce: timedelta | None
-    debounce_cap: timedelta
+    pace: Pace
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The tenant's; see flows.attendance_declaration."""
 
 
 def read_session(session_id: UUID, row: Row) -> SessionInfo:
     """A channel session as the gate answers with it."""
-    debounce = row["settings"].get("debounce", {})
-    seconds = float(debounce.get("seconds", 1.0))
     return SessionInfo(
         id=session_id,
         tenant_id=row["tenant_id"],
@@ -70,8 +72,7 @@ def read_session(session_id: UUID, row: Row) -> SessionInfo:
         name=row["name"],
         account=row["account"],
         config=row["config"],
-        debounce=timedelta(seconds=seconds) if seconds > 0 else None,
-        debounce_cap=timedelta(seconds=float(debounce.get("cap_seconds", 10.0))),
+        pace=Pace.of(row["settings"].get("debounce", {})),
         settings=row["settings"],
     )
 
@@ -82,6 +83,7 @@ class Inbound:
     def __init__(self, db: Database, wakeup: Wakeup) -> None:
         self._db = db
         self._wakeup = wakeup
+        self._batches = Batches(db)
         self._sessions: dict[UUID, tuple[float, SessionInfo]] = {}
 
     async def session(self, session_id: UUID) -> SessionInfo:
@@ -102,13 +104,30 @@ class Inbound:
 
     async def receive(self, session: SessionInfo, event: ChannelEvent) -> Outcome:
         """Make one event durable. Raises only if nothing was stored; then the sender must try again."""
-        event = _with_keys(event)
-        outcome, wake_turns = await self._db.retried(session.tenant_id, lambda tx: self._apply(tx, session, event))
+        event = with_keys(event)
+        applied = await self._store_with_others(session, event)
+        if applied is None:
+            applied = await self._db.retried(session.tenant_id, lambda tx: self._apply(tx, session, event))
+        outcome, wake_turns = applied
         if outcome != "duplicate":
             self._wakeup.signal(EVENTS)
-        if wake_turns and session.debounce is None:
+        if wake_turns and _waits(session, event) is None:
             self._wakeup.turn_waits(TURNS)
         return outcome
+
+    async def _store_with_others(self, session: SessionInfo, event: ChannelEvent) -> tuple[Outcome, bool] | None:
+        """The way of most messages. None: nothing was stored, this one needs a transaction of its own."""
+        if not isinstance(event, MessageReceived) or event.from_me or event.media is not None:
+            return None
+        if consent.read(event, Author.CONTACT, session.settings):
+            return None
+        started_ns = time.time_ns()
+        message = clean(event, Author.CONTACT)
+        stored = await self._batches.store(session.tenant_id, _arrival(session, event, message))
+        if stored is None:
+            return None
+        observed.received(session, stored, message, started_ns=started_ns)
+        return "stored", stored["enqueued"]
 
     async def _apply(self, tx: Connection, session: SessionInfo, event: ChannelEvent) -> tuple[Outcome, bool]:
         match event:
@@ -132,6 +151,8 @@ class Inbound:
             case TemplateChanged():
                 await templates.record_change(tx, session.tenant_id, session.id, event)
                 return "changed", False
+            case ContactTyping():
+                return await self._typing(tx, session, event), False
             case Unrecognised():
                 body = orjson.dumps(storable_json(event.raw))
                 await quarantine.keep(
@@ -147,25 +168,22 @@ class Inbound:
         said = await consent.recognised(tx, event, author, session.settings)
         if said:
             message = replace(message, content={**message.content, "command": said.command}, starts_turn=False)
-        stored = None
-        if not (event.alternates or event.push_name) or await _addresses_known(tx, event):
-            stored = await _store(tx, session, message)
-            # The failed attempt may hold the conversation, so a copy must not wait for its contact's lock (resolve).
-            if stored is None and (
-                known := await messages.known_in_chat(tx, session.id, event.chat, event.provider_id)
-            ):
-                return await _repeated(tx, session, message, known)
+        stored = await _store(tx, session, _arrival(session, event, message))
         if stored is None:
-            contact_id = await contacts.resolve(tx, session.tenant_id, addresses(event), push_name=_push_name(event))
+            # The failed attempt may hold the conversation, so a copy must not wait for its contact's lock (resolve).
+            known = await messages.known_in_chat(tx, session.id, event.chat, event.provider_id)
+            if known and await _addresses_known(tx, event):
+                return await _repeated(tx, session, message, known)
+            contact_id = await contacts.resolve(tx, session.tenant_id, addresses(event), push_name=push_name(event))
             if known := await messages.known(tx, session.id, contact_id, event.provider_id):
                 return await _repeated(tx, session, message, known)
             await _open_conversation(tx, session, contact_id, event.chat, historical=message.historical)
-            stored = await _store(tx, session, message)
+            stored = await _store(tx, session, _arrival(session, None, message))
             if stored is None and (known := await messages.known(tx, session.id, contact_id, event.provider_id)):
                 return await _repeated(tx, session, message, known)  # its copy was stored while we waited for the lock
             if stored is None:
                 raise RuntimeError(f"message {event.provider_id} found no conversation")
-        if event.media is not None and session.provider not in (sessions.HOSTED, "simulator"):
+        if event.media is not None and (session.provider not in _WITHOUT_FILES or media.is_here(event.media)):
             await media.note(tx, session.tenant_id, session.id, stored["id"], event.media)
         if author is Author.CONTACT:
             observed.received(session, stored, message, started_ns=started_ns)
@@ -203,6 +221,14 @@ class Inbound:
             await conversations.mark_answered(tx, conversation_id)
         return outcome
 
+    async def _typing(self, tx: Connection, session: SessionInfo, event: ContactTyping) -> Outcome:
+        """A turn that waits already waits on while the customer is typing. Nothing is stored, and nothing begins."""
+        if session.pace.usual is not None:
+            await messages.delay_turn(
+                tx, session.tenant_id, session.id, event.chat, wait=session.pace.typing, cap=session.pace.cap
+            )
+        return "duplicate"
+
     async def _change(
         self,
         tx: Connection,
@@ -228,7 +254,7 @@ class Inbound:
                 row["id"],
             )
             if waits:
-                await enqueue_turn(tx, session.tenant_id, waits, wait=session.debounce, cap=session.debounce_cap)
+                await enqueue_turn(tx, session.tenant_id, waits, wait=session.pace.usual, cap=session.pace.cap)
                 wake = True
         await events.append(
             tx,
@@ -240,80 +266,24 @@ class Inbound:
         return "changed", wake
 
 
-def _with_keys(event: ChannelEvent) -> ChannelEvent:
-    """The event with ids that can be keys. A sender chooses the ids of its messages."""
-    match event:
-        case MessageReceived(quoted_provider_id=str(quoted)):
-            return replace(event, provider_id=storable_key(event.provider_id), quoted_provider_id=storable_key(quoted))
-        case MessageReceived() | MessageEdited() | MessageRevoked():
-            return replace(event, provider_id=storable_key(event.provider_id))
-        case ReceiptChanged() | SendFailed():
-            return replace(event, provider_ids=tuple(storable_key(id_) for id_ in event.provider_ids))
-    return event
+def _waits(session: SessionInfo, event: ChannelEvent) -> timedelta | None:
+    """How long the turn that the event started waits."""
+    if isinstance(event, MessageReceived):
+        return session.pace.wait(event.text, event.kind)
+    return session.pace.usual
 
 
-def clean(event: MessageReceived, author: Author) -> NewMessage:
-    """The event as a row: storable text, a time that is not in the future, everything unusual noted in ``content``."""
-    text, problems = storable(event.text)
-    now = datetime.now(UTC)
-    content: dict[str, Any] = {}
-    sent_at = event.sent_at
-    if sent_at > now + CLOCK_TOLERANCE:
-        problems.append("clock_in_the_future")
-        content["stated_sent_at"] = sent_at.isoformat()
-        sent_at = now
-    if event.media:
-        media = event.media
-        content["media"] = storable_json(
-            {
-                "mime_type": media.mime_type,
-                "file_name": media.file_name,
-                "size_bytes": media.size_bytes,
-                "url": media.url,
-                **media.extra,
-            }
-        )
-    if event.raw:
-        content["raw"] = storable_json(event.raw)
-    if problems:
-        content["problems"] = problems
-    is_empty_text = event.kind is MessageKind.TEXT and not text.strip()
-    return NewMessage(
-        provider_id=event.provider_id,
-        chat=event.chat,
-        author=author.value,
-        kind=event.kind.value,
-        text=text,
-        content=content,
-        sent_at=sent_at,
-        sender=str(event.sender) if event.sender else None,
-        quoted_provider_id=event.quoted_provider_id,
-        historical=event.historical,
-        starts_turn=(
-            author is Author.CONTACT
-            and not event.historical
-            and event.kind not in _SILENT_KINDS
-            and not is_empty_text
-            and event.chat.kind is not AddressKind.GROUP
-        ),
-    )
+def _arrival(session: SessionInfo, event: MessageReceived | None, message: NewMessage) -> Arrival:
+    """The message, ready to store. ``event`` None: its contact was resolved just now."""
+    wait = session.pace.wait(message.text, MessageKind(message.kind))
+    if event is None:
+        return Arrival(session.id, message, wait, session.pace.cap)
+    return Arrival(session.id, message, wait, session.pace.cap, addresses(event)[1:], push_name(event))
 
 
-def _push_name(event: MessageReceived) -> str | None:
-    if event.from_me or event.chat.kind is AddressKind.GROUP or not event.push_name:
-        return None
-    return storable(event.push_name)[0][:200]
-
-
-def addresses(event: MessageReceived | MessageEdited | MessageRevoked) -> tuple[Address, ...]:
-    """All names of the chat's contact. A group has one name; other names there belong to the person who wrote."""
-    return (event.chat,) if event.chat.kind is AddressKind.GROUP else (event.chat, *event.alternates)
-
-
-async def _store(tx: Connection, session: SessionInfo, message: NewMessage) -> Row | None:
-    return await messages.store_in_open_conversation(
-        tx, session.tenant_id, session.id, message, debounce=session.debounce, cap=session.debounce_cap
-    )
+async def _store(tx: Connection, session: SessionInfo, arrival: Arrival) -> Row | None:
+    (row,) = await messages.store_in_open_conversations(tx, session.tenant_id, [arrival])
+    return row
 
 
 async def _addresses_known(tx: Connection, event: MessageReceived) -> bool:
@@ -326,7 +296,7 @@ async def _addresses_known(tx: Connection, event: MessageReceived) -> bool:
         [kind for kind, _ in wanted],
         [value for _, value in wanted],
     )
-    name = _push_name(event)
+    name = push_name(event)
     return bool(row["known"] == len(wanted) and row["people"] == 1 and name in (None, row["push_name"]))
 
 

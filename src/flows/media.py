@@ -75,6 +75,11 @@ class MediaFiles:
         return replace(event, media=replace(event.media, extra=extra))
 
 
+def is_here(media: MediaReference) -> bool:
+    """Whether the file came with its message and is in the store already."""
+    return _STORED in media.extra
+
+
 async def limit_of(tx: Connection) -> int:
     """The largest file that this tenant takes, in bytes."""
     found = await tx.fetchval("SELECT settings -> 'media' ->> 'limit_bytes' FROM tenant")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from agent.classifier import Classification, Classifier, Example, vectorise
 from agent.encoder import Encoder
 from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
+from agent.media_reader import MediaReader, MediaReaderSettings, OpenAIMediaReader
 from agent.spared_classifier import train_spared
 from agent.turn import Passage, TenantProfile
 from flows.tenant_files import load_functions
@@ -23,6 +25,7 @@ from flows.tenant_profile import profile_of
 from flows.tenants import FOLDER_SOURCE
 from store import knowledge
 from store.database import Connection, Database, Row
+from store.media import MediaFolder, MediaStore
 from tools.declaration import BusinessFunction
 
 _KEPT_PROFILES = 256
@@ -72,6 +75,8 @@ class Brain:
     model: LanguageModel | None
     _db: Database = field(repr=False)
     _encoder: Encoder = field(repr=False)
+    reader: MediaReader | None = None
+    """What puts customers' files into words; None: people look at them."""
 
     async def classify(self, text: str) -> Classification:
         """The message's intent with its calibrated confidence."""
@@ -94,6 +99,9 @@ class Installation:
     encoder: Encoder
     model_clients: ModelClients
     default_model: ModelSettings | None = None
+    media_folder: Path | None = None
+    media_reader: MediaReaderSettings | None = None
+    """Where customers' files lie, and what reads them; without either none is read."""
 
 
 class Profiles:
@@ -137,8 +145,24 @@ class Profiles:
         profile = profile_of(tenant, intents, functions, self._functions(functions))
         classifier = await asyncio.to_thread(_train, examples, self._installation.encoder)
         return Brain(
-            profile, Batches(classifier), self._model(tenant["settings"]), self._db, self._installation.encoder
+            profile,
+            Batches(classifier),
+            self._model(tenant["settings"]),
+            self._db,
+            self._installation.encoder,
+            self._reader(),
         )
+
+    @property
+    def media_store(self) -> MediaStore:
+        """Where customers' files lie."""
+        return MediaFolder(self._installation.media_folder or Path(os.devnull))
+
+    def _reader(self) -> MediaReader | None:
+        settings = self._installation.media_reader
+        if settings is None or self._installation.media_folder is None:
+            return None
+        return OpenAIMediaReader(settings, self._installation.model_clients)
 
     def _functions(self, rows: Sequence[Row]) -> dict[str, BusinessFunction]:
         found: dict[str, BusinessFunction] = {}

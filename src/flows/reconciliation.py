@@ -21,8 +21,9 @@ from channels.gateway import Gateway, GatewayRefusedError, GatewayUnavailableErr
 from domain.errors import NotFoundError
 from domain.messages import Address, SessionStatus
 from domain.text import storable, storable_key
+from flows.arriving import addresses
 from flows.gateways import Gateways
-from flows.inbound import Inbound, addresses
+from flows.inbound import Inbound
 from flows.media import MediaFiles
 from store import messages
 from store.database import Connection, Database

@@ -87,7 +87,8 @@ async def offer_instead(tx: Connection, row: Row) -> bool:
     """An automatic message was cancelled by the switch: give what it would have said to people.
 
     ``row``: the cancelled outbox row (store.outbox.claim). A reply's turn is void and runs again, now under the switch.
-    What reports something that did happen (a handoff, an approved action) cannot be undone, so its text is suggested.
+    What reports something that did happen (a handoff, an approved action) cannot be undone, so its text is suggested;
+    so is the rest of a reply of which a part has left.
     Returns whether a turn waits. The caller holds the conversation's lock.
     """
     tenant_id, conversation_id = row["tenant_id"], row["conversation_id"]
@@ -98,16 +99,18 @@ async def offer_instead(tx: Connection, row: Row) -> bool:
         conversation_id=conversation_id,
         payload={"outbox_id": str(row["id"]), "state": "cancelled", "error": row["barred"]},
     )
-    if row["fence"] is not None and row["turn_id"] is not None:
+    rest, has_begun = await outbox.rest_of_reply(tx, row["id"])
+    if row["fence"] is not None and row["turn_id"] is not None and not has_begun:
         await turns.void(tx, row["turn_id"])
         if not await turns.waits(tx, conversation_id):
             return False
         await enqueue_turn(tx, tenant_id, conversation_id)
         return True
-    await tx.execute("UPDATE handoff SET announced = false WHERE turn_id = $1", row["turn_id"])
+    if not has_begun:
+        await tx.execute("UPDATE handoff SET announced = false WHERE turn_id = $1", row["turn_id"])
     conversation = await conversations.lock(tx, conversation_id)
     if conversation["status"] != Status.CLOSED and row["barred"] == outbox.STOPPED:
-        await decisions.suggest(tx, tenant_id, conversation_id, row["text"], turn_id=row["turn_id"])
+        await decisions.suggest(tx, tenant_id, conversation_id, rest, turn_id=row["turn_id"])
     return False
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from agent.hours import holidays_of, spans_of
+from agent.pacing import SPLIT_CHARACTERS
 from agent.turn import BusinessHours, IntentSpec, TenantProfile
 from domain.decisions import HandOffReason, ReplyMode
 from flows.attendance_declaration import AttendanceDeclaration, Declared, off_is_a_word
@@ -49,9 +50,17 @@ def _known_zone(name: str) -> str:
 
 
 class DebounceDeclaration(Declared):
-    """How long a turn waits for further messages, in seconds: since the last one, and at most since the first one."""
+    """How long a turn waits for further messages, in seconds: since the last one, and at most since the first one.
+
+    ``complete_seconds`` after a whole sentence (None: a second, or ``seconds`` if that is less), ``fragment_seconds``
+    after a greeting or half a sentence (None: twice ``seconds``), ``typing_seconds`` since the customer was last seen
+    typing. With ``seconds`` 0 nothing waits.
+    """
 
     seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
+    complete_seconds: Annotated[float, Field(ge=0, le=60)] | None = None
+    fragment_seconds: Annotated[float, Field(ge=0, le=60)] | None = None
+    typing_seconds: Annotated[float, Field(ge=0, le=60)] | None = None
     cap_seconds: Annotated[float, Field(ge=0, le=300)] = 12.0
 
     @model_validator(mode="after")
@@ -59,6 +68,30 @@ class DebounceDeclaration(Declared):
         if self.cap_seconds < self.seconds:
             raise ValueError("cap_seconds must not be smaller than seconds")
         return self
+
+
+class PacingDeclaration(Declared):
+    """How automatic replies arrive. ``split_characters``: longer ones come in several messages; 0: never split.
+
+    ``show_typing``: whether the customer sees that an answer is on its way while the agent is still working on it.
+    """
+
+    split_characters: Annotated[int, Field(ge=0, le=20_000)] = SPLIT_CHARACTERS
+    show_typing: bool = True
+
+
+class MediaReadingDeclaration(Declared):
+    """What of customers' voice notes, pictures and documents may be put into words, where the installation can.
+
+    ``wait_seconds``: how long a turn waits for a file that its gateway does not hand out yet. Files beyond the limits
+    go to a person.
+    """
+
+    enabled: bool = True
+    longest_characters: Annotated[int, Field(ge=100, le=20_000)] = 4_000
+    most_megabytes: Annotated[float, Field(gt=0, le=100)] = 16
+    most_files: Annotated[int, Field(ge=1, le=20)] = 5
+    wait_seconds: Annotated[float, Field(ge=0, le=900)] = 60
 
 
 class NumberDeclaration(Declared):
@@ -94,6 +127,8 @@ class TenantSettings(AttendanceDeclaration):
     knowledge_threshold: Probability = 0.5
     unmatched_mode: ReplyMode | None = None
     debounce: DebounceDeclaration = DebounceDeclaration()
+    pacing: PacingDeclaration = PacingDeclaration()
+    media_reading: MediaReadingDeclaration = MediaReadingDeclaration()
     texts: dict[str, dict[Language, Sentence]] = Field(default_factory=dict)
     trusted_writes: tuple[Identifier, ...] = ()
     domains: tuple[Domain, ...] = ()

@@ -35,6 +35,8 @@ FOLDER_SOURCE = "folder:"
 """``business_function.source`` of a function from a tenant folder: this, then the folder's path."""
 
 
+HASHER = PasswordHasher()
+"""Slow on purpose."""
 _OWN_TABLES = {"slug", "name", "timezone", "users", "numbers", "trusted_writes"}
 
 
@@ -123,7 +125,7 @@ async def _people(owner_dsn: str, declaration: TenantDeclaration, passwords: Map
                 known = await owner.fetchval("SELECT EXISTS (SELECT 1 FROM gate.find_login($1))", user.email)
                 password = passwords.get(user.email) or secrets.token_urlsafe(32)
                 # Slow on purpose, so only for a new user: an existing one's password is never touched.
-                hashed = "" if known else await asyncio.to_thread(PasswordHasher().hash, password)
+                hashed = "" if known else await asyncio.to_thread(HASHER.hash, password)
                 user_id = await owner.fetchval(
                     "SELECT gate.put_user($1, $2, $3, $4)", user.email, user.name, hashed, settings.default_language
                 )

@@ -17,13 +17,15 @@ from agent.language import detect_language
 from agent.policy import policy_of
 from agent.turn import CallFunction, HistoryMessage, Spent, TenantProfile, TurnContext, TurnInput, TurnResult
 from domain.conversation import Status
-from domain.decisions import HandOff, HandOffReason, Reason, TurnTrace
+from domain.decisions import AskApproval, HandOff, HandOffReason, Reason, Reply, ReplyMode, TurnTrace
 from domain.messages import Author, MessageKind
 from domain.policy import Policy
 from flows import decisions, observed, untold
 from flows.calls import Caller, Calls
 from flows.delivery import Delivery
 from flows.profiles import Brain, Profiles
+from flows.transcripts import ReadingLimits, Transcripts, unread, with_costs
+from flows.typing import TypingIndicator
 from store import conversations, turns
 from store.database import Connection, Database, Row
 from store.jobs import MODEL_TURNS, TURNS, enqueue_turn
@@ -50,6 +52,8 @@ class Turns:
         self._delivery = delivery
         self._agent = agent
         self._profiles = profiles
+        self._typing = TypingIndicator(delivery)
+        self._transcripts = Transcripts(db, profiles.media_store, agent.prompts)
 
     async def run(
         self, tenant_id: UUID, conversation_id: UUID, *, attempt: int = 1, on_model_queue: bool = False
@@ -72,22 +76,83 @@ class Turns:
                     await turns.nothing_to_answer(tx, conversation_id, row["fence"])
             return
         brain = await self._profiles.get(tenant_id, row["profile_version"])
+        if brain.reader is not None and unread(row) and await self._may_read(tenant_id, row, brain.profile):
+            await self._after_reading(tenant_id, row, brain, attempt, on_model_queue=on_model_queue)
+            return
         turn_input = as_input(row)
         read_ms = (time.monotonic() - started) * 1000
         context = self._context(tenant_id, row, brain, turn_input, may_call_model=on_model_queue)
-        result = await observed.run_agent(self._agent, tenant_id, turn_input, context)
+        typing = self._typing.begin(row) if self._shows_typing(row, context.policy, on_model_queue) else None
+        follows = False
+        try:
+            result = await observed.run_agent(self._agent, tenant_id, turn_input, context)
+            follows = result.needs_model or isinstance(result.decision, Reply | HandOff | AskApproval)
+        finally:
+            if typing is not None:
+                typing.end(message_follows=follows)
         if result.void:
             log.info("turn of conversation %s is void: refused by the fence before it acted", conversation_id)
             await self._again_if_stopped(tenant_id, row, attempt)
             return
         if result.needs_model or result.decision is None:
-            async with self._db.transaction(tenant_id) as tx:
-                await enqueue_turn(tx, tenant_id, conversation_id, queue=MODEL_TURNS, attempt=attempt)
-            # Not before this job is done: the two share the conversation's lock.
-            asyncio.get_running_loop().call_later(_SOON, self._wakeup.turn_waits, MODEL_TURNS)
+            await self._where_it_may_wait(tenant_id, conversation_id, attempt)
             return
         trace = dataclasses.replace(result.trace, stages_ms={"read": read_ms, **result.trace.stages_ms})
-        await self._write(tenant_id, row, dataclasses.replace(result, trace=trace), attempt, started)
+        result = with_costs(row, dataclasses.replace(result, trace=trace))
+        await self._write(tenant_id, row, result, attempt, started)
+
+    def _shows_typing(self, row: Row, policy: Policy | None, on_model_queue: bool) -> bool:
+        """Whether the customer may see that an answer is coming: only where one may go out by itself."""
+        if policy is None or row["stopped"] or row["settings"].get("pacing", {}).get("show_typing", True) is not True:
+            return False
+        return policy.choose().mode is ReplyMode.AUTO if on_model_queue else policy.may_reply_any()
+
+    async def _where_it_may_wait(
+        self, tenant_id: UUID, conversation_id: UUID, attempt: int, wait: timedelta | None = None
+    ) -> None:
+        async with self._db.transaction(tenant_id) as tx:
+            await enqueue_turn(tx, tenant_id, conversation_id, queue=MODEL_TURNS, wait=wait, attempt=attempt)
+        if wait is None:
+            # Not before this job is done: the two share the conversation's lock.
+            asyncio.get_running_loop().call_later(_SOON, self._wakeup.turn_waits, MODEL_TURNS)
+
+    async def _after_reading(
+        self, tenant_id: UUID, row: Row, brain: Brain, attempt: int, *, on_model_queue: bool
+    ) -> None:
+        """Have the customer's files read, then run the turn on what the conversation is by then."""
+        if not on_model_queue or brain.reader is None:
+            await self._where_it_may_wait(tenant_id, row["id"], attempt)
+            return
+        language = row["language"] or brain.profile.default_language
+        policy = policy_for(row, brain.profile, datetime.now(UTC))
+        typing = self._typing.begin(row) if self._shows_typing(row, policy, on_model_queue=True) else None
+        try:
+            late = await self._transcripts.read(row, brain.reader, brain.profile, language)
+        finally:
+            if typing is not None:
+                typing.end(message_follows=True)
+        if late is not None:
+            # The job ends meanwhile: a late file delays this conversation only, and holds no place in the queue.
+            await self._where_it_may_wait(tenant_id, row["id"], attempt, late)
+            return
+        self._wakeup.signal(EVENTS)
+        await self._run(tenant_id, row["id"], attempt, on_model_queue)
+
+    async def _may_read(self, tenant_id: UUID, row: Row, profile: TenantProfile) -> bool:
+        """Whether files go to the endpoint: not where personal data must not, nor beyond what may be spent."""
+        if profile.mask_model_prompts or not ReadingLimits.of(row["settings"]).enabled:
+            return False
+        terms = profile.hand_off
+        if terms.cost_per_day_micros is None and terms.cost_per_conversation_micros is None:
+            return True
+        spent = await self._spent(tenant_id, row["id"], datetime.now(profile.timezone))
+        return not (
+            (terms.cost_per_day_micros is not None and spent.today_micros >= terms.cost_per_day_micros)
+            or (
+                terms.cost_per_conversation_micros is not None
+                and spent.conversation_micros >= terms.cost_per_conversation_micros
+            )
+        )
 
     async def _read(self, tenant_id: UUID, conversation_id: UUID) -> Row | None:
         async with self._db.transaction(tenant_id) as tx:
@@ -263,7 +328,7 @@ def as_input(row: Row) -> TurnInput:
             HistoryMessage(
                 id_, Author.CONTACT, text, datetime.fromtimestamp(float(at), UTC), MessageKind(kind), bool(forwarded)
             )
-            for id_, kind, text, at, forwarded in row["unanswered"]
+            for id_, kind, text, at, forwarded, _ in row["unanswered"]
         ),
         contact_id=str(row["contact_id"]),
         contact_name=row["name"] or row["push_name"],

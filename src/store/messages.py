@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,72 +30,128 @@ class NewMessage:
     """Whether the agent should look at it. Reactions, empty texts, own and historical messages start nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message with what is needed to store it at once, if all that names its contact is known already."""
+
+    channel_session_id: UUID
+    message: NewMessage
+    wait: timedelta | None
+    """How long the turn waits that it starts, and at most since the first message (``cap``)."""
+    cap: timedelta
+    alternates: tuple[Address, ...] = ()
+    push_name: str | None = None
+
+
+# LATERAL with LIMIT and the subqueries keep PostgreSQL from planning for arrays of any length, which would read whole
+# tables. Rows are locked in the order of the arrays, so two batches in the same order never wait for each other.
 _STORE = """
 WITH c AS (
-    SELECT c.id, c.status, c.contact_id
-      FROM contact_address a
-      JOIN conversation c ON c.contact_id = a.contact_id AND c.channel_session_id = $2
-     WHERE a.tenant_id = $1 AND a.kind = $3 AND a.value = $4 AND (c.status <> 'closed' OR $12)
-       FOR UPDATE OF c
+    SELECT i.*, c.id AS conversation_id, a.contact_id
+      FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::jsonb[],
+                  $10::timestamptz[], $11::text[], $12::bool[], $13::text[], $14::interval[], $15::interval[],
+                  $16::bool[], $17::text[])
+           WITH ORDINALITY i(session_id, address_kind, address, provider_id, author, kind, text, content, sent_at,
+                             sender, historical, quoted, wait, cap, starts_turn, push_name, n)
+     CROSS JOIN LATERAL (
+           SELECT x.contact_id FROM contact_address x
+            WHERE x.tenant_id = $1 AND x.kind = i.address_kind AND x.value = i.address LIMIT 1) a
+     CROSS JOIN LATERAL (
+           SELECT x.id FROM conversation x
+            WHERE x.contact_id = a.contact_id AND x.channel_session_id = i.session_id
+              AND (x.status <> 'closed' OR i.historical)
+            LIMIT 1 FOR UPDATE) c
+     WHERE (i.push_name IS NULL OR i.push_name = (SELECT t.push_name FROM contact t WHERE t.id = a.contact_id))
+       AND NOT EXISTS (
+           SELECT 1 FROM unnest($18::bigint[], $19::text[], $20::text[]) w(n, kind, value)
+            WHERE w.n = i.n AND a.contact_id IS DISTINCT FROM (
+                  SELECT x.contact_id FROM contact_address x
+                   WHERE x.tenant_id = $1 AND x.kind = w.kind AND x.value = w.value LIMIT 1))
+), first AS (
+    SELECT DISTINCT ON (conversation_id) * FROM c ORDER BY conversation_id, n
 ), m AS (
     INSERT INTO message (tenant_id, conversation_id, channel_session_id, contact_id, provider_id, author, kind, text,
                          content, sent_at, sender, historical, quoted_provider_id)
-    SELECT $1, c.id, $2, c.contact_id, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM c
+    SELECT $1, conversation_id, session_id, contact_id, provider_id, author, kind, text, content, sent_at, sender,
+           historical, quoted
+      FROM first ORDER BY n
     ON CONFLICT (channel_session_id, contact_id, provider_id) WHERE provider_id IS NOT NULL DO NOTHING
     RETURNING id, conversation_id
+), s AS (
+    SELECT m.id, first.* FROM m JOIN first USING (conversation_id)
 ), u AS (
     UPDATE conversation k
-       SET fence = k.fence + CASE WHEN $16 THEN 1 ELSE 0 END,
-           last_inbound_id = CASE WHEN $16 THEN m.id ELSE k.last_inbound_id END,
-           unread = k.unread + CASE WHEN $6 = 'contact' THEN 1 ELSE 0 END,
-           last_message_at = now(), last_preview = left($8, 120), address = $3 || ':' || $4
-      FROM m WHERE k.id = m.conversation_id AND NOT $12
+       SET fence = k.fence + CASE WHEN s.starts_turn THEN 1 ELSE 0 END,
+           last_inbound_id = CASE WHEN s.starts_turn THEN s.id ELSE k.last_inbound_id END,
+           unread = k.unread + CASE WHEN s.author = 'contact' THEN 1 ELSE 0 END,
+           last_message_at = now(), last_preview = left(s.text, 120), address = s.address_kind || ':' || s.address
+      FROM s WHERE k.id = s.conversation_id AND NOT s.historical
     RETURNING k.id, k.status
 ), e AS (
     INSERT INTO event (tenant_id, conversation_id, kind, payload, actor)
-    SELECT $1, m.conversation_id, 'message.received',
-           jsonb_build_object('message_id', m.id, 'author', $6::text, 'kind', $7::text), $6 FROM m
+    SELECT $1, s.conversation_id, 'message.received',
+           jsonb_build_object('message_id', s.id, 'author', s.author, 'kind', s.kind), s.author FROM s
 )
-SELECT m.id, m.conversation_id, u.status,
-       CASE WHEN u.status = 'bot' AND $16 THEN
-           gate.enqueue_turn('turns', $1, m.conversation_id, $14, $15, 1)::text END AS job,
-       (u.status = 'bot' AND $16) IS TRUE AS enqueued
-  FROM m LEFT JOIN u ON true
+SELECT s.n, s.id, s.conversation_id, u.status,
+       CASE WHEN u.status = 'bot' AND s.starts_turn THEN
+           gate.enqueue_turn('turns', $1, s.conversation_id, s.wait, s.cap, 1)::text END AS job,
+       (u.status = 'bot' AND s.starts_turn) IS TRUE AS enqueued
+  FROM s LEFT JOIN u ON u.id = s.conversation_id
 """
 
 
-async def store_in_open_conversation(
-    tx: Connection,
-    tenant_id: UUID,
-    channel_session_id: UUID,
-    message: NewMessage,
-    *,
-    debounce: timedelta | None,
-    cap: timedelta,
-) -> Row | None:
-    """Store a message of a known contact in its open conversation, count it, log it and enqueue the turn.
+async def store_in_open_conversations(tx: Connection, tenant_id: UUID, arrivals: Sequence[Arrival]) -> list[Row | None]:
+    """Store messages of known contacts in their open conversations, count them, log them and enqueue the turns.
 
-    One statement. Returns (id, conversation_id, status, enqueued); None where nothing was written: the message is
-    known already, or there is no such contact, or its conversation is closed.
+    One statement. For each arrival (id, conversation_id, status, enqueued), or None where nothing was written: the
+    message is known already, something about its contact is not, its conversation is closed, or another arrival came
+    before it for the same conversation. Give them sorted by address.
     """
-    return await tx.fetchrow(
+    messages = [arrival.message for arrival in arrivals]
+    other = [(n, address) for n, arrival in enumerate(arrivals, 1) for address in arrival.alternates]
+    rows = await tx.fetch(
         _STORE,
         tenant_id,
+        [arrival.channel_session_id for arrival in arrivals],
+        [message.chat.kind.value for message in messages],
+        [message.chat.value for message in messages],
+        [message.provider_id for message in messages],
+        [message.author for message in messages],
+        [message.kind for message in messages],
+        [message.text for message in messages],
+        [message.content for message in messages],
+        [message.sent_at for message in messages],
+        [message.sender for message in messages],
+        [message.historical for message in messages],
+        [message.quoted_provider_id for message in messages],
+        [arrival.wait for arrival in arrivals],
+        [arrival.cap for arrival in arrivals],
+        [message.starts_turn for message in messages],
+        [arrival.push_name for arrival in arrivals],
+        [n for n, _ in other],
+        [address.kind.value for _, address in other],
+        [address.value for _, address in other],
+    )
+    found = {row["n"]: row for row in rows}
+    return [found.get(n) for n in range(1, len(arrivals) + 1)]
+
+
+async def delay_turn(
+    tx: Connection, tenant_id: UUID, channel_session_id: UUID, chat: Address, *, wait: timedelta, cap: timedelta
+) -> None:
+    """Move the chat's waiting turn to ``wait`` from now, never earlier than it was and at most to ``cap`` after its
+    first message. Without a turn that waits for its time: nothing."""
+    await tx.execute(
+        """SELECT gate.delay_turn($1, c.id, $5, $6)
+             FROM contact_address a
+             JOIN conversation c ON c.contact_id = a.contact_id AND c.channel_session_id = $2 AND c.status = 'bot'
+            WHERE a.tenant_id = $1 AND a.kind = $3 AND a.value = $4""",
+        tenant_id,
         channel_session_id,
-        message.chat.kind.value,
-        message.chat.value,
-        message.provider_id,
-        message.author,
-        message.kind,
-        message.text,
-        message.content,
-        message.sent_at,
-        message.sender,
-        message.historical,
-        message.quoted_provider_id,
-        debounce,
+        chat.kind.value,
+        chat.value,
+        wait,
         cap,
-        message.starts_turn,
     )
 
 
@@ -120,6 +177,23 @@ async def known_in_chat(tx: Connection, channel_session_id: UUID, chat: Address,
         chat.value,
         provider_id,
     )
+
+
+async def add_transcript(tx: Connection, message_id: int, content: dict[str, Any]) -> bool:
+    """Keep what was read from a message's file, once: whether it was news. The first reading stands."""
+    added = await tx.fetchval(
+        """INSERT INTO message_change (tenant_id, channel_session_id, contact_id, provider_id, kind, content, at)
+           SELECT m.tenant_id, m.channel_session_id, m.contact_id, m.provider_id, 'transcript', $2, now()
+             FROM message m
+            WHERE m.id = $1 AND m.provider_id IS NOT NULL
+              AND NOT EXISTS (SELECT 1 FROM message_change x
+                               WHERE x.channel_session_id = m.channel_session_id AND x.contact_id = m.contact_id
+                                 AND x.provider_id = m.provider_id AND x.kind = 'transcript')
+           RETURNING 1""",
+        message_id,
+        content,
+    )
+    return added is not None
 
 
 async def add_change(

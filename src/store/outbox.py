@@ -13,6 +13,12 @@ from store.database import Connection, Row
 STOPPED = "automatic replies are stopped"
 OPTED_OUT = "the contact wants no messages on our initiative"
 
+LEFT_ALREADY = """EXISTS (SELECT 1 FROM outbox_message left_already
+                 WHERE left_already.turn_id = o.turn_id AND left_already.id <> o.id
+                   AND left_already.message_id < o.message_id
+                   AND left_already.state IN ('sending', 'sent', 'unknown'))"""
+"""Whether an earlier part of the same reply as row ``o`` has left or may have left."""
+
 _BAR = f"""
     CASE WHEN {{o}}.origin = 'bot'
               AND EXISTS (SELECT 1 FROM channel_session n JOIN tenant t ON t.id = n.tenant_id
@@ -26,16 +32,16 @@ _BAR = f"""
 
 _CLAIM = """
 WITH o AS (
-    SELECT o.id, o.conversation_id, o.channel_session_id, o.fence, o.message_id, o.origin, o.purpose
+    SELECT o.id, o.conversation_id, o.channel_session_id, o.fence, o.message_id, o.origin, o.purpose, o.turn_id
       FROM outbox_message o WHERE o.id = $1 AND o.state = 'queued'
 ), c AS (
-    SELECT c.id, c.fence, c.address, c.last_inbound_id
+    SELECT c.id, c.fence, c.address, c.last_inbound_id, c.status
       FROM conversation c JOIN o ON o.conversation_id = c.id FOR UPDATE OF c
 ), ready AS (
     SELECT o.id, o.channel_session_id, c.address, bar.barred
       FROM o JOIN c ON c.id = o.conversation_id CROSS JOIN LATERAL (SELECT {bar} AS barred) bar
      WHERE bar.barred IS NOT NULL
-        OR ((o.fence IS NULL OR o.fence = c.fence)
+        OR (((o.fence IS NULL OR o.fence = c.fence) OR (c.status IN ('bot', 'waiting') AND {begun}))
             AND NOT EXISTS (SELECT 1 FROM outbox_message e
                              WHERE e.conversation_id = o.conversation_id
                                AND (e.state = 'sending' OR (e.state = 'queued' AND e.message_id < o.message_id))))
@@ -54,7 +60,7 @@ UPDATE outbox_message u
    AND (ready.barred IS NOT NULL OR $3 = interval '0' OR EXISTS (SELECT 1 FROM paced))
 RETURNING ready.barred, u.fence, u.turn_id,
 """
-_CLAIM = _CLAIM.replace("{bar}", _BAR.format(o="o"))
+_CLAIM = _CLAIM.replace("{bar}", _BAR.format(o="o")).replace("{begun}", LEFT_ALREADY)
 _TO_SEND = """
           u.id, u.tenant_id, u.conversation_id, u.channel_session_id, u.message_id, u.attempts, u.origin, u.content,
           (SELECT c.address FROM conversation c WHERE c.id = u.conversation_id) AS address,
@@ -74,6 +80,8 @@ _CLAIM += _TO_SEND
 async def claim(tx: Connection, outbox_id: UUID, *, lease: timedelta, pace: timedelta) -> Row | None:
     """Move one row from queued to sending, if it is its turn, its fence still holds and the number's pace allows it.
 
+    Of a reply in several messages the fence holds for all once the first has left: what a customer writes meanwhile
+    does not cut it off, a person who takes over does (``turns.void_stale`` cancels the rest with the takeover).
     ``lease``: after this time the attempt counts as dead. Returns what to send, or None. Where ``barred`` is set, the
     row was cancelled instead (STOPPED or OPTED_OUT), by the same statement, and nothing may be sent.
     """
@@ -92,11 +100,27 @@ async def bar(tx: Connection, outbox_id: UUID) -> Row | None:
     )
 
 
+async def rest_of_reply(tx: Connection, outbox_id: UUID) -> tuple[str, bool]:
+    """The text of what the kill switch keeps back of this row's reply, and whether an earlier part of it has left."""
+    row = await tx.fetchrow(
+        f"""SELECT {LEFT_ALREADY} AS has_begun,
+                   (SELECT string_agg(m.text, E'\n\n' ORDER BY p.message_id)
+                      FROM outbox_message p JOIN message m ON m.id = p.message_id
+                     WHERE p.id = o.id OR (p.turn_id = o.turn_id
+                           AND (p.state = 'queued' OR (p.state = 'cancelled' AND p.error = $2)))) AS rest
+              FROM outbox_message o WHERE o.id = $1""",
+        outbox_id,
+        STOPPED,
+    )
+    return (row["rest"], row["has_begun"]) if row else ("", False)
+
+
 async def is_stale(tx: Connection, outbox_id: UUID) -> bool:
     """Whether a waiting row was overtaken: its conversation's fence is another one by now."""
     found = await tx.fetchval(
         "SELECT 1 FROM outbox_message o JOIN conversation c ON c.id = o.conversation_id "
-        "WHERE o.id = $1 AND o.state = 'queued' AND o.fence <> c.fence",
+        "WHERE o.id = $1 AND o.state = 'queued' AND o.fence <> c.fence "
+        f"AND NOT (c.status IN ('bot', 'waiting') AND {LEFT_ALREADY})",
         outbox_id,
     )
     return found is not None

@@ -71,6 +71,8 @@ class ThreadMessage:
     quoted_text: str | None
     quoted_author: str | None
     file: ThreadFile | None = None
+    transcript: dict[str, Any] | None = None
+    """What was read from the file (flows.transcripts): ``kind`` and ``text``, or ``error``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,8 @@ async def messages(
     """The last ``limit`` messages (older than message ``before``, not older than ``since``), oldest first."""
     rows = await tx.fetch(
         """
-        SELECT m.id, m.author, m.kind, m.text, m.content, m.edited, m.revoked, m.historical, u.name AS writer,
+        SELECT m.id, m.author, m.kind, m.text, m.transcript, m.content, m.edited, m.revoked, m.historical,
+               u.name AS writer,
                m.turn_id, m.sent_at, o.id AS outbox_id,
                CASE WHEN o.state = 'sent' THEN coalesce(nullif(o.ack, 'server'), 'sent') ELSE o.state END AS delivery,
                o.error, q.text AS quoted_text, q.author AS quoted_author,

@@ -24,7 +24,8 @@ SELECT t.*, i.declaration ->> 'description' AS intent_title, {CONTACT_NAME} AS c
 """
 
 _RECEIVED = """
-SELECT m.id, m.kind, m.text, m.edited, m.revoked, m.sent_at, m.received_at
+SELECT m.id, m.kind, concat_ws(E'\\n', nullif(m.text, ''), m.transcript ->> 'text') AS text, m.edited, m.revoked,
+       m.sent_at, m.received_at
   FROM message_as_changed m
  WHERE m.conversation_id = $1 AND m.id > $2 AND m.id <= $3 AND m.author = 'contact' AND NOT m.historical
  ORDER BY m.id

@@ -8,12 +8,16 @@ from uuid import UUID
 
 from store import events
 from store.database import Connection, Row
+from store.outbox import LEFT_ALREADY
 
 HISTORY_LENGTH = 20
 
 _TOLD_CLOSED = """SELECT max(b.received_at) FROM message b JOIN outbox_message o ON o.message_id = b.id
          WHERE b.conversation_id = c.id AND b.content ? 'notices' AND b.content -> 'notices' ? 'outside_hours'
            AND o.state NOT IN ('cancelled', 'failed')"""
+
+_WORDS = "concat_ws(E'\\n', nullif({m}.text, ''), {m}.transcript ->> 'text')"
+"""What a message says, with what was read from its file (flows.transcripts)."""
 
 _READ = f"""
 SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.last_inbound_id, c.address,
@@ -24,13 +28,14 @@ SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.l
                   WHERE a.tenant_id = c.tenant_id AND a.state = 'promoted'), '[]') AS promoted,
        (SELECT array_agg(a.kind || ':' || a.value ORDER BY a.kind DESC, a.value)
           FROM contact_address a WHERE a.contact_id = c.contact_id) AS addresses,
-       coalesce((SELECT jsonb_agg(jsonb_build_array(m.id, m.kind, m.text, extract(epoch FROM m.sent_at),
-                                                    m.content #> '{{raw,forwarded}}') ORDER BY m.id)
+       coalesce((SELECT jsonb_agg(jsonb_build_array(m.id, m.kind, {_WORDS.format(m="m")}, extract(epoch FROM m.sent_at),
+                                                    m.content #> '{{raw,forwarded}}', m.transcript) ORDER BY m.id)
           FROM message_as_changed m
          WHERE m.conversation_id = c.id AND m.id > c.answered_upto_id AND m.author = 'contact' AND NOT m.historical
            AND NOT m.revoked AND m.kind NOT IN ('reaction', 'system', 'poll_vote', 'call')
            AND (m.kind <> 'text' OR btrim(m.text) <> '') AND NOT m.content ? 'command'), '[]') AS unanswered,
-       coalesce((SELECT jsonb_agg(jsonb_build_array(h.id, h.kind, h.text, extract(epoch FROM h.sent_at), h.author,
+       coalesce((SELECT jsonb_agg(jsonb_build_array(h.id, h.kind, {_WORDS.format(m="h")}, extract(epoch FROM h.sent_at),
+                                                    h.author,
                                                     h.content #> '{{raw,forwarded}}')
                                   ORDER BY h.id)
           FROM (SELECT m.* FROM message_as_changed m
@@ -48,7 +53,8 @@ SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.l
                   AND o.state NOT IN ('cancelled', 'failed')) AS has_disclosed,
        ({_TOLD_CLOSED}) AS told_closed_at,
        EXISTS (SELECT 1 FROM outbox_message o
-                WHERE o.conversation_id = c.id AND o.state = 'queued' AND o.fence <> c.fence) AS has_stale,
+                WHERE o.conversation_id = c.id AND o.state = 'queued' AND o.fence <> c.fence
+                  AND NOT {LEFT_ALREADY}) AS has_stale,
        EXISTS (SELECT 1 FROM function_call f
                 WHERE f.conversation_id = c.id AND f.trigger_message_id > c.answered_upto_id) AS has_acted
   FROM conversation c
@@ -82,27 +88,30 @@ WITH c AS (
 ), m AS (
     INSERT INTO message (tenant_id, conversation_id, channel_session_id, contact_id, author, text, turn_id, sent_at,
                          content)
-    SELECT c.tenant_id, c.id, c.channel_session_id, c.contact_id, 'bot', $6, $3, now(),
-           CASE WHEN $19::jsonb = '[]' THEN '{}' ELSE jsonb_build_object('notices', $19::jsonb) END
-      FROM c WHERE $6 <> ''
+    SELECT c.tenant_id, c.id, c.channel_session_id, c.contact_id, 'bot', p.part ->> 'text', $3, now(),
+           CASE WHEN p.part -> 'notices' = '[]' THEN '{}' ELSE p.part - 'text' END
+      FROM c, jsonb_array_elements($19::jsonb) WITH ORDINALITY p(part, position)
+     WHERE $6 <> '' ORDER BY p.position
     RETURNING id
 ), o AS (
     INSERT INTO outbox_message (tenant_id, conversation_id, channel_session_id, message_id, turn_id, origin, fence)
     SELECT c.tenant_id, c.id, c.channel_session_id, m.id, $3, 'bot', CASE WHEN $18 THEN c.fence END FROM c, m
-    RETURNING id
+     ORDER BY m.id
+    RETURNING id, message_id
 ), e AS (
     INSERT INTO event (tenant_id, conversation_id, kind, payload, actor)
     SELECT c.tenant_id, c.id, 'turn.decided',
            jsonb_build_object('turn_id', $3, 'decision', $9::jsonb ->> 'kind', 'intent', $10::text), 'bot' FROM c
 )
-SELECT c.fence, c.channel_session_id, o.id AS outbox_id FROM c LEFT JOIN o ON true
+SELECT c.fence, c.channel_session_id, (SELECT o.id FROM o ORDER BY o.message_id LIMIT 1) AS outbox_id FROM c
 """
 
 
 async def read(tx: Connection, conversation_id: UUID) -> Row | None:
     """Everything a turn needs, in one statement and therefore of one moment. None if there is no such conversation.
 
-    ``unanswered``: [[id, kind, text, epoch seconds, forwarded] …]; ``history`` likewise with the author as fifth.
+    ``unanswered``: [[id, kind, text, epoch seconds, forwarded, transcript] …]; ``history`` likewise, with the author in
+    place of the last two but one and without transcripts. A file's transcript is part of its message's text.
     """
     return await tx.fetchrow(_READ, conversation_id, HISTORY_LENGTH)
 
@@ -128,11 +137,12 @@ async def decide(
     dialogue: dict[str, Any],
     cost_micros: int,
     latency_ms: float,
-    notices: list[str],
+    parts: list[dict[str, Any]],
 ) -> Row | None:
     """Write a turn's decision if the conversation is still as the turn read it; None (nothing written) if not.
 
-    ``text`` goes to the customer ("" sends nothing). Returns the new (fence, channel_session_id, outbox_id). Everything
+    ``text`` goes to the customer ("" sends nothing), as the messages ``parts``: [{text, notices}, …], each with a row
+    of its own in the outbox. Returns the new (fence, channel_session_id, outbox_id of the first part). Everything
     that makes the fence differ voids the turn: a newer message, a person, another run of the same turn. So does the
     kill switch where there is a text (``is_stopped``).
     """
@@ -156,7 +166,7 @@ async def decide(
         cost_micros,
         latency_ms,
         text_may_be_cancelled,
-        notices,
+        parts,
     )
 
 
@@ -209,21 +219,21 @@ async def nothing_to_answer(tx: Connection, conversation_id: UUID, fence: int) -
 async def void_stale(tx: Connection, conversation_id: UUID) -> bool:
     """Cancel automatic messages that became stale before they left; their turns count as if they had not been.
 
-    The caller holds the conversation's lock. A turn of which a part has left already stays. Returns whether a message
-    of the contact waits for an answer again and the agent may give it.
+    The caller holds the conversation's lock. A turn of which a part has left already stays: the rest of it follows
+    (store.outbox.claim), unless a person has the conversation now. Returns whether a message of the contact waits for
+    an answer again and the agent may give it.
     """
     cancelled = await tx.fetch(
-        """UPDATE outbox_message o SET state = 'cancelled', error = 'a newer message or a person came first'
+        f"""UPDATE outbox_message o SET state = 'cancelled', error = 'a newer message or a person came first'
              FROM conversation c
             WHERE o.conversation_id = $1 AND c.id = $1 AND o.state = 'queued' AND o.fence <> c.fence
-              AND NOT EXISTS (SELECT 1 FROM outbox_message left_already
-                               WHERE left_already.turn_id = o.turn_id
-                                 AND left_already.state IN ('sending', 'sent', 'unknown'))
-        RETURNING o.id, o.turn_id, o.tenant_id""",
+              AND (c.status IN ('human', 'closed') OR NOT {LEFT_ALREADY})
+        RETURNING o.id, o.turn_id, o.tenant_id, {LEFT_ALREADY} AS left_already""",
         conversation_id,
     )
     for row in cancelled:
-        await void(tx, row["turn_id"])
+        if not row["left_already"]:
+            await void(tx, row["turn_id"])
         await events.append(
             tx,
             row["tenant_id"],
@@ -240,6 +250,9 @@ async def void(tx: Connection, turn_id: UUID) -> None:
         """WITH voided AS (
                UPDATE turn SET status = 'voided' WHERE id = $1 AND status = 'decided'
                RETURNING conversation_id, answered_before, upto_message_id
+           ), unsent AS (
+               UPDATE outbox_message SET state = 'cancelled', error = 'its turn was taken back'
+                WHERE turn_id = $1 AND state = 'queued'
            ), expired AS (
                UPDATE approval SET status = 'expired', decided_at = now() WHERE turn_id = $1 AND status = 'pending')
            UPDATE conversation c SET answered_upto_id = v.answered_before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
@@ -32,10 +33,10 @@ def create_app(services: Services) -> FastAPI:
             yield
 
     app = FastAPI(title="Atende", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    assets = Assets()
+    assets, pages = _rendering()
     app.state.services = services
     app.state.feed = feed
-    app.state.pages = Pages(assets)
+    app.state.pages = pages
     app.state.login_throttles = LoginThrottles()
 
     install_error_handlers(app)
@@ -53,6 +54,13 @@ def create_app(services: Services) -> FastAPI:
     if services.demo is not None:
         app.include_router(demo.router)
     return app
+
+
+@cache
+def _rendering() -> tuple[Assets, Pages]:
+    """What every application of this process shares: reading files and compiling templates costs half a second."""
+    assets = Assets()
+    return assets, Pages(assets)
 
 
 async def _health(request: Request) -> Response:

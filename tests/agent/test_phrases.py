@@ -6,7 +6,7 @@ from time import process_time
 
 import pytest
 
-from agent.phrases import drops_it, is_angry, opens_a_subject, small_talk, wants_person
+from agent.phrases import asks_to_wait, drops_it, is_angry, opens_a_subject, small_talk, wants_person
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,23 @@ def test_that_anger_is_seen_and_ordinary_complaints_are_left_to_the_intents() ->
         assert is_angry(text), text
     for text in ("vou processar o pagamento hoje", "meu pedido atrasou", "não gostei da cor", "is there a problem?"):
         assert not is_angry(text), text
+
+
+def test_that_a_customer_who_asks_for_a_moment_gives_no_answer_yet() -> None:
+    for text in (
+        "peraí que vou procurar",
+        "Espera aí!",
+        "um momento por favor",
+        "só um minutinho, vou pegar o e-mail",
+        "dame un segundo",
+        "espera, voy a buscarlo en el correo",
+        "hold on, let me check my inbox",
+        "Just a sec",
+        "I'll look for it",
+    ):
+        assert asks_to_wait(text), text
+    for text in ("", "10234", "um momento, é o 10234", "vou processar vocês", "esperei um mês", "I'll never buy again"):
+        assert not asks_to_wait(text), text
 
 
 def test_that_dropping_is_only_the_whole_message() -> None:

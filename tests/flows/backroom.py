@@ -18,6 +18,7 @@ from procrastinate.jobs import Job, Status
 from agent.encoder import accurate_encoder
 from agent.graph import Agent, build_agent
 from agent.language_model import ModelClients
+from agent.media_reader import MediaReaderSettings
 from channels.base import SessionRef
 from channels.simulator import SimulatorSender
 from domain.messages import Outbound, Sent
@@ -44,6 +45,8 @@ class Gateway:
     attempts: int = 0
     open: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared: a send waits after it has left and before its answer is back."""
+    closes_at: int | None = None
+    """Clears ``open`` with the message that is this many-th."""
 
     def __post_init__(self) -> None:
         self.open.set()
@@ -54,6 +57,8 @@ class Gateway:
             raise mishap
         if not (self.idempotent and any(message.key == known.key for known in self.taken)):
             self.taken.append(message)
+        if self.closes_at == len(self.taken):
+            self.open.clear()
         await self.open.wait()
         return Sent(f"sent-{message.key}", datetime.now(UTC))
 
@@ -140,14 +145,16 @@ class Backroom:
 
 
 @asynccontextmanager
-async def open_backroom(shop: Shop, folder: Path = FOLDER) -> AsyncIterator[Backroom]:
-    """The parts, wired as app.worker wires them."""
+async def open_backroom(
+    shop: Shop, folder: Path = FOLDER, *, media: Path | None = None, reader: MediaReaderSettings | None = None
+) -> AsyncIterator[Backroom]:
+    """The parts, wired as app.worker wires them. ``media``: where files lie, ``reader``: what reads them."""
     wakeup = Wakeup(shop.db)
     app = queue_app(shop.db.queue_url)
     async with open_approval_threads(shop.db.queue_url, SECRET) as saver, app.open_async():
         agent = build_agent(saver)
         clients = ModelClients()
-        profiles = Profiles(shop.db, Installation((folder.parent,), accurate_encoder(), clients))
+        profiles = Profiles(shop.db, Installation((folder.parent,), accurate_encoder(), clients, None, media, reader))
         yield Backroom(
             shop,
             app,
@@ -165,6 +172,6 @@ async def open_backroom(shop: Shop, folder: Path = FOLDER) -> AsyncIterator[Back
 
 async def until(check: Callable[[], bool]) -> None:
     """Wait for something in this process."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not check():  # noqa: ASYNC110  what is waited for has no event
             await asyncio.sleep(0.01)

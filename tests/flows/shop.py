@@ -74,11 +74,15 @@ class Shop:
 
     async def debounce(self, seconds: float, cap_seconds: float) -> None:
         """Set how long turns wait for further messages."""
+        await self.set(debounce={"seconds": seconds, "cap_seconds": cap_seconds})
+
+    async def set(self, **settings: Any) -> None:
+        """Change settings of the tenant, as an import of a changed tenant.yaml would."""
         async with self.db.transaction(self.tenant_id) as tx:
             await tx.execute(
-                "UPDATE tenant SET settings = settings || $2 WHERE id = $1",
+                "UPDATE tenant SET settings = settings || $2, profile_version = profile_version + 1 WHERE id = $1",
                 self.tenant_id,
-                {"debounce": {"seconds": seconds, "cap_seconds": cap_seconds}},
+                settings,
             )
         self.inbound = Inbound(self.db, self.inbound._wakeup)
         self.session = await self.inbound.session(self.session.id)

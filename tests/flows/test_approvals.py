@@ -251,7 +251,7 @@ async def test_that_a_run_that_died_after_it_acted_is_finished_without_acting_ag
         async def acted() -> bool:
             return bool(await shop.fetch("SELECT 1 FROM function_call WHERE status = 'succeeded'"))
 
-        await eventually(acted, within=10)
+        await eventually(acted, within=60)
         await asyncio.sleep(0.2)
         await die(running)
         await held.rollback()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from agent.language import detect_language
 from domain.decisions import ReplyMode
 from flows.declared_files import TenantFilesError
-from flows.demo_scripts import load_demo
+from flows.demo_scripts import OperatorAction, load_demo
 from flows.tenant_declaration import TenantDeclaration, seed_records, to_profile
 from flows.tenant_files import load_tenant
 
@@ -98,11 +100,17 @@ def test_the_example_tenant_speaks_all_its_languages_everywhere(aurora: TenantDe
 
 def test_the_demo_scripts_cover_what_a_good_product_does(aurora: TenantDeclaration) -> None:
     scripts = load_demo(AURORA, aurora)
-    assert len(scripts) >= 14
+    assert len(scripts) >= 34
+    titles = [script.title for script in scripts]
+    spoken = [detect_language(" ".join(m.text for s in script.steps for m in s.say), "pt") for script in scripts]
+    assert min(spoken.count("es"), spoken.count("en")) >= 6, list(zip(titles, spoken, strict=True))
     steps = [step for script in scripts for step in script.steps]
     assert {step.expect.decision for step in steps} >= {"reply", "suggest", "hand_off", "ask_approval", "stay_silent"}
     actions = {step.operator.do for step in steps if step.operator}
-    assert actions >= {"approve", "edit", "reject", "claim", "reply", "return", "approve_call"}
+    assert actions == set(get_args(OperatorAction.model_fields["do"].annotation))
+    reasons = {reason for step in steps for reason in step.expect.handoff_reason}
+    assert reasons >= {"requested", "anger", "repeated_failure", "low_confidence", "restricted_intent", "vip", "media"}
+    assert {script.hours for script in scripts} == {"", "open", "closed"}
 
 
 def test_a_profile_needs_no_database_and_keeps_what_the_files_say(aurora: TenantDeclaration) -> None:

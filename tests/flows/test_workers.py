@@ -39,10 +39,10 @@ async def started_running(trace: Path, *, count: int = 1) -> None:
     async def enough() -> bool:
         return len([run for run in runs(trace) if run[2] == "start"]) >= count
 
-    await eventually(enough, within=20, what=f"start number {count}")
+    await eventually(enough, within=60, what=f"start number {count}")
 
 
-async def answers(shop: Shop, contact: str, *, count: int = 1, within: float = 20) -> float:
+async def answers(shop: Shop, contact: str, *, count: int = 1, within: float = 60) -> float:
     async def enough() -> bool:
         return len(await shop.got(contact)) >= count
 
@@ -57,7 +57,7 @@ async def nothing_waits(shop: Shop) -> None:
         )
         return not rows
 
-    await eventually(idle, within=20, what="rest")
+    await eventually(idle, within=60, what="rest")
 
 
 async def test_that_five_quick_messages_get_one_turn_that_saw_all_five(owner_dsn: str, shop: Shop, trace: Path) -> None:
@@ -173,7 +173,7 @@ async def test_that_repeated_crashes_leave_no_conversation_blocked(owner_dsn: st
     await shop.take_seconds("slow_lookup", 0)
     with workers(owner_dsn, FOLDER.parent, trace, 2):
         for contact in contacts:
-            await answers(shop, contact, within=40)
+            await answers(shop, contact, within=60)
         await nothing_waits(shop)
         answered = {contact: len(await shop.got(contact)) for contact in contacts}
     decided = await shop.fetch("SELECT count(*) AS n FROM turn WHERE status = 'decided'")
@@ -197,5 +197,5 @@ async def test_that_a_job_whose_end_could_not_be_recorded_does_not_block_its_con
         await answers(shop, "maria")
         await shop.take_seconds("slow_lookup", 0)
         await shop.write("maria", "mais uma consulta lenta")
-        await answers(shop, "maria", count=2, within=40)
+        await answers(shop, "maria", count=2, within=60)
     await owner.close()

@@ -104,6 +104,10 @@ async def test_that_no_row_of_one_tenant_can_be_read_changed_or_forged_by_anothe
         if table != "event":
             async with db.transaction(ours.tenant_id) as tx:
                 assert await tx.execute(f'DELETE FROM "{table}" WHERE tenant_id = $1', theirs.tenant_id) == "DELETE 0"
+    await owner.execute("DELETE FROM tenant WHERE id = $1", theirs.tenant_id)
+    for table in TENANT_TABLES:
+        left = {row["tenant_id"] for row in await owner.fetch(f'SELECT tenant_id FROM "{table}"')}
+        assert left == {ours.tenant_id}, f"{table} does not go with its tenant"
     await owner.close()
 
 

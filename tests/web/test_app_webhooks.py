@@ -135,7 +135,7 @@ async def test_that_a_number_added_a_moment_ago_gets_its_messages(app: App) -> N
     async def taken() -> bool:
         return (await app.deliver(body, "quite new")).status_code == 200
 
-    await eventually(taken, within=5, what="the new secret to count")
+    await eventually(taken, within=60, what="the new secret to count")
     assert ("apart", "second") in await app.stored()
 
 
@@ -151,7 +151,7 @@ async def test_that_an_app_s_deliveries_are_journalled_while_the_database_is_awa
     async def stored() -> bool:
         return ("theirs", "away") in await app.stored() and len(await app.quarantined()) == 1
 
-    await eventually(stored, within=10, what="the journal to be stored")
+    await eventually(stored, within=60, what="the journal to be stored")
     assert {name for name, _ in await app.stored()} == {"ours", "theirs"}
 
 

@@ -25,6 +25,7 @@ from flows.inbound import Inbound
 from flows.media import MediaFetching, MediaFiles
 from flows.quarantine import Quarantine
 from flows.webhooks import Webhooks
+from store import messages
 from store.database import Database
 from store.journal import Journal
 from store.media import MediaFolder
@@ -38,6 +39,7 @@ from web.webhooks import webhook_router
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 PDF = b"%PDF-1.7\n" + bytes(64)
+NOTE = base64.b64encode(b"OggS" + bytes(64)).decode()
 PAGE = b"<!doctype html><script>alert(document.cookie)</script>"
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"
 
@@ -153,6 +155,19 @@ async def test_that_a_customer_s_file_is_fetched_when_the_gateway_has_it_and_sho
 async def _let_wait_end(clinic: Clinic) -> None:
     async with clinic.site.db.transaction(clinic.number.tenant_id) as tx:
         await tx.execute("UPDATE media_file SET next_attempt_at = now()")
+
+
+async def test_that_a_transcript_is_shown_in_the_thread_and_marked_as_one(clinic: Clinic) -> None:
+    await clinic.deliver(id="v1", kind="voice", mime="audio/ogg", base64=NOTE)
+    async with clinic.site.db.transaction(clinic.number.tenant_id) as tx:
+        row = await tx.fetchrow("SELECT id, conversation_id FROM message")
+        kept = {"kind": "speech", "text": "cadê <b>meu pedido</b>?", "model": "whisper"}
+        assert await messages.add_transcript(tx, row["id"], kept)
+        assert not await messages.add_transcript(tx, row["id"], {"error": "too late"})
+    page = (await clinic.browser.get(f"/inbox/{row['conversation_id']}")).text
+    assert 'data-transcript="speech"' in page
+    assert "Transcrição, feita por máquina" in page
+    assert "cadê &lt;b&gt;meu pedido" in page
 
 
 async def test_that_a_file_that_is_too_large_or_never_comes_is_given_up_and_said_so(clinic: Clinic) -> None:

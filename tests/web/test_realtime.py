@@ -28,7 +28,7 @@ def _socket(site: Site, client: httpx.AsyncClient, after: int | None = None, ori
 
 
 async def _next(socket: ClientConnection) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 5))
+    event: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 30))
     return event
 
 

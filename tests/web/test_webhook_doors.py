@@ -65,7 +65,7 @@ async def assert_stored(doors: Doors, *ids: str) -> None:
     async def so() -> bool:
         return [provider_id for provider_id, _, _ in await doors.stored()] == list(ids)
 
-    await eventually(so, within=10, what=f"{ids} to be stored")
+    await eventually(so, within=60, what=f"{ids} to be stored")
 
 
 async def test_that_while_the_database_is_away_deliveries_are_journalled_and_stored_in_order_when_it_is_back(
@@ -92,7 +92,7 @@ async def test_that_while_the_database_is_away_deliveries_are_journalled_and_sto
             kept = await doors.quarantined() == [("unreadable_body", 1, b"\xff\xfe not json")]
             return kept and [path.stat().st_size for path in (tmp_path / "journal").iterdir()] == [0]
 
-        await eventually(drained, within=10, what="an empty journal")
+        await eventually(drained, within=60, what="an empty journal")
         assert (await doors.deliver(said("after"))).json() == {"stored": ["stored"]}
         assert [path.stat().st_size for path in (tmp_path / "journal").iterdir()] == [0]
 
@@ -137,7 +137,7 @@ async def test_that_without_the_key_of_a_number_at_hand_a_delivery_is_put_off(
             async def taken() -> bool:
                 return (await doors.deliver(BODY)).json() in ({"stored": ["stored"]}, {"stored": ["duplicate"]})
 
-            await eventually(taken, within=10, what="the database to be back")
+            await eventually(taken, within=60, what="the database to be back")
             await assert_stored(doors, "3EB0A")
 
 
@@ -165,7 +165,7 @@ async def test_that_a_delivery_whose_connection_is_ended_in_the_middle_is_journa
                 "WHERE wait_event_type = 'Lock' AND datname = current_database()"
             )
 
-        await eventually(ended, within=10, what="waiting for the lock")
+        await eventually(ended, within=60, what="waiting for the lock")
         answer = await delivering
         await transaction.rollback()
         assert (answer.status_code, answer.json()) == (200, {"stored": ["journalled"]})

@@ -31,6 +31,7 @@ from .envelope import Envelope, pick
 from .evolution_content import finish, with_context
 from .evolution_envelope import addresses, message_id, moment, person_alternates, read_chat, read_envelope
 from .ids import NEWSLETTER_SERVER
+from .presence import typing_in
 from .waha_envelope import brief, read_jid, tidy
 
 _ACKS = {"SERVER_ACK": Ack.SERVER, "DELIVERY_ACK": Ack.DEVICE, "READ": Ack.READ, "PLAYED": Ack.PLAYED}
@@ -66,7 +67,6 @@ _NO_OPS = frozenset(
         "instance.create",
         "labels.association",
         "labels.edit",
-        "presence.update",
         "typebot.change.status",
         "typebot.start",
     }
@@ -115,6 +115,8 @@ class _Webhook:
         name, data = self._name.lower().replace("_", ".").replace("-", "."), self._body.get("data")
         if name in _NO_OPS:
             return []
+        if name == "presence.update":
+            return typing_in(data, self._now)
         if isinstance(listed := pick(data, "messages"), list):
             data = listed
         items = data if isinstance(data, list) else [data]

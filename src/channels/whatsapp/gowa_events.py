@@ -24,6 +24,7 @@ from .convert import convert_message
 from .gowa_legacy import first_end, is_legacy, modernised
 from .gowa_media import MEDIA_KINDS, caption_of, media_of
 from .ids import BROADCAST_SERVER, GROUP_SERVER, NEWSLETTER_SERVER, Jid, jid_of
+from .presence import typing_in
 from .waha_envelope import brief, read_jid, read_key, read_time, tidy
 
 _RECEIPTS = {
@@ -40,7 +41,6 @@ _UNIMPORTANT_RECEIPTS = frozenset(
 _UNIMPORTANT = frozenset(
     {
         "message.deleted",  # on one device of ours only: nobody else notices
-        "chat_presence",
         "group.participants",
         "group.joined",
         "label.edit",
@@ -144,6 +144,8 @@ class _Webhook:
         """The typed switch over GOWA's event names."""
         if self._name in _UNIMPORTANT:
             return []
+        if self._name == "chat_presence":
+            return typing_in(self._payload, self._at)
         ends = self._ends()
         if ends is not None and (ends.chat.is_status or ends.chat.server == NEWSLETTER_SERVER):
             return []

@@ -26,6 +26,7 @@ from domain.messages import Ack, Address, MediaReference, MessageKind, SessionSt
 from .convert import Ignored, convert_message
 from .envelope import Envelope, pick
 from .ids import NEWSLETTER_SERVER
+from .presence import typing_in
 from .waha_envelope import (
     brief,
     own_addresses,
@@ -147,6 +148,8 @@ class _Webhook:
                 return self._receipt()
             case "session.status":
                 return [self._status()]
+            case "presence.update":
+                return typing_in(self._payload, self._at)
             case _:
                 # "message.waiting" is among them: its content follows as a message with the same id, which must
                 # then be the first that is stored under it.

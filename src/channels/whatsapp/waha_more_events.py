@@ -14,7 +14,6 @@ from .waha_envelope import brief, own_addresses, read_envelope, read_jid, read_k
 
 UNIMPORTANT = frozenset(
     {
-        "presence.update",
         "chat.archive",
         "engine.event",
         "state.change",  # WEBJS's own word for what session.status says

@@ -19,6 +19,7 @@ EVENTS = (
     "event.response",
     "event.response.failed",
     "call.received",
+    "presence.update",
 )
 OLDER_EVENTS = ("message.any", "message.ack", "message.reaction", "message.revoked", "session.status")
 """For servers that refuse the whole list because of a name they do not know."""

@@ -10,7 +10,17 @@ from sqlalchemy import Index
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
-from store.tables.columns import counter, document, moment, reference, sequence_key, tenant_key, uuid_key, words
+from store.tables.columns import (
+    busy_tenant_key,
+    counter,
+    document,
+    moment,
+    reference,
+    sequence_key,
+    tenant_key,
+    uuid_key,
+    words,
+)
 
 
 class ChannelSession(SQLModel, table=True):
@@ -117,7 +127,7 @@ class Message(SQLModel, table=True):
         Index("ix_message_notices", "conversation_id", "id", postgresql_where=sql("content ? 'notices'")),
     )
     id: int = sequence_key()
-    tenant_id: UUID = tenant_key()
+    tenant_id: UUID = busy_tenant_key()
     conversation_id: UUID = reference("conversation")
     channel_session_id: UUID = Field()
     contact_id: UUID = Field()
@@ -174,7 +184,7 @@ class OutboxMessage(SQLModel, table=True):
         ),
     )
     id: UUID = uuid_key()
-    tenant_id: UUID = tenant_key()
+    tenant_id: UUID = busy_tenant_key()
     conversation_id: UUID = reference("conversation")
     channel_session_id: UUID = Field()
     message_id: int = Field(unique=True)

@@ -11,7 +11,17 @@ from sqlalchemy import text as sql
 from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
-from store.tables.columns import counter, document, moment, reference, sequence_key, tenant_key, uuid_key, words
+from store.tables.columns import (
+    busy_tenant_key,
+    counter,
+    document,
+    moment,
+    reference,
+    sequence_key,
+    tenant_key,
+    uuid_key,
+    words,
+)
 
 
 class TransactionId(UserDefinedType[int]):
@@ -32,7 +42,7 @@ class Turn(SQLModel, table=True):
         Index("ix_turn_cost", "tenant_id", "created_at", postgresql_where=sql("cost_micros > 0")),
     )
     id: UUID = uuid_key()
-    tenant_id: UUID = tenant_key()
+    tenant_id: UUID = busy_tenant_key()
     conversation_id: UUID = reference("conversation")
     upto_message_id: int = counter()
     """The last inbound message it read; messages up to here count as answered while ``status`` is decided."""
@@ -62,7 +72,7 @@ class FunctionCall(SQLModel, table=True):
     __tablename__ = "function_call"
     __table_args__ = (UniqueConstraint("conversation_id", "trigger_message_id", "function", "ordinal"),)
     id: UUID = uuid_key()
-    tenant_id: UUID = tenant_key()
+    tenant_id: UUID = busy_tenant_key()
     conversation_id: UUID = reference("conversation")
     trigger_message_id: int = counter()
     function: str = words()
@@ -114,7 +124,7 @@ class Suggestion(SQLModel, table=True):
         ),
     )
     id: UUID = uuid_key()
-    tenant_id: UUID = tenant_key()
+    tenant_id: UUID = busy_tenant_key()
     conversation_id: UUID = reference("conversation")
     turn_id: UUID | None = reference("turn", nullable=True)
     text: str = words()
@@ -192,7 +202,7 @@ class Event(SQLModel, table=True):
         ),
     )
     id: int = sequence_key()
-    tenant_id: UUID = tenant_key()
+    tenant_id: UUID = busy_tenant_key()
     conversation_id: UUID | None = Field(default=None, nullable=True)
     kind: str = words()
     payload: dict[str, Any] = document()

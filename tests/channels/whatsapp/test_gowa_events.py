@@ -283,7 +283,7 @@ def test_that_a_call_is_a_message_of_its_own_kind() -> None:
     ("event", "payload"),
     [
         ("message.deleted", {"deleted_message_id": "3EB0A1", "chat_id": JID, "was_from_me": False}),
-        ("chat_presence", {"from": JID, "chat_id": JID, "state": "composing", "media": ""}),
+        ("chat_presence", {"from": JID, "chat_id": JID, "state": "paused", "media": ""}),
         ("group.participants", {"chat_id": GROUP_JID, "type": "promote", "jids": [JID]}),
         ("group.joined", {"chat_id": GROUP_JID, "type": "join", "jids": [OWN], "reason": "invite"}),
         ("label.edit", {"label_id": "9", "name": "Importante"}),

@@ -112,7 +112,7 @@ async def test_that_what_cannot_be_kept_for_a_while_is_not_lost_not_even_by_a_ki
     host.tell("break_store", failing=True)
     sent = [await customer.send(SHOP, f"mensagem {number}") for number in range(5)]
     device = hosts.world.server.directory.device(JID(SHOP, device=1))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while device.connection:  # noqa: ASYNC110  # the server plays no events of its own
             await asyncio.sleep(0.05)
     host.tell("send", session=hosts.session, to=f"phone:{CUSTOMER}", text="?")
@@ -221,7 +221,7 @@ async def test_that_a_stopping_host_waits_for_the_message_on_its_way(hosts: Host
     relay = hosts.world.server.relay
     relay.hold_acks = True
     host.tell("send", session=hosts.session, to=f"phone:{CUSTOMER}", text="um momento")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not relay.held:  # noqa: ASYNC110  # the server plays no events of its own
             await asyncio.sleep(0.05)
     host.tell("stop")

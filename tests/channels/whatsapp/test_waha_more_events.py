@@ -83,7 +83,7 @@ def test_that_answers_to_events_and_calls_are_messages(gateway: WahaGateway) -> 
 @pytest.mark.parametrize(
     "name",
     [
-        "presence.update", "chat.archive", "engine.event", "state.change", "group.v2.join", "group.v2.leave",
+        "chat.archive", "engine.event", "state.change", "group.v2.join", "group.v2.leave",
         "group.v2.update", "group.v2.participants", "group.join", "label.upsert", "label.deleted", "label.chat.added",
         "label.chat.deleted", "call.accepted", "call.rejected",
     ],

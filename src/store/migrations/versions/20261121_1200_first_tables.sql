@@ -1,3 +1,18 @@
+CREATE TABLE event (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    tenant_id UUID NOT NULL,
+    conversation_id UUID,
+    kind TEXT NOT NULL,
+    payload JSONB DEFAULT '{}'::jsonb NOT NULL,
+    actor TEXT DEFAULT 'system' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    PRIMARY KEY (id)
+);
+CREATE INDEX ix_event_conversation ON event (conversation_id, id) WHERE kind LIKE 'conversation.%%';
+CREATE INDEX ix_event_policy ON event (tenant_id, id) WHERE kind LIKE 'policy.%%' OR kind LIKE 'autonomy.%%';
+CREATE INDEX ix_event_tenant ON event (tenant_id, id);
+
 CREATE TABLE tenant (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
     slug VARCHAR NOT NULL,
@@ -82,22 +97,6 @@ CREATE TABLE contact (
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_contact_tenant_id ON contact (tenant_id);
-
-CREATE TABLE event (
-    id BIGINT GENERATED ALWAYS AS IDENTITY,
-    tenant_id UUID NOT NULL,
-    conversation_id UUID,
-    kind TEXT NOT NULL,
-    payload JSONB DEFAULT '{}'::jsonb NOT NULL,
-    actor TEXT DEFAULT 'system' NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    PRIMARY KEY (id),
-    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE
-);
-CREATE INDEX ix_event_conversation ON event (conversation_id, id) WHERE kind LIKE 'conversation.%%';
-CREATE INDEX ix_event_policy ON event (tenant_id, id) WHERE kind LIKE 'policy.%%' OR kind LIKE 'autonomy.%%';
-CREATE INDEX ix_event_tenant ON event (tenant_id, id);
 
 CREATE TABLE intent (
     id UUID DEFAULT gen_random_uuid() NOT NULL,
@@ -423,7 +422,6 @@ CREATE TABLE function_call (
     finished_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id),
     UNIQUE (conversation_id, trigger_message_id, function, ordinal),
-    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
     FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE
 );
 
@@ -446,7 +444,6 @@ CREATE TABLE message (
     sent_at TIMESTAMP WITH TIME ZONE NOT NULL,
     received_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (id),
-    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
     FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_message_conversation ON message (conversation_id, id);
@@ -474,7 +471,6 @@ CREATE TABLE outbox_message (
     queued_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     sent_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id),
-    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
     FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE,
     UNIQUE (message_id)
 );
@@ -504,7 +500,6 @@ CREATE TABLE turn (
     latency_ms FLOAT DEFAULT 0 NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (id),
-    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
     FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_turn_conversation ON turn (conversation_id, upto_message_id);
@@ -597,7 +592,6 @@ CREATE TABLE suggestion (
     decided_at TIMESTAMP WITH TIME ZONE,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (id),
-    FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,
     FOREIGN KEY(conversation_id) REFERENCES conversation (id) ON DELETE CASCADE,
     FOREIGN KEY(turn_id) REFERENCES turn (id) ON DELETE CASCADE,
     FOREIGN KEY(decided_by) REFERENCES user_account (id) ON DELETE SET NULL

@@ -66,17 +66,19 @@ GRANT SELECT, INSERT, UPDATE ON tenant, user_account, membership TO atende_gate;
 GRANT SELECT, INSERT, UPDATE, DELETE ON login_session TO atende_gate;
 GRANT SELECT, UPDATE ON channel_session, outbox_message TO atende_gate;
 GRANT SELECT ON conversation, held_event, approval, suggestion, webhook_endpoint, webhook_delivery, media_file TO atende_gate;
-GRANT SELECT, INSERT ON event TO atende_gate;
+GRANT SELECT, INSERT, DELETE ON event TO atende_gate;
 
 -- Messages as their author left them: the newest edit, and whether they were revoked.
 CREATE VIEW message_as_changed WITH (security_invoker = true) AS
 SELECT m.id, m.tenant_id, m.conversation_id, m.channel_session_id, m.contact_id, m.sender, m.provider_id, m.author,
        m.kind, m.content, m.quoted_provider_id, m.user_id, m.turn_id, m.historical, m.sent_at, m.received_at,
-       coalesce(change.text, m.text) AS text, change.text IS NOT NULL AS edited, coalesce(change.revoked, false) AS revoked
+       coalesce(change.text, m.text) AS text, change.text IS NOT NULL AS edited, coalesce(change.revoked, false) AS revoked,
+       change.transcript
   FROM message m
   LEFT JOIN LATERAL (
       SELECT (array_agg(x.content ->> 'text' ORDER BY x.at DESC, x.id DESC) FILTER (WHERE x.kind = 'edit'))[1] AS text,
-             bool_or(x.kind = 'revoke') AS revoked
+             bool_or(x.kind = 'revoke') AS revoked,
+             (array_agg(x.content ORDER BY x.id DESC) FILTER (WHERE x.kind = 'transcript'))[1] AS transcript
         FROM message_change x
        WHERE x.channel_session_id = m.channel_session_id AND x.provider_id = m.provider_id
          AND x.contact_id = m.contact_id

@@ -248,6 +248,16 @@ RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = queue, public, pg_t
                           to_timestamp((procrastinate_jobs.args ->> 'first_at')::float8) + cap) END
 $$;
 
+-- The customer is typing: a turn that waits for its time waits on, up to the same cap. Never begins or hastens one.
+CREATE FUNCTION gate.delay_turn(tenant uuid, conversation uuid, wait interval, cap interval)
+RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = queue, public, pg_temp AS $$
+    UPDATE procrastinate_jobs j
+       SET scheduled_at = greatest(j.scheduled_at,
+                                   least(clock_timestamp() + wait, to_timestamp((j.args ->> 'first_at')::float8) + cap))
+     WHERE j.queueing_lock = 'conversation:' || conversation AND j.status = 'todo' AND j.scheduled_at IS NOT NULL
+       AND j.args ->> 'tenant_id' = tenant::text AND current_setting('app.tenant_id', true) = tenant::text
+$$;
+
 -- A decided approval, run in line with the conversation's turns.
 CREATE FUNCTION gate.enqueue_approval(to_queue text, tenant uuid, conversation uuid, approval uuid)
 RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = queue, public, pg_temp AS $$
@@ -283,6 +293,15 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = queue, public, pg_temp AS
      LIMIT 100
 $$;
 
+-- The event log has no foreign key (see busy_tenant_key), so it goes with its tenant here.
+CREATE FUNCTION gate.forget_events() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    DELETE FROM event WHERE tenant_id = OLD.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER forget_events AFTER DELETE ON public.tenant FOR EACH ROW EXECUTE FUNCTION gate.forget_events();
+
 DO $$
 DECLARE
     signature regprocedure;
@@ -294,5 +313,5 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION gate.find_login, gate.open_login, gate.resume_login, gate.switch_login, gate.close_login,
     gate.channel_session, gate.channel_sessions, gate.due_media, gate.recent_tenants, gate.lease_sessions, gate.release_sessions,
-    gate.tenants_at_the_desk, gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.enqueue_approval,
+    gate.tenants_at_the_desk, gate.due_outbox, gate.overdue_sending, gate.held_events, gate.events_after, gate.last_event_id, gate.enqueue_turn, gate.delay_turn, gate.enqueue_approval,
     gate.unsettled_approvals, gate.forgotten_conversations, gate.webhooks_behind, gate.due_webhooks TO atende_app;
