@@ -10,6 +10,11 @@ A step: ``reply`` (text; ``{tool_result}``, ``{user}`` and the system message ar
 (seconds without an answer) | ``reset`` | ``empty_choices`` | ``body`` (raw text, ``content_type``). ``delay``
 (seconds), ``finish_reason`` and ``faults`` (steps served first, once each per distinct request) go with any of them.
 
+Embeddings (``/v1/embeddings``) are those of ``embed``, in base64 as the real service sends them. ``embedding_faults``
+are steps that spoil the next requests, once each: ``status``, ``hold``, ``reset`` and ``body`` as above, ``drip``
+(seconds for which bytes trickle), ``floats`` (numbers, in reverse order, for which the indices tell), ``lose`` (the
+last vector is missing), ``width`` (vectors cut to it), ``nan``.
+
 ``/v1/audio/transcriptions`` is served by the same rules: there the file's own bytes stand for the last user message,
 and a step's ``reply`` (``{user}``: the bytes) is the transcript; ``usage_seconds`` is told where it is given. Its log
 entries are {"audio": the bytes as text, "model": …, "file_name": …}.
@@ -31,20 +36,24 @@ import socket
 import struct
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from aiohttp import web
 
 Step = Mapping[str, Any]
+Embed = Callable[[Sequence[str]], np.ndarray]
 
 
 class ScriptedOpenAI:
     """Start it with ``async with``; ``requests`` is the log of the bodies seen, in order."""
 
-    def __init__(self, script: Sequence[Step] = (), *, port: int = 0) -> None:
+    def __init__(self, script: Sequence[Step] = (), *, port: int = 0, embed: Embed | None = None) -> None:
         self.script = list(script)
+        self.embed = embed
+        self.embedding_faults: list[Step] = []
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         """The keys that the requests came with."""
@@ -64,6 +73,7 @@ class ScriptedOpenAI:
     async def __aenter__(self) -> ScriptedOpenAI:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_post("/v1/embeddings", self._embed)
         app.router.add_post("/v1/audio/transcriptions", self._transcribe)
         app.router.add_get("/log", self._log)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -122,6 +132,36 @@ class ScriptedOpenAI:
         if "body" in step:
             return web.Response(text=step["body"], content_type=step.get("content_type", "application/json"))
         return None
+
+    async def _embed(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.requests.append(body)
+        step = self.embedding_faults.pop(0) if self.embedding_faults else {}
+        if "hold" in step:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), step["hold"])
+        if step.get("reset"):
+            return _reset(request)
+        if "status" in step:
+            return web.json_response({"error": {"message": "scripted"}}, status=step["status"])
+        if "body" in step:
+            return web.Response(text=step["body"], content_type=step.get("content_type", "application/json"))
+        if self.embed is None:
+            return web.json_response({"error": {"message": "no such model"}}, status=404)
+        vectors = np.array(await asyncio.to_thread(self.embed, body["input"]), dtype="<f4")[:, : step.get("width")]
+        if step.get("nan"):
+            vectors[0, 0] = np.nan
+        answer = _embeddings(body, vectors[: -1 if step.get("lose") else None], floats=bool(step.get("floats")))
+        if "drip" not in step:
+            return web.json_response(answer)
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() < began + step["drip"] and not self._stopping.is_set():
+                await response.write(b" ")
+                await asyncio.sleep(0.02)
+        return response
 
     def _step(self, body: Mapping[str, Any]) -> Step | None:
         rule = self._rule(_last_user(body))
@@ -232,6 +272,24 @@ def _completion(body: Mapping[str, Any], text: str | None, step: Step) -> dict[s
             }
         ],
         "usage": {"prompt_tokens": 120, "completion_tokens": 30, "total_tokens": 150},
+    }
+
+
+def _embeddings(body: Mapping[str, Any], vectors: np.ndarray, *, floats: bool) -> dict[str, Any]:
+    wanted_floats = floats or body.get("encoding_format") != "base64"
+    data = [
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": vector.tolist() if wanted_floats else base64.b64encode(vector.tobytes()).decode(),
+        }
+        for index, vector in enumerate(vectors)
+    ]
+    return {
+        "object": "list",
+        "model": body.get("model", "scripted"),
+        "data": data[::-1] if floats else data,
+        "usage": {"prompt_tokens": 8, "total_tokens": 8},
     }
 
 

@@ -145,7 +145,8 @@ class _Remembered:
     """The encoder, with what it has encoded already: classifying an example costs no second pass."""
 
     def __init__(self, encoder: Encoder, texts: Sequence[str], vectors: Vectors) -> None:
-        self.name, self.dim = encoder.name, encoder.dim
+        self.name, self.dim, self.parts = encoder.name, encoder.dim, encoder.parts
+        self.spare, self.for_passages = encoder.spare, encoder.for_passages
         self._encoder = encoder
         self._rows = dict(zip(texts, vectors, strict=True))
 

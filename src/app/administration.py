@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from agent.encoder import default_encoder
+from app.encoders import encoder_of
 from app.numbers import tenants_named
 from app.postgres import running_postgres
 from app.settings import Settings
@@ -50,7 +50,7 @@ async def import_folder(settings: Settings, folder: Path) -> list[str]:
             url,
             db,
             declaration,
-            default_encoder(),
+            encoder_of(settings),
             today=datetime.now(ZoneInfo(declaration.settings.timezone)).date(),
             passwords=passwords,
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.api_key_commands import commands as api_key_commands
+from app.bench_commands import commands as bench_commands
 from app.function_commands import commands as function_commands
 from app.intent_commands import commands as intent_commands
 from app.knowledge_commands import commands as knowledge_commands
@@ -35,6 +36,7 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 cli.add_typer(tenant, name="tenant")
+cli.add_typer(bench_commands, name="bench")
 cli.add_typer(number_commands, name="number")
 cli.add_typer(number_commands, name="session", hidden=True)  # the number's name in the glossary
 cli.add_typer(quarantine_commands, name="quarantine")

@@ -117,9 +117,10 @@ def export(
 
 
 def _intents(found: TenantWork) -> Intents:
+    from app.encoders import encoder_of  # noqa: PLC0415
     from flows.intents import Intents  # noqa: PLC0415
 
-    return Intents(found.db, found.wakeup)
+    return Intents(found.db, found.wakeup, lambda: encoder_of(found.settings))
 
 
 def _told(report: ImportReport, tenant: str) -> list[str]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from agent.encoder import default_encoder
+from app.encoders import encoder_of
 from app.prepared import Login, Prepared, fingerprint
 from app.settings import Settings
 from flows.demo_scripts import DemoScript, load_demo
@@ -43,7 +43,7 @@ async def _demo(settings: Settings, url: str, prepared: Prepared) -> Prepared:
             url,
             db,
             declaration,
-            default_encoder(),
+            encoder_of(settings),
             today=datetime.now(ZoneInfo(declaration.settings.timezone)).date(),
             passwords=demo_passwords(declaration),
         )

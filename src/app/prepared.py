@@ -79,6 +79,9 @@ def fingerprint(settings: Settings) -> str:
         for file in sorted(settings.demo_folder.rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:
                 digest.update(f"{file}\n".encode() + file.read_bytes())
+    # Stored vectors are the encoder's.
+    read_by = (settings.encoder, settings.embedding_model, settings.embedding_base_url, settings.embedding_dimensions)
+    digest.update(f"{read_by}\n".encode())
     digest.update(hashlib.sha256(settings.secret).digest())
     return digest.hexdigest()
 

@@ -148,6 +148,17 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("OPENAI_API_KEY"))
     openai_base_url: str = Field("https://api.openai.com/v1", validation_alias=AliasChoices("OPENAI_BASE_URL"))
 
+    encoder: Literal["fast", "accurate", "endpoint"] = "accurate"
+    """What reads intents: two local encoders, or an OpenAI-compatible endpoint with the fast one as its spare."""
+    embedding_model: str | None = None
+    """The endpoint's model; needed with ATENDE_ENCODER=endpoint."""
+    embedding_base_url: str | None = None
+    """Where the endpoint is. None: OPENAI_BASE_URL."""
+    embedding_api_key: SecretStr | None = None
+    """None: OPENAI_API_KEY."""
+    embedding_dimensions: Annotated[int, Field(ge=1, le=65_536)] | None = None
+    """Shorter vectors, asked of models that can make them."""
+
     @field_validator("tenant_folders", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -190,6 +201,10 @@ class Settings(BaseSettings):
         "secret_text",
         "otel_endpoint",
         "otel_traces_endpoint",
+        "embedding_model",
+        "embedding_base_url",
+        "embedding_api_key",
+        "embedding_dimensions",
         mode="before",
     )
     @classmethod
@@ -250,7 +265,8 @@ class Settings(BaseSettings):
     def handed_over(self, **changed: Any) -> dict[str, Any]:
         """All settings as JSON values, secrets included, for another process's ``GivenSettings``."""
         values = self.model_dump(mode="json") | changed
-        for name, value in (("secret_text", self.secret_text), ("openai_api_key", self.openai_api_key)):
+        for name in ("secret_text", "openai_api_key", "embedding_api_key"):
+            value = getattr(self, name)
             values[name] = value.get_secret_value() if value else None
         return values
 

@@ -10,6 +10,7 @@ from types import FrameType
 
 import uvicorn
 
+from app.encoders import encoder_of
 from app.gateways import webhook_address
 from app.prepared import Prepared
 from app.process import settle_heap
@@ -86,7 +87,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
             numbers_router(Numbers(db, wakeup)),
             policy_router(KillSwitch(db, wakeup), Autonomy(db, wakeup)),
             endpoints_router(hooks),
-            intents_router(Api(ApiKeys(db)), Intents(db, wakeup)),
+            intents_router(Api(ApiKeys(db)), Intents(db, wakeup, lambda: encoder_of(settings))),
             media_router(media.store, Attachments(db, media, offers)),
         ]
         await _settle_in(webhooks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
+from app.encoders import encoder_of
 from app.settings import Settings
 from app.worker import WorkerOptions, running_worker
 
@@ -23,5 +24,5 @@ async def run(settings: Settings, _listening: socket.socket | None = None) -> No
         private_hosts=settings.private_hosts,
         mcp_commands=settings.mcp_commands,
     )
-    async with running_worker(options):
+    async with running_worker(options, encoder_of(settings)):
         await asyncio.Event().wait()

@@ -196,15 +196,17 @@ class Intents:
 
     async def _vectors(self, tenant_id: UUID, texts: Sequence[str]) -> Mapping[str, ExampleRow]:
         """Vectors of texts that the database has none of yet, encoded before any transaction: it takes seconds."""
-        from agent.classifier import vectorise  # noqa: PLC0415 - numpy and 40 MB, only where intents are written
+        from agent.classifier import vectors_to_store  # noqa: PLC0415 - numpy and 40 MB, only where intents are written
 
         encoder = self._encoder()
         async with self._db.transaction(tenant_id) as tx:
             known = await intents.known_vectors(tx, texts, encoder.name)
         new = [text for text in dict.fromkeys(texts) if text not in known]
-        rows = await asyncio.to_thread(vectorise, new, encoder) if new else ()
+        if not new:
+            return {}
+        made_by, rows = await asyncio.to_thread(vectors_to_store, new, encoder)
         return {
-            text: ExampleRow("", text, encoder.name, knowledge.vector_literal(row.tolist()))
+            text: ExampleRow("", text, made_by, knowledge.vector_literal(row.tolist()))
             for text, row in zip(new, rows, strict=True)
         }
 
@@ -237,9 +239,9 @@ class Intents:
 
 
 def _default_encoder() -> Encoder:
-    from agent.encoder import default_encoder  # noqa: PLC0415 - see above
+    from agent.encoder import accurate_encoder  # noqa: PLC0415 - see above
 
-    return default_encoder()
+    return accurate_encoder()
 
 
 def _checked(rows: Sequence[Row], encoder: Encoder) -> TrainingCheck:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agent.classifier import Classification, IntentClassifier, train, vectorise
-from agent.encoder import Encoder
+from agent.classifier import Classification, Classifier, Example, vectorise
+from agent.encoder import Encoder, EncodingFailedError
 from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
 from agent.media_reader import MediaReader, MediaReaderSettings, OpenAIMediaReader
+from agent.spared_classifier import train_spared
 from agent.turn import Passage, TenantProfile
 from flows.functions import FunctionSource, callable_functions, holdings_of
 from flows.functions_python import PythonFunctions
@@ -43,7 +44,7 @@ class Batches:
     Nothing waits for a batch to fill: while one runs, the next one gathers.
     """
 
-    def __init__(self, classifier: IntentClassifier) -> None:
+    def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
         self._waiting: list[tuple[str, asyncio.Future[Classification]]] = []
         self._running: asyncio.Task[None] | None = None
@@ -152,7 +153,8 @@ class Profiles:
 
     async def warm_up(self, tenants: int = 20) -> None:
         """Load what the first messages will need: the encoder, the language detector, the brains of busy tenants."""
-        await asyncio.to_thread(vectorise, ["bom dia"], self._installation.encoder)
+        encoder = self._installation.encoder
+        await asyncio.to_thread(vectorise, ["bom dia"], encoder.spare or encoder)
         await asyncio.to_thread(detect_language, "isto carrega o detector de idiomas", "pt")
         for row in await self._db.gate("recent_tenants", tenants):
             await self.get(row["tenant_id"], row["profile_version"])
@@ -191,6 +193,9 @@ class Profiles:
         return LanguageModel(chosen, self._installation.model_clients) if chosen else None
 
 
-def _train(rows: Sequence[Row], encoder: Encoder) -> IntentClassifier:
-    examples, vectors = trained_on(rows, encoder)
-    return train(examples, encoder, vectors)
+def _train(rows: Sequence[Row], encoder: Encoder) -> Classifier:
+    try:
+        examples, vectors = trained_on(rows, encoder)
+    except EncodingFailedError:  # the endpoint is away: what stands in for it learns them (agent.spared_classifier)
+        examples, vectors = [Example(row["text"], row["intent"], row["language"]) for row in rows], None
+    return train_spared(examples, encoder, vectors)

@@ -17,7 +17,7 @@ from uuid import UUID
 import asyncpg
 from argon2 import PasswordHasher
 
-from agent.classifier import vectorise
+from agent.classifier import vectors_to_store
 from agent.encoder import Encoder
 from domain.messages import SessionStatus
 from flows import autonomy
@@ -78,7 +78,7 @@ async def import_tenant(
     if settings.get("import") == stamp:
         return ImportedTenant(tenant_id, numbers, changed=False)
     # The slow part, before the transaction: encoding some hundred sentences takes seconds.
-    examples = await _example_vectors(declaration, encoder)
+    made_by, examples = await _example_vectors(declaration, encoder)
     reader = passage_encoder(encoder)
     documents = await prepared_documents(db, tenant_id, declaration.knowledge, reader)
     async with db.transaction(tenant_id) as tx:
@@ -86,7 +86,7 @@ async def import_tenant(
         before = await tx.fetchval("SELECT settings FROM tenant WHERE id = $1 FOR UPDATE", tenant_id)
         numbers = await _put_numbers(tx, tenant_id, declaration)
         await _put_functions(tx, tenant_id, declaration)
-        await _put_intents(tx, tenant_id, declaration, encoder.name, examples)
+        await _put_intents(tx, tenant_id, declaration, made_by, examples)
         await put_folder(tx, tenant_id, documents, reader.name)
         await _put_records(tx, tenant_id, declaration, today)
         await tx.execute(
@@ -262,7 +262,10 @@ def _sentences(intent: IntentDeclaration) -> list[tuple[str, str]]:
     return [(language, text) for language, texts in intent.examples.items() for text in texts]
 
 
-async def _example_vectors(declaration: TenantDeclaration, encoder: Encoder) -> dict[str, str]:
+async def _example_vectors(declaration: TenantDeclaration, encoder: Encoder) -> tuple[str, dict[str, str]]:
+    """By text, with the name of the encoder that made them."""
     texts = [text for intent in declaration.intents.values() for _, text in _sentences(intent)]
-    vectors = await asyncio.to_thread(vectorise, texts, encoder)
-    return {text: knowledge.vector_literal(vector.tolist()) for text, vector in zip(texts, vectors, strict=True)}
+    made_by, vectors = await asyncio.to_thread(vectors_to_store, texts, encoder)
+    return made_by, {
+        text: knowledge.vector_literal(vector.tolist()) for text, vector in zip(texts, vectors, strict=True)
+    }

@@ -15,7 +15,6 @@ import procrastinate
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 
-from agent.encoder import default_encoder
 from agent.graph import Agent, build_agent
 from agent.language_model import ModelClients, ModelSettings
 from agent.media_reader import MediaReaderSettings
@@ -165,7 +164,7 @@ async def open_backroom(
         requests = HttpClients()
         installation = Installation(
             (folder.parent,),
-            default_encoder(),
+            accurate_encoder(),
             clients,
             model,
             media_folder=media,

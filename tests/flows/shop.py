@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agent.encoder import default_encoder
+from agent.encoder import accurate_encoder
 from channels.base import MessageReceived
 from domain.messages import Address, AddressKind
 from flows.approvals import Approvals
@@ -91,7 +91,7 @@ class Shop:
 @asynccontextmanager
 async def open_shop(owner_dsn: str, db: Database, folder: Path = FOLDER) -> AsyncIterator[Shop]:
     """Import the tenant and hand out its shop."""
-    imported = await import_tenant(owner_dsn, db, load_tenant(folder), default_encoder(), today=date.today())  # noqa: DTZ011
+    imported = await import_tenant(owner_dsn, db, load_tenant(folder), accurate_encoder(), today=date.today())  # noqa: DTZ011
     wakeup = Wakeup(db)
     inbound = Inbound(db, wakeup)
     async with db.transaction(imported.tenant_id) as tx:

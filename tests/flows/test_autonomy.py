@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from agent.encoder import default_encoder
+from agent.encoder import accurate_encoder
 from domain.errors import NotFoundError
 from flows.attendance import keep_appointments
 from flows.autonomy import Autonomy
@@ -167,5 +167,5 @@ async def test_that_a_changed_intent_must_earn_it_anew(suggesting: Shop, backroo
         spec = declaration.intents["slow_lookup"].model_copy(update={"replies": {"ok": {"pt": said}}})
         intents = {**declaration.intents, "slow_lookup": spec}
         changed = dataclasses.replace(declaration, version=f"with {said}", intents=intents)
-        await import_tenant(owner_dsn, shop.db, changed, default_encoder(), today=date.today())  # noqa: DTZ011
+        await import_tenant(owner_dsn, shop.db, changed, accurate_encoder(), today=date.today())  # noqa: DTZ011
         assert await record(shop) == expected

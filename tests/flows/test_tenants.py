@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from argon2 import PasswordHasher
 
-from agent.encoder import Vectors
+from agent.encoder import Encoder, Vectors
 from flows.tenant_declaration import TenantDeclaration
 from flows.tenant_files import load_tenant
 from flows.tenants import ImportedTenant, demo_passwords, import_tenant
@@ -33,9 +33,15 @@ class CountingEncoder:
 
     name = "checksum"
     dim = 8
+    parts = ((8, 1.0),)
+    spare = None
 
     def __init__(self) -> None:
         self.encoded = 0
+
+    @property
+    def for_passages(self) -> Encoder:
+        return self
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         self.encoded += len(texts)

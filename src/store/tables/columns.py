@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, Text,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-EMBEDDING_DIMENSIONS = 512
+EMBEDDING_DIMENSIONS = 1024
 """Width of the vector columns. Encoders with fewer dimensions are padded with zeros: cosine distance stays the same."""
 
 

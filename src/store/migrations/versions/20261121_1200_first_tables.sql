@@ -351,7 +351,7 @@ CREATE TABLE intent_example (
     language TEXT DEFAULT 'pt' NOT NULL,
     text TEXT NOT NULL,
     encoder TEXT DEFAULT '' NOT NULL,
-    embedding VECTOR(512),
+    embedding VECTOR(1024),
     PRIMARY KEY (id),
     UNIQUE (intent_id, text),
     FOREIGN KEY(tenant_id) REFERENCES tenant (id) ON DELETE CASCADE,

@@ -1,0 +1,1 @@
+"""The hard set of intents: see README.md."""
