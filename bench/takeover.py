@@ -36,7 +36,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from tests.database import SECRET, migrated_template, new_database
 from tests.postgres import FAST, running_server
 
-from agent.encoder import accurate_encoder
+from agent.encoder import default_encoder
 from agent.graph import Agent
 from agent.language_model import ModelClients
 from agent.prompts import load_prompts
@@ -76,14 +76,14 @@ async def open_bench(owner_dsn: str, *, at_once: int) -> AsyncIterator[Bench]:
         owner_dsn, min_size=1, max_size=8, server_settings={"search_path": "public, queue"}
     )
     plain = await Database.open(owner_dsn, SECRET, max_connections=4)
-    imported = await import_tenant(owner_dsn, plain, load_tenant(SHOP), accurate_encoder(), today=date.today())  # noqa: DTZ011
+    imported = await import_tenant(owner_dsn, plain, load_tenant(SHOP), default_encoder(), today=date.today())  # noqa: DTZ011
     await owner.execute(WATCH)
     stepped = await SteppedDatabase.open(owner_dsn, SECRET, max_connections=6 * at_once)
     wakeup, clients = Wakeup(plain, interval=0.5), ModelClients()
     users = await owner.fetch("SELECT user_id FROM membership ORDER BY role")
     inbound = Inbound(stepped, wakeup)
     rui, ana = (Actor(imported.tenant_id, row["user_id"], "Rui") for row in users[:2])
-    profiles = Profiles(plain, Installation((SHOP.parent,), accurate_encoder(), clients))
+    profiles = Profiles(plain, Installation((SHOP.parent,), default_encoder(), clients))
     desk = Desk(stepped, wakeup, Approvals(stepped, wakeup))
     yield Bench(
         owner,

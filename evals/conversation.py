@@ -22,7 +22,7 @@ from domain.messages import Author, MessageKind
 from flows.demo_outcomes import TurnSeen
 from flows.demo_scripts import DemoContact, DemoMessage
 
-HISTORY_LENGTH: Final = 20
+HISTORY_LENGTH: Final = 31
 """Messages that a turn looks back on, as in ``store.turns``."""
 _SILENT_KINDS: Final = {MessageKind.REACTION, MessageKind.SYSTEM, MessageKind.POLL_VOTE, MessageKind.CALL}
 

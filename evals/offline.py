@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.encoder import accurate_encoder
+from agent.encoder import default_encoder
 from domain.errors import AtendeError, NotFoundError
 from evals.player import play_scripts
 from flows.declared_files import TenantFilesError
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"        ✗ {problem}", file=lines, flush=True)
 
     try:
-        played = asyncio.run(play_scripts(declaration, scripts, accurate_encoder(), _now, show))
+        played = asyncio.run(play_scripts(declaration, scripts, default_encoder(), _now, show))
     except (AtendeError, OSError) as error:
         text = error.sentence() if isinstance(error, AtendeError) else f"{type(error).__name__}: {error}"
         print(f"The evaluation could not be carried out. {text}", file=sys.stderr)

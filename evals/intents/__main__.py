@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,13 @@ def _misses(asked: list[Asked]) -> list[str]:
     ]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """``arguments``: the command line's, if not the process's."""
     parser = argparse.ArgumentParser(prog="python -m evals.intents", description=__doc__)
-    parser.add_argument("--profile", choices=("fast", "accurate"), default="accurate")
+    parser.add_argument("--profile", choices=("fast", "accurate"), default="fast")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--misses", action="store_true", help="also print each message of dev that went wrong")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     encoder = local_encoder(options.profile)
     examples, threshold = taught(TENANT)
     classifier = train(examples, encoder)

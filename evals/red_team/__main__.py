@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from tests.openai_server import ScriptedOpenAI
 
-from agent.encoder import accurate_encoder
+from agent.encoder import default_encoder
 from agent.language_model import ModelClients
 from domain.decisions import AskApproval, HandOff, Reply, Suggest
 from evals.red_team.arena import Arena, Outcome
@@ -43,7 +43,7 @@ async def _play(seed: int, variants: int, *, verbose: bool) -> int:
     chance.shuffle(hostile)
     clients = ModelClients()
     async with ScriptedOpenAI() as server:
-        arena = Arena(accurate_encoder(), server, clients)
+        arena = Arena(default_encoder(), server, clients)
         runs: list[tuple[Case, Outcome]] = []
         for case in hostile:
             runs.append((case, await arena.run(case, straight_to_model=False)))

@@ -32,10 +32,11 @@ class SparedClassifier:
         self._chosen: IntentClassifier | None = None
         self._learning = threading.Lock()
         self._learn_at = 0.0
+        self.learn_again_seconds = _LEARN_AGAIN_SECONDS
 
     def learn(self, vectors: Vectors | None = None) -> None:
         """Learn with the encoder of choice. Raises EncodingFailedError; then the spare answers."""
-        self._learn_at = time.monotonic() + _LEARN_AGAIN_SECONDS
+        self._learn_at = time.monotonic() + self.learn_again_seconds
         self._chosen = train(self._examples, self._encoder, vectors)
 
     def classify(self, text: str) -> Classification:

@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("OPENAI_API_KEY"))
     openai_base_url: str = Field("https://api.openai.com/v1", validation_alias=AliasChoices("OPENAI_BASE_URL"))
 
-    encoder: Literal["fast", "accurate", "endpoint"] = "accurate"
+    encoder: Literal["fast", "accurate", "endpoint"] = "fast"
     """What reads intents: two local encoders, or an OpenAI-compatible endpoint with the fast one as its spare."""
     embedding_model: str | None = None
     """The endpoint's model; needed with ATENDE_ENCODER=endpoint."""

@@ -7,10 +7,10 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
-from app.encoders import encoder_of
 from app.gateways import webhook_address
 from app.prepared import Prepared
 from app.process import settle_heap
@@ -46,6 +46,9 @@ from web.numbers import gateways_router, numbers_router
 from web.policy import policy_router
 from web.services import Access, Demo, DemoLogin, Services
 from web.webhooks import webhook_router
+
+if TYPE_CHECKING:
+    from agent.encoder import Encoder
 
 _GRACE_SECONDS = 3
 _DRAIN_SECONDS = 0.5
@@ -87,7 +90,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
             numbers_router(Numbers(db, wakeup)),
             policy_router(KillSwitch(db, wakeup), Autonomy(db, wakeup)),
             endpoints_router(hooks),
-            intents_router(Api(ApiKeys(db)), Intents(db, wakeup, lambda: encoder_of(settings))),
+            intents_router(Api(ApiKeys(db)), Intents(db, wakeup, lambda: _encoder(settings))),
             media_router(media.store, Attachments(db, media, offers)),
         ]
         await _settle_in(webhooks)
@@ -138,6 +141,12 @@ async def _serve(server: uvicorn.Server, listening: socket.socket | None) -> Non
     except asyncio.CancelledError:
         server.should_exit = True
         await serving
+
+
+def _encoder(settings: Settings) -> Encoder:
+    from app.encoders import encoder_of  # noqa: PLC0415 - numpy and 40 MB, only where intents are written
+
+    return encoder_of(settings)
 
 
 def _demo(settings: Settings) -> Demo | None:

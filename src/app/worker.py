@@ -15,7 +15,7 @@ from uuid import UUID
 import procrastinate
 from procrastinate import JobContext
 
-from agent.encoder import Encoder, accurate_encoder
+from agent.encoder import Encoder, default_encoder
 from agent.graph import build_agent
 from agent.language_model import ModelClients, ModelSettings
 from agent.media_reader import MediaReaderSettings
@@ -94,7 +94,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         stack.push_async_callback(requests.aclose)
         servers = McpConnections(options.mcp_commands)
         stack.push_async_callback(servers.aclose)
-        encoder = encoder or accurate_encoder()
+        encoder = encoder or default_encoder()
         installation = Installation(
             options.tenant_folders,
             encoder,

@@ -239,9 +239,9 @@ class Intents:
 
 
 def _default_encoder() -> Encoder:
-    from agent.encoder import accurate_encoder  # noqa: PLC0415 - see above
+    from agent.encoder import default_encoder  # noqa: PLC0415 - see above
 
-    return accurate_encoder()
+    return default_encoder()
 
 
 def _checked(rows: Sequence[Row], encoder: Encoder) -> TrainingCheck:

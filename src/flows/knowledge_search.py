@@ -16,10 +16,11 @@ from store.database import Database, Row
 
 
 class KnowledgeSearch:
-    """Searches with one encoder."""
+    """Searches with one encoder. ``exact_up_to``: how many chunks are compared one by one instead of by the index."""
 
-    def __init__(self, db: Database, encoder: Encoder) -> None:
+    def __init__(self, db: Database, encoder: Encoder, *, exact_up_to: int = knowledge.EXACT_UP_TO) -> None:
         self._db = db
+        self._exact_up_to = exact_up_to
         self._encoder = passage_encoder(encoder)
 
     async def search(self, tenant_id: UUID, query: str, language: str, limit: int) -> list[Passage]:
@@ -38,6 +39,7 @@ class KnowledgeSearch:
                 encoder=self._encoder.name,
                 chunks=asked.frequencies[""],
                 limit=FETCHED,
+                exact_up_to=self._exact_up_to,
             )
         rows.sort(key=lambda row: (row["document"], row["ordinal"]))
         return ranked(asked, [Candidate(_passage(row), row["nearest"]) for row in rows], language)[:limit]

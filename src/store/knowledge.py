@@ -75,6 +75,7 @@ async def search(
     encoder: str,
     chunks: int,
     limit: int,
+    exact_up_to: int = EXACT_UP_TO,
 ) -> list[Row]:
     """The ``limit`` chunks nearest in meaning and the ``limit`` that hold most of ``weights``' words, in no order.
 
@@ -82,7 +83,7 @@ async def search(
     and of its nearest sentence, 0 and None while it has no vectors of this encoder. ``chunks``: how many there are.
     """
     arguments = (passage_literal(vector), encoder, list(weights), list(weights.values()), limit)
-    if chunks <= EXACT_UP_TO:
+    if chunks <= exact_up_to:
         return list(await tx.fetch(ONE_BY_ONE, *arguments, tenant_id))
     await tx.execute(USE_INDEX)
     return list(await tx.fetch(BY_INDEX, *arguments))

@@ -126,7 +126,7 @@ async def test_that_a_passing_fault_is_tried_again_within_the_deadline():
         assert (await ask(encoder.encode, ["um"])).shape == (1, STORED)
 
 
-async def test_that_a_classifier_made_while_the_endpoint_is_down_learns_once_it_is_back(monkeypatch):
+async def test_that_a_classifier_made_while_the_endpoint_is_down_learns_once_it_is_back():
     async with ScriptedOpenAI(embed=embed) as server:
         server.embedding_faults = [{"status": 503}] * 2
         encoder = encoder_at(server)
@@ -136,8 +136,7 @@ async def test_that_a_classifier_made_while_the_endpoint_is_down_learns_once_it_
         classifier = await ask(train_spared, EXAMPLES, encoder)
         first = await ask(classifier.classify, MESSAGE)
         assert (first.intent, first.reasons[0].code) == ("order_status", "encoder_failed")
-        monkeypatch.setattr("agent.spared_classifier._LEARN_AGAIN_SECONDS", 0.0)
-        classifier._learn_at = 0.0
+        classifier.learn_again_seconds = classifier._learn_at = 0.0
         async with asyncio.timeout(60):
             while (await ask(classifier.classify, MESSAGE)).reasons[0].code != "classified":  # noqa: ASYNC110
                 await asyncio.sleep(0.02)

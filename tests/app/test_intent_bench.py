@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.classifier import Classification, Example
-from agent.encoder import accurate_encoder, default_encoder
+from agent.encoder import default_encoder
 from agent.endpoint_encoder import EndpointEncoder
 from agent.intent_figures import auroc, calibration_error, coverage, judge, judge_scope, sample
 from app.cli import cli
@@ -105,7 +105,7 @@ def test_that_the_figures_are_what_they_are_called():
 
 
 def test_that_the_settings_name_the_encoder(monkeypatch):
-    assert encoder_of(load_settings()) is accurate_encoder()
+    assert encoder_of(load_settings()) is default_encoder()
     assert encoder_of(load_settings(encoder="fast")) is default_encoder()
     with pytest.raises(SettingsError, match="ATENDE_EMBEDDING_MODEL"):
         encoder_of(load_settings(encoder="endpoint"))

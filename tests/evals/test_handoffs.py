@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from evals.offline import EXAMPLE
 from evals.player import Player
 
-from agent.encoder import accurate_encoder
+from agent.encoder import default_encoder
 from domain.decisions import HandOffReason
 from flows.demo_scripts import load_demo
 from flows.tenant_files import load_tenant
@@ -15,7 +15,7 @@ from flows.tenant_files import load_tenant
 
 async def test_that_every_handoff_of_the_demo_is_announced_with_reason_summary_and_next_step() -> None:
     declaration = load_tenant(EXAMPLE)
-    player = Player(declaration, accurate_encoder(), lambda: datetime.now(UTC))
+    player = Player(declaration, default_encoder(), lambda: datetime.now(UTC))
     for script in filter(lambda script: script.graph_alone, load_demo(EXAMPLE, declaration)):
         assert (await player.play(script, lambda *_: None)).passed, script.name
     found = [(one, handoff) for one in player._conversations.values() for handoff in one.handoffs]

@@ -26,16 +26,14 @@ def test_that_every_message_has_known_labels_and_is_no_example(split):
         assert {case.kind for case in cases} == KINDS
 
 
-def test_that_the_runner_prints_both_splits_and_never_a_blind_message(capsys, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["evals.intents", "--misses"])
-    command.main()
+def test_that_the_runner_prints_both_splits_and_never_a_blind_message(capsys):
+    command.main(["--profile", "accurate", "--misses"])
     said = capsys.readouterr().out
     assert "dev: " in said
     assert "blind: " in said
     assert not any(case.text in said for case in load(FOLDER / "blind.jsonl") if len(case.text) > 30)
 
-    monkeypatch.setattr("sys.argv", ["evals.intents", "--json"])
-    command.main()
+    command.main(["--profile", "accurate", "--json"])
     found = json.loads(capsys.readouterr().out)
     # What both splits have reached, less a little for another machine's arithmetic.
     assert found["dev"]["accuracy"] >= 0.86

@@ -16,7 +16,7 @@ from evals.offline import main
 from evals.player import play_scripts
 from evals.tenant import OfflineTenant
 
-from agent.encoder import accurate_encoder
+from agent.encoder import default_encoder
 from agent.language_model import ModelClients
 from agent.relevance import CANDIDATES
 from evals import conversation
@@ -84,7 +84,7 @@ async def test_that_the_hour_of_the_day_makes_no_difference() -> None:
     declaration = load_tenant(AURORA)
     sunday_night = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
     scripts = [script for script in load_demo(AURORA, declaration) if script.graph_alone]
-    played = await play_scripts(declaration, scripts, accurate_encoder(), lambda: sunday_night)
+    played = await play_scripts(declaration, scripts, default_encoder(), lambda: sunday_night)
     assert [problem for one in played for step in one.steps for problem in step.problems] == []
     assert all(one.passed for one in played)
 
@@ -152,7 +152,7 @@ def test_that_missing_weights_are_no_verdict(tmp_path: Path) -> None:
 
 
 async def test_that_the_tenant_in_memory_is_the_one_in_the_database(owner_dsn: str, db: Database) -> None:
-    declaration, encoder = load_tenant(AURORA), accurate_encoder()
+    declaration, encoder = load_tenant(AURORA), default_encoder()
     today = datetime.now(UTC).date()
     imported = await import_tenant(owner_dsn, db, declaration, encoder, today=today)
     profiles = Profiles(db, Installation((AURORA,), encoder, ModelClients()))

@@ -11,7 +11,7 @@ from evals.red_team.arena import Arena
 from evals.red_team.cases import attacks, benign, disguised
 from evals.red_team.undefended import undefended
 
-from agent.encoder import accurate_encoder
+from agent.encoder import default_encoder
 from agent.language_model import ModelClients
 from tests.openai_server import ScriptedOpenAI
 
@@ -23,7 +23,7 @@ A_THIRD = 3
 async def arena() -> AsyncIterator[Arena]:
     clients = ModelClients()
     async with ScriptedOpenAI() as server:
-        yield Arena(accurate_encoder(), server, clients)
+        yield Arena(default_encoder(), server, clients)
     await clients.aclose()
 
 

@@ -15,6 +15,7 @@ import procrastinate
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 
+from agent.encoder import default_encoder
 from agent.graph import Agent, build_agent
 from agent.language_model import ModelClients, ModelSettings
 from agent.media_reader import MediaReaderSettings
@@ -164,7 +165,7 @@ async def open_backroom(
         requests = HttpClients()
         installation = Installation(
             (folder.parent,),
-            accurate_encoder(),
+            default_encoder(),
             clients,
             model,
             media_folder=media,

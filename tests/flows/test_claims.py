@@ -25,7 +25,7 @@ async def answered(shop: Shop, backroom: Backroom, script: Sequence[dict[str, An
                 "UPDATE tenant SET settings = settings || $2, profile_version = profile_version + 1 WHERE id = $1",
                 shop.tenant_id,
                 {
-                    "model": {"model": "main", "base_url": server.base_url, "api_key": "key"},
+                    "model": {"name": "main", "base_url": server.base_url},
                     "threshold": 0.9999,
                     "reply_mode": mode,
                 },

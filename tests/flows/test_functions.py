@@ -236,7 +236,7 @@ async def test_a_write_acts_by_itself_only_for_the_intents_it_is_trusted_for(
 
 async def with_model(shop: Shop, server: ScriptedOpenAI) -> None:
     async with shop.db.transaction(shop.tenant_id) as tx:
-        model = {"model": "main", "base_url": server.base_url, "max_attempts": 1, "deadline_seconds": 30}
+        model = {"name": "main", "base_url": server.base_url, "attempts": 1, "deadline_seconds": 30}
         await tx.execute("UPDATE tenant SET settings = settings || $2 WHERE id = $1", shop.tenant_id, {"model": model})
         await bump(tx, shop.tenant_id)
 

@@ -66,7 +66,7 @@ async def counter(owner_dsn: str, db: Database, tmp_path: Path, trace: Path) -> 
             await tx.execute(
                 "UPDATE tenant SET settings = settings || $2, profile_version = profile_version + 1 WHERE id = $1",
                 shop.tenant_id,
-                {"model": {"model": "fooled", "base_url": model.base_url, "max_attempts": 1}},
+                {"model": {"name": "fooled", "base_url": model.base_url, "attempts": 1}},
             )
         yield Counter(shop, backroom, model)
 

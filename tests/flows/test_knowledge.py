@@ -182,14 +182,15 @@ async def test_that_tenants_share_an_index_and_see_only_their_own(owner_dsn: str
 
 
 async def test_that_the_large_tenants_way_finds_what_the_small_ones_way_finds(
-    library: Library, monkeypatch: pytest.MonkeyPatch
+    library: Library,
 ) -> None:
     for number in range(30):
         await library.add(f"{number:02}.md", f"# Assunto {number}\n\nO assunto {number} trata do tema{number} aqui.\n")
     await library.indexing.run_all()
     one_by_one = await library.search("tema17")
-    monkeypatch.setattr("store.knowledge.EXACT_UP_TO", 0)
-    assert (await library.search("tema17"))[0].ref == one_by_one[0].ref == "17.md#0"
+    by_index = KnowledgeSearch(library.db, library.encoder, exact_up_to=0)
+    found = await by_index.search(library.tenant_id, "tema17", "pt", 5)
+    assert found[0].ref == one_by_one[0].ref == "17.md#0"
 
 
 async def test_that_the_folders_documents_are_not_changed_by_hand(library: Library) -> None:

@@ -59,7 +59,13 @@ async def talk(backroom: Backroom, text: str, steps: list[Mapping[str, Any]], be
     server.steps, server.bend = steps, staticmethod(bend)
     async with server:
         async with shop.db.transaction(shop.tenant_id) as tx:
-            model = {"model": "main", "base_url": server.base_url, "max_attempts": 1, "deadline_seconds": 10}
+            model = {
+                "name": "main",
+                "base_url": server.base_url,
+                "attempts": 1,
+                "timeout_seconds": 10,
+                "deadline_seconds": 10,
+            }
             await tx.execute(
                 "UPDATE tenant SET settings = settings || $2 WHERE id = $1", shop.tenant_id, {"model": model}
             )

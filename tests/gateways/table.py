@@ -19,6 +19,7 @@ import httpx
 
 from channels.base import (
     ChannelEvent,
+    ContactTyping,
     MessageEdited,
     MessageReceived,
     MessageRevoked,
@@ -135,6 +136,8 @@ def _row(name: str, event: ChannelEvent) -> Row:
         case TemplateChanged():
             said = _cell(" ".join(filter(None, (event.name, event.language, event.category, event.reason))))
             return Row(name, "template", kind=event.status or NOTHING, text=said, time=_time(event.at))
+        case ContactTyping():
+            return Row(name, "typing", _people(event.chat))
         case Unrecognised():
             return Row(name, "quarantined", kind=_cell(event.name))
 

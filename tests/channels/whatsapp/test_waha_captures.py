@@ -80,12 +80,12 @@ OTHERS: dict[str, ChannelEvent | str] = {
     "doc_group_v2_participants": "group.v2.participants",
     "doc_label_chat_added": "label.chat.added",
     "doc_label_chat_deleted": "label.chat.deleted",
-    "doc_presence_update": "presence.update",
     "doc_state_change": "state.change",
     "issue_webjs_message_any_lid": "message.any without id or chat",  # the reporter cut the id away
     "testdata_gows_real_image_message": "status post",
 }
 ONE_BY_ONE = {"doc_message_reaction"}
+NO_EVENT = {"doc_presence_update"}  # somebody types in a group
 
 
 def event_of(name: str) -> ChannelEvent:
@@ -100,7 +100,12 @@ def received(name: str) -> MessageReceived:
 
 
 def test_that_every_capture_is_in_a_table() -> None:
-    assert {path.stem for path in FOLDER.glob("*.json")} == RECEIVED.keys() | OTHERS.keys() | ONE_BY_ONE
+    assert {path.stem for path in FOLDER.glob("*.json")} == RECEIVED.keys() | OTHERS.keys() | ONE_BY_ONE | NO_EVENT
+
+
+@pytest.mark.parametrize("name", sorted(NO_EVENT))
+def test_that_what_concerns_nobody_is_no_event(name: str) -> None:
+    assert parse(json.loads((FOLDER / f"{name}.json").read_text()), received_at=NOW) == []
 
 
 @pytest.mark.parametrize("name", RECEIVED)
