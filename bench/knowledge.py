@@ -27,7 +27,8 @@ import asyncpg
 import numpy as np
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.pop(0)  # this folder: it has an agent.py
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.database import SECRET, make_number
 

@@ -28,12 +28,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+if __name__ == "__main__":
+    sys.path.pop(0)  # this folder: it has an agent.py
+
 import aiohttp
 import asyncpg
 import orjson
 import psutil
 
-from agent.encoder import accurate_encoder
+from agent.encoder import default_encoder
 from channels.base import MessageReceived
 from domain.messages import Address, AddressKind
 from flows.inbound import Inbound, SessionInfo
@@ -76,7 +79,7 @@ class Bench:
         await asyncio.to_thread(migrate, self.dsn, SECRET.encode())
         db = await Database.open(self.dsn, SECRET.encode())
         tenant = load_tenant(REPOSITORY / "tenants" / "loja-aurora")
-        imported = await import_tenant(self.dsn, db, tenant, accurate_encoder(), today=date.today())  # noqa: DTZ011
+        imported = await import_tenant(self.dsn, db, tenant, default_encoder(), today=date.today())  # noqa: DTZ011
         self.tenant_id = imported.tenant_id
         self.simulator = next(iter(imported.numbers.values()))
         async with db.transaction(self.tenant_id) as tx:

@@ -26,6 +26,7 @@ from datetime import date
 from pathlib import Path
 from unittest import mock
 
+sys.path.pop(0)  # this folder: it has an agent.py
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import asyncpg

@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.pop(0)  # this folder: it has an agent.py
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import aiohttp

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+sys.path.pop(0)  # this folder: it has an agent.py
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import aiohttp
