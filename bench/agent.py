@@ -65,7 +65,7 @@ SLOW_MS = 12_000
 TEXTS = {
     "intent": ("qual o horário de funcionamento? {n}", "vcs abrem no sábado? {n}", "fecha que horas hoje {n}?"),
     "function": ("cadê meu pedido {n}?", "quero saber do pedido {n} por favor", "status do pedido {n}"),
-    "model": ("me manda a segunda via da nota fiscal da compra {n}", "perdi o recibo da compra {n}, consegue outro?"),
+    "model": ("preciso da segunda via da nota fiscal da compra {n}",),
 }
 """{n} has five digits and makes each message new, so that no cache of encoded texts helps."""
 EXPECTED = {"intent": "answer:opening_hours", "function": "function:order_status", "model": "function:invoice_of"}
