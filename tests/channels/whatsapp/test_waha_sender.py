@@ -204,7 +204,7 @@ async def test_that_each_refusal_and_each_lie_gets_its_error(
         ("nan", None),
         ("soon", None),
         (None, None),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=9), usegmt=True), 3600),
+        pytest.param(format_datetime(datetime.now(UTC) + timedelta(hours=9), usegmt=True), 3600, id="a date"),
     ],
 )
 async def test_that_the_wished_pause_is_handed_on(
