@@ -59,8 +59,8 @@ class AppWebhooks:
 
         Raises NumberUnknownNowError where no number is known because the database is away.
         """
-        for age in (5.0, 1.0):  # a number or its secret may be quite new
-            numbers = await self._webhooks.numbers_of(PROVIDER, no_older_than=age)
+        for asked in (self._webhooks.numbers_of, self._webhooks.numbers_by_now):  # a number or its secret may be new
+            numbers = await asked(PROVIDER)
             if (signed := await self._signer(numbers, delivery)) is not None:
                 return signed
         if not numbers and self._webhooks.is_away():

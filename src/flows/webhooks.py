@@ -31,6 +31,7 @@ _CACHED_NUMBERS = 10_000
 _LOOK_AGAIN_SECONDS = 1.0
 _STORE_SECONDS = 5.0
 _AWAY_SECONDS = 1.0
+_SHARED_SECONDS = 0.1
 _HANGING_SECONDS = 15.0
 """How long nothing is asked of a database that was away, or that did not answer at all."""
 _LARGE = 256 * 1024
@@ -52,6 +53,7 @@ class Webhooks:
         self._db, self._inbound, self._gateways, self._journal, self._media = db, inbound, gateways, journal, media
         self._known: OrderedDict[UUID, SessionInfo] = OrderedDict()
         self._directories: dict[str, tuple[float, tuple[SessionInfo, ...]]] = {}
+        self._asking: dict[str, asyncio.Task[Sequence[SessionInfo]]] = {}
         self._looked_again: dict[UUID, float] = {}
         self._away_until = 0.0
 
@@ -259,7 +261,8 @@ class Webhooks:
         """All numbers of a provider, of every tenant, as they were at most so many seconds ago, or last known."""
         self.gateway(provider)
         at, numbers = self._directories.get(provider, (0.0, ()))
-        if at + no_older_than < time.monotonic() and not self.is_away():
+        asked_at = time.monotonic()
+        if at + no_older_than < asked_at and not self.is_away():
             try:
                 async with asyncio.timeout(_STORE_SECONDS):
                     rows = await self._db.gate("channel_sessions", provider)
@@ -267,10 +270,22 @@ class Webhooks:
                 self._mark_away(error)
             else:
                 numbers = tuple(read_session(row["id"], row) for row in rows)
-                self._directories[provider] = (time.monotonic(), numbers)
+                self._directories[provider] = (asked_at, numbers)
                 for number in numbers:
                     self._know(number)
         return numbers
+
+    async def numbers_by_now(self, provider: str) -> Sequence[SessionInfo]:
+        """The same, asked for after this call. All who call within a tenth of a second share one question."""
+        asking = self._asking.get(provider)
+        if asking is None:
+            asking = self._asking[provider] = asyncio.create_task(self._ask_soon(provider))
+        return await asyncio.shield(asking)
+
+    async def _ask_soon(self, provider: str) -> Sequence[SessionInfo]:
+        await asyncio.sleep(_SHARED_SECONDS)
+        del self._asking[provider]  # who calls from here on may know of something newer
+        return await self.numbers_of(provider, no_older_than=0.0)
 
 
 async def _verified(gateway: Gateway, session: SessionInfo, delivery: WebhookDelivery) -> bool:

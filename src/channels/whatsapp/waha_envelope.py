@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Collection
@@ -86,6 +87,15 @@ def read_jid(value: object) -> Jid | None:
     ):
         return None
     return jid.bare() if len(jid.user) <= _LONGEST_ID else None
+
+
+def name_of_act(base: str, told_at: str | None, said: object) -> str:
+    """A name for an act that has none: the same at each telling.
+
+    ``told_at``: its time as the gateway tells it. Where it tells none, what was ``said`` takes its place: the time of
+    arrival would be another at each telling.
+    """
+    return f"{base}.{told_at or hashlib.sha256(repr(said).encode()).hexdigest()[:16]}"
 
 
 def read_key(value: object) -> MessageKey | None:

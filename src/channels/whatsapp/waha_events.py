@@ -29,6 +29,7 @@ from .ids import NEWSLETTER_SERVER
 from .presence import typing_in
 from .waha_envelope import (
     brief,
+    name_of_act,
     own_addresses,
     person_alternates,
     read_envelope,
@@ -307,7 +308,8 @@ class _Webhook:
             return self._unknown("message.reaction without id, chat or target")
         if target.id == envelope.id:
             # A message of that id exists already: the reaction needs a name of its own, the same at each delivery.
-            envelope = replace(envelope, id=f"{envelope.id}.reaction.{int(envelope.at.timestamp())}")
+            told = None if envelope.at == self._at else str(int(envelope.at.timestamp()))
+            envelope = replace(envelope, id=name_of_act(f"{envelope.id}.reaction", told, emoji))
         text = emoji if isinstance(emoji, str) else ""
         content = _Content(MessageKind.REACTION, text, quoted=target.id)
         return replace(self._received(envelope, chat, content), quoted_provider_id=target.id, media=None)

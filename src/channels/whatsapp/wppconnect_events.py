@@ -28,7 +28,7 @@ from .baileys import whole_number
 from .envelope import pick
 from .evolution_envelope import moment
 from .ids import BROADCAST_SERVER, GROUP_SERVER, NEWSLETTER_SERVER, Jid
-from .waha_envelope import MessageKey, brief, read_jid, read_key, tidy
+from .waha_envelope import MessageKey, brief, name_of_act, read_jid, read_key, tidy
 from .wppconnect_content import NOBODYS_WORDS, UNREADABLE, light, read_content
 
 _ACKS = {1: Ack.SERVER, 2: Ack.DEVICE, 3: Ack.READ, 4: Ack.PLAYED}
@@ -250,13 +250,14 @@ class _Webhook:
         _, place = self._place(body, key if key and key.chat else target)
         if target is None or place is None:
             return self._unknown("reaction without target or chat", body)
-        at = moment(body.get("timestamp")) or self._now
-        name = key.id if key and key.id != target.id else f"{target.id}.reaction.{int(at.timestamp())}"
+        at = moment(body.get("timestamp"))
+        told = str(int(at.timestamp())) if at else None
+        named = key.id if key and key.id != target.id else None
         from_me = key.from_me is True if key and key.id != target.id else body.get("fromMe") is True
         return MessageReceived(
-            provider_id=name,
+            provider_id=named or name_of_act(f"{target.id}.reaction", told, emoji),
             chat=place.chat,
-            sent_at=at,
+            sent_at=at or self._now,
             kind=MessageKind.REACTION,
             text=emoji if isinstance(emoji, str) else "",
             sender=place.person,
@@ -295,13 +296,14 @@ class _Webhook:
             return self._unknown("onpollresponse without poll or chat", body)
         chosen = body.get("selectedOptions")
         names = [pick(option, "name") for option in chosen] if isinstance(chosen, list) else []
-        at = moment(body.get("timestamp")) or self._now
+        at = moment(body.get("timestamp"))
         voter = voters[0].value if voters else place.chat.value
+        # A vote has no id here: this is the same at each telling, and another for a changed vote.
+        told = str(int(at.timestamp() * 1000)) if at else None
         return MessageReceived(
-            # A vote has no id here: this is the same at each telling, and another for a changed vote.
-            provider_id=f"{poll.id}.vote.{voter}.{int(at.timestamp() * 1000)}",
+            provider_id=name_of_act(f"{poll.id}.vote.{voter}", told, chosen),
             chat=place.chat,
-            sent_at=at,
+            sent_at=at or self._now,
             kind=MessageKind.POLL_VOTE,
             text=", ".join(name for name in names if isinstance(name, str)),
             sender=voters[0] if voters and place.chat.kind is AddressKind.GROUP else None,

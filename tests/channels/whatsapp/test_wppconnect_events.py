@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +51,12 @@ def key(text: str) -> dict[str, Any]:
     }
 
 
-def events(event: str, data: dict[str, Any]) -> list[ChannelEvent]:
-    return parse({"event": event, "session": "loja", **data}, SESSION, received_at=NOW)
+def events(event: str, data: dict[str, Any], now: datetime = NOW) -> list[ChannelEvent]:
+    return parse({"event": event, "session": "loja", **data}, SESSION, received_at=now)
 
 
-def one(event: str, data: dict[str, Any]) -> ChannelEvent:
-    (found,) = events(event, data)
+def one(event: str, data: dict[str, Any], now: datetime = NOW) -> ChannelEvent:
+    (found,) = events(event, data, now)
     return found
 
 
@@ -328,6 +328,29 @@ def test_that_a_reaction_without_an_id_of_its_own_gets_the_same_name_at_each_tel
     event = one("onreactionmessage", data)
     assert isinstance(event, MessageReceived)
     assert (event.provider_id, event.from_me) == (f"3EB0Q.reaction.{SECONDS}", False)
+
+
+def test_that_what_tells_no_time_is_named_the_same_whenever_it_is_told_again() -> None:
+    reaction = {"id": f"true_{CHAT}_3EB0Q", "msgId": f"true_{CHAT}_3EB0Q", "reactionText": "👍"}
+    vote = {
+        "msgId": key(f"true_{CHAT}_3EB0P"),
+        "chatId": wid(CHAT),
+        "selectedOptions": [{"name": "a"}],
+        "sender": wid(CHAT),
+    }
+    for event, data, other in (
+        ("onreactionmessage", reaction, {"reactionText": "🙏"}),
+        ("onpollresponse", vote, {"selectedOptions": []}),
+    ):
+        first, again, changed = (
+            one(event, data),
+            one(event, data, NOW + timedelta(hours=1)),
+            one(event, {**data, **other}),
+        )
+        assert isinstance(first, MessageReceived)
+        assert isinstance(again, MessageReceived)
+        assert isinstance(changed, MessageReceived)
+        assert first.provider_id == again.provider_id != changed.provider_id
 
 
 def test_that_a_vote_names_its_poll_and_what_was_chosen() -> None:
