@@ -40,12 +40,6 @@ async def one(tx: Connection, name: str) -> Row | None:
     return await tx.fetchrow(f"{_ALL} WHERE i.name = $1", name)
 
 
-async def count_examples(tx: Connection) -> int:
-    """How many examples the tenant has."""
-    counted: int = await tx.fetchval("SELECT count(*) FROM intent_example")
-    return counted
-
-
 async def known_vectors(tx: Connection, texts: Sequence[str], encoder: str) -> set[str]:
     """Which of these texts are stored with a vector of this encoder."""
     rows = await tx.fetch(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
-from agent.claims.lexicon import CLASSES, concept_of
+from agent.claims.lexicon import concept_of
 
 Form = Literal["done", "plain", "name"]
 """``done``: a participle or a past; ``name``: a noun or an infinitive; ``plain``: all else, such as a present."""
@@ -251,7 +251,3 @@ def contrary(concept: str) -> frozenset[str]:
 def alike(concept: str) -> frozenset[str]:
     """The concepts that may stand for ``concept``, itself included."""
     return frozenset({concept}).union(*(group for group in _LIKE if concept in group))
-
-
-def is_claim(concept: str) -> bool:
-    return CLASSES[concept] != "topic"

@@ -18,7 +18,7 @@ from domain.contents import (
     Template,
     TemplateButton,
 )
-from domain.messages import Address, AddressKind, Outbound
+from domain.messages import AddressKind, Outbound
 
 PROVIDER = "cloud_api"
 LONGEST_TEXT = 4096
@@ -65,12 +65,6 @@ def request_of(message: Outbound, media_id: str | None = None) -> dict[str, Any]
     if message.quoted_provider_id and not isinstance(message.content, Reaction):
         body["context"] = {"message_id": message.quoted_provider_id}
     return body
-
-
-def check_recipient(to: Address) -> None:
-    """Raises SendRejectedError for an address of another channel."""
-    if to.kind not in _RECIPIENT:
-        raise SendRejectedError(f"{to} cannot be reached through the Cloud API.")
 
 
 def _content(message: Outbound, media_id: str | None) -> dict[str, Any]:
