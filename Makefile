@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check evals test check bench format lock clean tables
+.PHONY: help demo demo-check evals test check bench format lock clean tables access events styles
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -36,8 +36,17 @@ demo: $(VENV)/.runtime ## Start everything with the example shop; Ctrl-C stops i
 demo-check: $(VENV)/.runtime ## Play the example shop's scripted conversations and compare
 	@$(BIN)/atende demo --check
 
-evals: $(VENV)/.runtime ## Play the scripts through the agent alone, in seconds (TENANT=my-shop for another folder)
-	@$(BIN)/python -m evals.offline $(if $(TENANT),"$(TENANT)")
+EVALS ?= build/evals
+evals: $(VENV)/.dev ## Play all shipped suites as recorded and write the report to build/evals (TENANT=my-shop: that folder's scripts)
+ifdef TENANT
+	@$(BIN)/python -m evals.offline "$(TENANT)"
+else
+	@mkdir -p $(EVALS)
+	@$(BIN)/atende eval run shop noisy_portuguese tau2_retail --gates evals/shipped_gates.yaml --json $(EVALS)/played.json > $(EVALS)/played.txt || [ $$? -eq 1 ]
+	@$(BIN)/python -m evals.measured --json $(EVALS)/measured.json $(MEASURED)
+	@$(BIN)/atende eval merge $(EVALS)/played.json $(EVALS)/measured.json --gates evals/shipped_gates.yaml \
+		--json $(EVALS)/report.json --html $(EVALS)/report.html --junit $(EVALS)/report.xml --markdown $(EVALS)/report.md
+endif
 
 test: $(VENV)/.dev ## Run the whole suite, JOBS=3 at once (PYTEST_ARGS='-k inbox' for a part of it)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
@@ -65,6 +74,13 @@ lock: $(UV) ## Resolve the dependencies anew and write the lock files
 
 tables: $(VENV)/.dev ## Write the first migration's tables anew from their classes
 	$(BIN)/python -m store.migrations.ddl > src/store/migrations/versions/20261121_1200_first_tables.sql
+
+access: $(VENV)/.dev ## Write docs/access.md, who may use which route, anew from the application
+	$(BIN)/python -m app.access_table > docs/access.md.new && mv docs/access.md.new docs/access.md
+events: $(VENV)/.dev ## Write the list of events in docs/outgoing-webhooks.md anew
+	$(BIN)/python -m app.event_table docs/outgoing-webhooks.md
+styles: $(VENV)/.dev ## Write the part of the design system's style sheet anew that the pages use
+	$(BIN)/python -m web.lean_styles
 
 clean: ## Remove the environment and what tools left (never your data)
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -34,6 +34,7 @@ class Steps:
         self._parked: list[tuple[asyncio.Future[None], float]] = []
         self._changed = asyncio.Event()
         self._thinking = 0
+        self._over = False
         self.asking = 0
         """Statements under way, which may wait for a lock."""
         self.taken = 0
@@ -65,6 +66,11 @@ class Steps:
                 picked.set_result(None)
             self.taken += 1
             await self._settled()
+        # A transaction that several share may outlive the one that began it: nobody would pick it any more.
+        self._over = True
+        for left, _ in self._parked:
+            if not left.done():
+                left.set_result(None)
         return await everything
 
     async def _settled(self) -> None:
@@ -84,7 +90,9 @@ class Steps:
         return found
 
     async def park(self) -> None:
-        """Wait to be picked."""
+        """Wait to be picked; once the case is over, for nothing."""
+        if self._over:
+            return
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._parked.append((waiting, _HASTE.get()))
         self._thinking -= _IN_THOUGHT.get()

@@ -22,8 +22,9 @@ from domain.messages import Address, AddressKind, Outbound, Sent
 from flows import housekeeping
 from flows.delivery import Delivery
 from flows.desk import Actor, Desk
-from flows.inbound import Inbound, SessionInfo
+from flows.inbound import Inbound
 from flows.profiles import Profiles
+from flows.session_info import SessionInfo
 from flows.stopping import KillSwitch
 from flows.turn import Turns
 from store.database import Database

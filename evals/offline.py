@@ -21,7 +21,7 @@ from pathlib import Path
 
 from agent.encoder import default_encoder
 from domain.errors import AtendeError, NotFoundError
-from evals.player import play_scripts
+from evaluation.player import play_scripts
 from flows.declared_files import TenantFilesError
 from flows.demo_outcomes import StepSeen, as_document
 from flows.demo_scripts import DemoScript, Expectation, chosen, load_demo

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import settings
 
-from flows import tenants
+from flows import sign_in, tenants
 from store.database import Database
 from store.embedded import EmbeddedPostgres
 from tests.database import Number, make_number, migrated_template, new_database, opened
-from tests.postgres import running_server, sweep_abandoned_servers
+from tests.postgres import MEMORY, running_server, sweep_abandoned_servers
+
+# A busy machine must not fail an example, and the same commit must meet the same examples: other draws are for
+# the long campaigns.
+settings.register_profile("atende", deadline=None, print_blob=True, derandomize="ATENDE_LONG" not in os.environ)
+settings.load_profile("atende")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_passwords() -> Iterator[None]:
     """Hashing a password is slow on purpose; the parameters are part of the hash, so sign-in is unaffected."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tenants, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        for module in (tenants, sign_in):
+            patch.setattr(module, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         yield
 
 
@@ -26,7 +34,7 @@ def cheap_passwords() -> Iterator[None]:
 def postgres() -> Iterator[EmbeddedPostgres]:
     """One running server for the whole test run. Take a database of your own in it; never stop or kill it."""
     sweep_abandoned_servers()
-    with running_server() as server:
+    with running_server(parent=MEMORY) as server:
         yield server
 
 

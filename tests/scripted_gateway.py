@@ -69,7 +69,7 @@ class ScriptedGateway:
     def parse(self, body: object, session: SessionRef) -> list[ChannelEvent]:
         if not isinstance(body, dict) or body.get("event") not in self.understands:
             return [Unrecognised(str(body.get("event") if isinstance(body, dict) else "no object"), {})]
-        extra = {"base64": body["base64"]} if "base64" in body else {}
+        extra = {name: body[name] for name in ("base64", "preview", "pages") if body.get(name) is not None}
         media = (
             MediaReference(body.get("mime"), body.get("name"), None, body.get("url"), extra) if "mime" in body else None
         )

@@ -20,20 +20,25 @@ from app.children import Child, Plan
 from app.process import Orders
 from app.settings import Settings
 from channels.whatsapp.host_environment import HOST_ENVIRONMENT
+from domain.contents import Media
+from domain.messages import Address, AddressKind
+from flows.channel_requests import ChannelRequests
 from flows.sessions import Numbers, add_number
 from store.database import Database, Row
+from store.media import MediaFolder
 from store.wakeup import Wakeup
 from tests.database import SECRET
 from tests.fakewa.harness import Customer, Loopback, linux_only, loopback
 from tests.fakewa.nodes import JID
 from tests.flows.shop import FOLDER, Shop, eventually, open_shop
+from tests.sample_files import PICTURE, VOICE
 from tests.worker_process import WorkerProcess
 
 pytestmark = [pytest.mark.neonize, linux_only]
 
 SHOP, CUSTOMER = "5511990001111", "5511990002222"
 ASK, ANSWER = "faz a consulta lenta", "A consulta terminou."
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds: longer than a killed host's lease, on a busy machine."""
 
 
@@ -183,11 +188,15 @@ async def test_that_a_message_typed_on_the_paired_phone_takes_over_and_an_unlink
     device = await paired.pair()
     customer = await paired.world.customer(CUSTOMER, "Maria")
     await paired.is_answered(customer, await customer.send(SHOP, ASK))
-    phone = await paired.world.customer(SHOP, "Loja")  # another device of the shop's own account
-    typed = await phone.send(CUSTOMER, "Oi, Maria, aqui é a Ana!")
-    assert (await customer.expect("message", id=typed))["text"] == "Oi, Maria, aqui é a Ana!"
     taken = "SELECT 1 FROM message m JOIN conversation c ON c.id = m.conversation_id WHERE m.provider_id = $1"
-    await paired.wait_until(f"{taken} AND m.author = 'phone' AND c.status = 'human'", typed, what="the takeover")
+    # The phone itself, which is the number's first device, and then another companion of it, such as WhatsApp Web.
+    for primary, text in ((True, "Oi, Maria, aqui é a Ana!"), (False, "E aqui o Rui.")):
+        phone = await paired.world.customer(SHOP, "Loja", primary=primary)
+        typed = await phone.send(CUSTOMER, text)
+        assert (await customer.expect("message", id=typed))["text"] == text
+        await paired.wait_until(f"{taken} AND m.author = 'phone' AND c.status = 'human'", typed, what="the takeover")
+    takeovers = "SELECT 1 FROM event WHERE kind = 'conversation.taken_over'"
+    assert len(await paired.shop.fetch(takeovers)) == 1
     ignored = await customer.send(SHOP, ASK)
     await paired.wait_until(taken, ignored, what="the message to the person")
 
@@ -202,3 +211,28 @@ async def test_that_a_message_typed_on_the_paired_phone_takes_over_and_an_unlink
     again = await paired.pair()
     assert again != device
     assert (await paired.number())["account"] == str(again)
+
+
+async def test_that_files_come_and_go_and_a_phone_number_is_looked_up(paired: PairedShop) -> None:
+    await paired.pair()
+    customer, shop = await paired.world.customer(CUSTOMER, "Maria"), paired.shop
+    fields = await customer.upload(PICTURE, "MediaImage")
+    sent = await customer.send_content(SHOP, {"imageMessage": {**fields, "mimetype": "text/html", "caption": ASK}})
+    kept = "SELECT 1 FROM media_file f JOIN message m ON m.id = f.message_id WHERE m.provider_id = $1 "
+    await paired.wait_until(f"{kept} AND f.state = 'stored'", sent, what="the customer's picture")
+    (file,) = await shop.fetch("SELECT * FROM media_file")
+    assert (file["mime_type"], file["size_bytes"]) == ("image/png", len(PICTURE))
+    store = MediaFolder(paired.world.folder / "data" / "media")
+    assert await store.get(shop.tenant_id, file["sha256"]) == PICTURE
+    await paired.is_answered(customer, sent)
+
+    voice = Media("voice", f"{shop.tenant_id}/{await store.put(shop.tenant_id, VOICE)}", "audio/ogg")
+    (conversation,) = await shop.fetch("SELECT id FROM conversation")
+    await shop.desk.reply(shop.operator, conversation["id"], "", content=voice)
+    note = await customer.expect("message", seconds=PATIENCE)
+    assert note["content"]["audioMessage"]["PTT"]
+    assert await customer.download(note) == VOICE
+
+    requests = ChannelRequests(shop.db, {}, patience=PATIENCE)
+    for phone, found in ((f"+{CUSTOMER}", Address(AddressKind.PHONE, CUSTOMER)), ("+5511988887777", None)):
+        assert (await requests.check_number(shop.tenant_id, paired.session_id, phone)).address == found

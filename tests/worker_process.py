@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from store.media import MediaFolder
 from tests.database import SECRET
 
 REPOSITORY = Path(__file__).parent.parent
@@ -23,13 +24,13 @@ REPOSITORY = Path(__file__).parent.parent
 class WorkerProcess:
     """One worker, as the supervisor would run it."""
 
-    def __init__(self, owner_dsn: str, folders: Path, *, trace: Path, model_url: str = "") -> None:
+    def __init__(self, owner_dsn: str, folders: Path, *, trace: Path, model_url: str = "", stalled: float = 0) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.worker_process", owner_dsn, str(folders), model_url],
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "ATENDE_TEST_TRACE": str(trace)},
+            env={**os.environ, "ATENDE_TEST_TRACE": str(trace), "ATENDE_TEST_STALLED": str(stalled)},
         )
 
     def wait_ready(self) -> WorkerProcess:
@@ -52,10 +53,13 @@ class WorkerProcess:
 
 @contextmanager
 def workers(
-    owner_dsn: str, folders: Path, trace: Path, count: int, *, model_url: str = ""
+    owner_dsn: str, folders: Path, trace: Path, count: int, *, model_url: str = "", stalled: float = 0
 ) -> Iterator[list[WorkerProcess]]:
-    """Some workers, ready; all dead at the end."""
-    started = [WorkerProcess(owner_dsn, folders, trace=trace, model_url=model_url) for _ in range(count)]
+    """Some workers, ready; all dead at the end. ``stalled``: seconds of silence after which one takes another for
+    dead; 0: the product's."""
+    started = [
+        WorkerProcess(owner_dsn, folders, trace=trace, model_url=model_url, stalled=stalled) for _ in range(count)
+    ]
     try:
         yield [worker.wait_ready() for worker in started]
     finally:
@@ -70,10 +74,13 @@ def workers(
 async def main(owner_dsn: str, folders: str, model_url: str) -> None:
     from agent.language_model import ModelSettings  # noqa: PLC0415  only the child pays for these
     from app.worker import WorkerOptions, running_worker  # noqa: PLC0415
+    from flows import housekeeping  # noqa: PLC0415
 
+    if stalled := float(os.environ["ATENDE_TEST_STALLED"]):
+        housekeeping.STALLED_AFTER_SECONDS = stalled  # type: ignore[assignment]
     model = ModelSettings("scripted", model_url, "key", timeout_seconds=30) if model_url else None
     media = Path(os.environ["ATENDE_TEST_TRACE"]).parent / "media"
-    async with running_worker(WorkerOptions(owner_dsn, SECRET, (Path(folders),), media, model=model)):
+    async with running_worker(WorkerOptions(owner_dsn, SECRET, (Path(folders),), MediaFolder(media), model=model)):
         print("ready", flush=True)  # noqa: T201  the test waits for this line
         await asyncio.Event().wait()
 

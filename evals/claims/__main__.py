@@ -5,13 +5,12 @@
 Without files: the development sets of this folder, each on its own; with ``--blind`` the blind ones (``blind*.jsonl``)
 instead. A *miss* is a bad reply that would go out by itself, a *false alarm* a good one that would be held back. Prints
 counts, shares and 95 % Wilson intervals, and counts by language and kind. Exit code 0 when every file has at most 2 %
-misses and 10 % false alarms, else 1; a blind file is reported only and never decides. 2 for a file that cannot be read.
+misses and 10 % false alarms, else 1; ``dev_wide`` and blind files are reported only. 2 for a file that cannot be read.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 import sys
@@ -19,48 +18,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
 
-from agent.claims import Ledger, Sources, check
-from domain.decisions import ToolCall
+from agent.claims import Ledger, check
+from agent.encoder import default_encoder
+from evals.claims.cases import FOLDER, REPORTED, Case, read
 
-FOLDER: Final = Path(__file__).parent
 MOST_MISSES, MOST_FALSE_ALARMS = 0.02, 0.10
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A labelled reply with what the turn knew. ``unsupported``: substrings of ``reply``, none for a good one."""
-
-    id: str
-    kind: str
-    language: str
-    reply: str
-    unsupported: tuple[str, ...]
-    sources: Sources
-
-    @classmethod
-    def of(cls, row: dict[str, Any]) -> Case:
-        """From a line of a file; raises KeyError or ValueError where it is not of the documented form."""
-        missing = [part for part in row["unsupported"] if part not in row["reply"]]
-        if missing:
-            raise ValueError(f"{row['id']}: not in the reply: {missing}")
-        history = [message["text"] for message in row.get("history", ()) if message["author"] == "contact"]
-        calls = [
-            ToolCall(c["function"], c.get("arguments") or {}, c["outcome"], c.get("result")) for c in row["tool_calls"]
-        ]
-        sources = Sources(
-            datetime.fromisoformat(row["now"]),
-            calls,
-            [(p["ref"], f"{p['title']}\n{p['text']}") for p in row["passages"]],
-            [(f"text {number}", text) for number, text in enumerate(row.get("texts", ()))],
-            [*history, row["customer"]],
-            [name for name in (row.get("business"), row.get("contact")) if name],
-            frozenset(c["function"] for c in row["tool_calls"] if c.get("effect") == "write"),
-        )
-        return cls(row["id"], row["kind"], row["language"], row["reply"], tuple(row["unsupported"]), sources)
 
 
 @dataclass(slots=True)
@@ -80,18 +44,13 @@ class Score:
     by_language: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
-def read(path: Path) -> list[Case]:
-    """The cases of a file; raises OSError, KeyError, ValueError."""
-    return [Case.of(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
 def score(cases: Sequence[Case]) -> Score:
     """Run the checker over ``cases``."""
     total = Score()
     for case in cases:
-        started = time.perf_counter()
-        ledger = check(case.reply, case.language, case.sources)
-        total.milliseconds.append((time.perf_counter() - started) * 1000)
+        started = time.process_time()
+        ledger = check(case.reply, case.language, case.sources, default_encoder())
+        total.milliseconds.append((time.process_time() - started) * 1000)
         held, bad = bool(ledger.unsupported), bool(case.unsupported)
         total.bad, total.good = total.bad + bad, total.good + (not bad)
         outcome = ("held" if held else "missed") if bad else ("alarm" if held else "passed")
@@ -144,13 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         if given.show:
             _show(total)
-        kept &= len(total.missed) <= MOST_MISSES * total.bad and len(total.alarms) <= MOST_FALSE_ALARMS * total.good
+        within = len(total.missed) <= MOST_MISSES * total.bad and len(total.alarms) <= MOST_FALSE_ALARMS * total.good
+        kept &= within or path.name == REPORTED
     return 0 if kept else 1
 
 
 def is_blind(path: Path) -> bool:
-    """Whether a file is one that nobody tunes on."""
-    return path.name.startswith("blind")
+    """Whether a file is one that nobody tunes on: its cases are not shown, and it never decides."""
+    return path.name.startswith(("blind", "fresh", "held"))
 
 
 def _print(path: Path, total: Score) -> None:
@@ -164,7 +124,7 @@ def _print(path: Path, total: Score) -> None:
         f"held back for another part {len(total.elsewhere)}"
     )
     slow = max(total.milliseconds, default=0.0)
-    print(f"  time {statistics.median(total.milliseconds or [0.0]):.2f} ms in the middle, {slow:.2f} ms at most")
+    print(f"  CPU time {statistics.median(total.milliseconds or [0.0]):.2f} ms in the middle, {slow:.2f} ms at most")
     for table in (total.by_language, total.by_kind):
         for row in sorted({row for row, _ in table}):
             counts = {outcome: table[row, outcome] for outcome in ("held", "missed", "passed", "alarm")}

@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cases = {file: read_cases(file) for file in given.files or [HERE / "dev.jsonl"]}
         wanted = {case.corpus for file in cases.values() for case in file}
         encoder = default_encoder()
-        corpora = {name: Corpus(CORPORA[name], encoder) for name in sorted(wanted)}
+        corpora = {name: Corpus.of(CORPORA[name], encoder) for name in sorted(wanted)}
     except (OSError, ValueError, AtendeError) as error:
         print(error.sentence() if isinstance(error, AtendeError) else error, file=sys.stderr)
         return UNUSABLE

@@ -13,21 +13,25 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.classifier import vectorise
-from agent.encoder import Encoder
+from agent.encoder import Encoder, Vectors
 from agent.normalise import fold
 from agent.relevance import CANDIDATES, Candidate, asked_words
 from agent.retrieval import KnowledgeInMemory
 from agent.terms import terms
 from agent.turn import Passage
+from agent.word_nearness import WordNearness
 from flows.knowledge_apart import read_document
 from flows.knowledge_chunks import Chunk, cut
 from flows.knowledge_vectors import encode_chunk
 
 HERE = Path(__file__).parent
 CORPORA = {
-    "clinica-vida": HERE / "documents" / "clinica-vida",
-    "rede-veloz": HERE / "documents" / "rede-veloz",
     "loja-aurora": HERE.parents[1] / "tenants" / "loja-aurora" / "knowledge",
+    **{
+        folder.name: folder
+        for part in ("documents", "wide_documents", "blind_documents")
+        for folder in sorted((HERE / part).iterdir())
+    },
 }
 
 
@@ -84,17 +88,31 @@ Search = Callable[[str, str], Sequence[Passage]]
 class Corpus:
     """One business's documents under each way of searching."""
 
-    def __init__(self, folder: Path, encoder: Encoder) -> None:
-        self.passages, chunks = passages_of(folder)
+    def __init__(
+        self, passages: Sequence[Passage], vectors: Sequence[tuple[Vectors, Vectors]], encoder: Encoder
+    ) -> None:
+        self.passages, self.stored = passages, vectors
         self._encoder = encoder
-        vectors = [encode_chunk(chunk, title, encoder) for chunk, title in chunks]
+        self.nearness = WordNearness(encoder)
         self._vectors = np.array([whole for whole, _ in vectors])
         self._sentences = [sentences for _, sentences in vectors]
-        self._hybrid = KnowledgeInMemory(self.passages, vectors)
+        self._hybrid = KnowledgeInMemory(self.passages, vectors, encoder)
         self._counts = [Counter(terms(f"{one.title} {one.text}")) for one in self.passages]
         self.frequencies = Counter(word for counts in self._counts for word in counts)
         self.frequencies[""] = len(self.passages)
         self._average = sum(map(Counter.total, self._counts)) / max(1, len(self._counts))
+
+    @classmethod
+    def of(cls, folder: Path, encoder: Encoder) -> Corpus:
+        """Those of a folder."""
+        passages, chunks = passages_of(folder)
+        return cls(passages, [encode_chunk(chunk, title, encoder) for chunk, title in chunks], encoder)
+
+    def beside(self, others: Sequence[Corpus]) -> Corpus:
+        """With the documents of others among its own, as a larger business has more of them."""
+        both = [self, *others]
+        passages = [passage for one in both for passage in one.passages]
+        return Corpus(passages, [vectors for one in both for vectors in one.stored], self._encoder)
 
     def ways(self) -> Mapping[str, Search]:
         """By name; ``hybrid`` is the product's."""

@@ -20,7 +20,7 @@ from agent.normalise import fold
 from agent.turn import CallResult, Passage, TurnContext, TurnResult
 from domain.decisions import Suggest
 from evals.red_team.cases import OWN_PHONE, SHOP, Case
-from evals.tenant import OfflineTenant
+from evaluation.tenant import OfflineTenant
 from flows.tenant_files import load_tenant
 from tools.declaration import BusinessFunction, ToolContext
 from tools.records import InMemoryRecords

@@ -127,7 +127,7 @@ class MortalDatabase(Database):
 
     @classmethod
     def over(cls, db: Database, faults: Faults) -> Self:
-        made = cls(db._pool, db.queue_url)
+        made = cls(db._pool, db._limited, db.queue_url)
         made.faults = faults
         return made
 

@@ -46,7 +46,9 @@ class Announcer:
         own = f"hand_off_{draft.reason}"
         key = own if self.texts.has(profile, own) else "hand_off"
         parts, notices = [draft.text or self.texts.say(profile, key, language)], tuple[str, ...]()
-        position = await context.queue_position() if context.queue_position else None
+        found = reading.classification
+        about = reading.intent.name if reading.intent else found.intent if found else None
+        position = await context.queue_position(about) if context.queue_position else None
         if closed := self.closed_notice(profile, context.now, language, turn.told_closed_at if turn else None):
             parts, notices = [*parts, closed], (OUTSIDE_HOURS,) if may_announce else ()
         elif position and is_open(profile.hours, context.now, profile.timezone):

@@ -21,7 +21,7 @@ from agent.parameters import extract
 from agent.quantities import find_integers, find_money
 from agent.turn import HistoryMessage, TurnContext, TurnInput
 from agent.untrusted import gives_orders, own_words_of, speaks_only_for_itself
-from domain.decisions import Reason
+from domain.decisions import Reason, ToolCall
 from domain.messages import Author
 from tools.declaration import BusinessFunction, Parameter
 from tools.declaration import ParameterKind as Kind
@@ -243,6 +243,28 @@ class Authority:
             _key(word) in said or word in runs or any(_same(word, own) for own in self.voice.addresses)
             for word in marked
         )
+
+
+def looked_up_another(
+    calls: Sequence[ToolCall], functions: Mapping[str, BusinessFunction], addresses: Sequence[str]
+) -> str | None:
+    """The function that found something under a phone number from which this contact does not write.
+
+    Whoever knows a number can name it: what such a call found may be another contact's, and a person looks first.
+    Functions that ask for proof of identity are the tenant's own answer to that.
+    """
+    own = [address.partition(":")[2] for address in addresses]
+    for call in calls:
+        function = functions.get(call.function)
+        if function is None or function.effect != "read" or function.needs_identity or call.outcome != "succeeded":
+            continue
+        if any(
+            parameter.kind is Kind.PHONE and not any(_same(str(value), each) for each in own)
+            for parameter, value in given(function, call.arguments)
+            if value
+        ):
+            return call.function
+    return None
 
 
 def given(function: BusinessFunction, arguments: Mapping[str, Any]) -> Iterator[tuple[Parameter, Any]]:

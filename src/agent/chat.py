@@ -51,13 +51,13 @@ def opening_messages(
 ) -> list[Message]:
     """System prompt with the summary of what is no longer shown, recent history, then the unanswered messages."""
     profile, dialogue = context.profile, reading.dialogue
-    system = prompt.render(
+    system = prompt.fill(
         business=profile.name,
         persona=profile.persona,
         language=reading.language,
         today=f"{context.now.astimezone(profile.timezone):%A, %Y-%m-%d %H:%M}",
         contact_name=display_name(turn.contact_name),
-        canary=CANARY,
+        canary=context.canary or CANARY,
         masked=profile.mask_model_prompts,
         passages=[{"ref": p.ref, "title": p.title, "text": p.text} for p in passages],
         summary=turn.summary,

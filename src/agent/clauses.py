@@ -19,6 +19,9 @@ from agent.phrases import small_talk
 Kind = Literal["question", "wish", "statement"]
 
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['’.,/:@-][^\W_]+)*|\n|[.,;!?…]+")
+_NUMBERED: Final = re.compile(r"(?:^|(?<=[\s.,;!?]))[1-9](?:[.)º°]|\s?-)\s+(?=\D)")
+_MARKED: Final = re.compile(r"(?m)^\s*[-*•–]\s+(?=\S)")
+"""What begins a point of a list; a line of its own, or numbered in the text."""
 _ENDS: Final = frozenset(".;!?…\n")
 
 
@@ -40,7 +43,8 @@ _ANNOUNCES: Final = re.compile(
 """What begins a subject of its own, so that even a plain statement before it is one."""
 _ASKING: Final = re.compile(
     r"(?:(?:a|ate|hasta|em|en|de|desde|para|por|com|con) )?"
-    r"(?:qua(?:l|is)|quando|onde|aonde|cade|kd|quant[oa]s?|quem|o que|que (?:horas?|dias?)|por ?que|como|"
+    r"(?:qua(?:l|is)|quando|onde|aonde|cade|kd|quant[oa]s?|quem|o que|por ?que|como|"
+    r"que (?:horas?|dias?|formas?|tipos?|tallas?|talles?|tamanhos?|metodos?|cor(?:es)?|colores?|documentos?)|"
     r"cual(?:es)?|cuando|a?donde|cuant[oa]s?|quien(?:es)?|"
     r"what(?:'?s)?|when(?:'?s)?|where(?:'?s)?|which|how(?:'?s)?|who(?:'?s)?|why|"
     r"posso|consigo|tem como|da (?:pra|para)|sera que|puedo|se puede|can i|could i|may i|is there|are there)\b"
@@ -55,7 +59,7 @@ _WISHING: Final = re.compile(
     r"(?:quero|queria|gostaria|preciso|necessito|desejo|quiero|quisiera|necesito|me gustaria|"
     r"i (?:want|need|would|wanna)|i'd|"
     r"me (?:mand|envi|pass|diz|dig|fal|inform|ajud|expli|avis|d[ai]|pas|ayud)\w*|"
-    r"mand[ae]|envi[ae]|cancel[ae]|rastrei[ae]|mandame|enviame|dime|digame|pasame|"
+    r"mand[ae]|envi[ae]|cancel[ae]|rastrei[ae]|apag(?:a|ue)|exclu[ai]|emit[ae]|verifi(?:ca|que)|confirm[ae]|mandame|enviame|dime|digame|pasame|"
     r"send|tell|cancel|track|check|show|give|help)\b"
 )
 _NOUN: Final = re.compile(r"(?:os?|as?|seus?|suas?|el|la|los|las|sus?|the|your) \w+")
@@ -64,7 +68,8 @@ _VERB: Final = re.compile(
     r"(?!(?:ter|pegar|receber|reaver|recuperar|obter|tener|recibir|obtener|poder|ser|ir)\b)\w+[aei]r\b"
 )
 _ENGLISH_VERB: Final = re.compile(
-    r"(?:check|know|cancel|track|change|return|exchange|see|talk|update|buy|pay|ask|find)\b"
+    r"(?:check|know|cancel|track|change|return|exchange|see|talk|update|buy|pay|ask|find|"
+    r"(?:get|have) (?:a|an|the) (?!refund|money|new|full)\w+)\b"
 )
 _WHICH: Final = re.compile(r"(?:qua(?:l|is)|cual(?:es)?|what|which)\b")
 _WANTS_TO: Final = re.compile(
@@ -118,11 +123,20 @@ class _Token:
 
 def clauses(text: str) -> tuple[Clause, ...]:
     """The clauses of a raw message, in order."""
-    text = text[:MAX_READ]
+    text = _unlisted(text[:MAX_READ])
     found: list[Clause] = []
     for sentence in _sentences(text):
         found += _clauses_of(sentence, text)
     return tuple(found)
+
+
+def _unlisted(text: str) -> str:
+    """``text`` with the points of a list as sentences of their own: questions, since a list names what is wanted."""
+    numbers = len(_NUMBERED.findall(text))
+    if numbers < 2 and len(_MARKED.findall(text)) < 2:
+        return text
+    points = [point.strip(" \n,;") for point in (_NUMBERED if numbers >= 2 else _MARKED).split(text)]
+    return "\n".join(point if point.endswith((".", "?", "!")) else f"{point}?" for point in points if point)
 
 
 def grouped(found: Sequence[Clause], *, statements_alone: bool = False) -> list[tuple[Clause, ...]]:

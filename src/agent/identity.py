@@ -170,7 +170,7 @@ class _Check:
         if result.outcome == "refused":
             return {"reading": self.reading, "evidence": self.evidence.because("call_refused"), "void": True} | _DECIDE
         self.evidence = record(self.evidence, verify.name, values, result)
-        if _proves(result):
+        if proves(result):
             await check.passed()
             self.evidence = self.evidence.because("identity_verified", verify.name)
             return None
@@ -232,7 +232,7 @@ def _to_person(reading: Reading, evidence: Evidence, code: str, detail: str) -> 
     return hand_off(reading, evidence, HandOffReason.OUTSIDE_POLICY, code, detail)
 
 
-def _proves(result: CallResult) -> bool:
+def proves(result: CallResult) -> bool:
     """A result that says no is a no, although the function did not refuse."""
     if result.outcome != "succeeded" or result.result in (None, False, "", [], {}):
         return False

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 
-from agent.language_words import OF_COMMERCE, SMALL
+from agent.language_words import LOANED, OF_COMMERCE, SMALL
 from agent.normalise import MAX_READ, fold, visible
 
 _MAX_DETECTED: Final = 600
@@ -20,6 +20,8 @@ _MIN_LETTERS_FOR_STATISTICS: Final = 12
 _SURE: Final = 0.80
 _NOT_LANGUAGE: Final = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|[\d#]\S*|\{[{%].*?[}%]\}|`[^`]*`")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_DRAWN_OUT: Final = re.compile(r"(?<=.)([aeiouy])\1+(?=e?$)")
+"""Of a word: "yy" alone is no Spanish "y"."""
 
 _LANGUAGES: Final = tuple(SMALL)
 
@@ -33,12 +35,14 @@ def _lexicon() -> dict[str, tuple[str, ...]]:
 
 
 _LEXICON: Final = _lexicon()
+_LOANED: Final = re.compile(rf"\b(?:{'|'.join(sorted(LOANED, key=len, reverse=True))})\b")
 # How words are written in one of the three, and how much it says. Read with accents.
 _SPELLING: Final = (
     ("pt", 1.5, re.compile(r"[ãõçâêô]|ção|ções")),
     ("pt", 1.0, re.compile(r"[a-zà-ü]{2}(?:[nl]h[aeoáéó]|ões|eiro|eira)|\b[a-z]{3,}(?:ou|ei|eu)\b")),
-    ("es", 1.5, re.compile(r"[ñ¿¡]|ción|ciones")),
-    ("es", 1.0, re.compile(r"\bll[aeoá]|[a-z]{3}ó\b|[áéíóú]n\b|[bcdfjlmnprstv]ue[lnrstvb]|[btv]iene")),
+    # "ñ" alone is a Brazilian's "não".
+    ("es", 1.5, re.compile(r"\Bñ|ñ\B|[¿¡]|ción|ciones")),
+    ("es", 1.0, re.compile(r"\bqué\b|\bll[aeoá]|[a-z]{3}ó\b|[áéíóú]n\b|[bcdfjlmnprstv]ue[lnrstvb]|[btv]iene")),
     ("en", 1.0, re.compile(r"\b[a-z]*(?:th|sh|ck|gh|oo|ee)[a-z]*\b|[a-z]{3}ing\b|[a-z]'(?:t|s|re|ll|m|ve|d)\b")),
 )
 _ROMANCE: Final = re.compile(r"[áéíóú]")
@@ -52,12 +56,14 @@ def detect_language(text: str, default: str, allowed: Iterable[str] = ("pt", "es
     """
     among = [language for language in _LANGUAGES if language in set(allowed)]
     cleaned = _NOT_LANGUAGE.sub(" ", visible(text[:MAX_READ]).lower())[:_MAX_DETECTED]
+    cleaned = _LOANED.sub(" ", cleaned)
     if not among or not _WORD.search(cleaned):
         return default
     votes = _votes(cleaned, among)
     first, second = [*sorted(votes.values(), reverse=True), 0.0][:2]
     winner = max(votes, key=lambda language: votes[language])
-    letters = sum(map(len, _WORD.findall(cleaned)))
+    found = _WORD.findall(cleaned)
+    letters = sum(map(len, found)) if len(found) > 1 else 0
     if first >= second + 0.99 and (first >= 2 * second or letters < _MIN_LETTERS_FOR_STATISTICS):
         return winner
     if letters >= _MIN_LETTERS_FOR_STATISTICS:
@@ -68,12 +74,15 @@ def detect_language(text: str, default: str, allowed: Iterable[str] = ("pt", "es
 def _votes(cleaned: str, among: list[str]) -> dict[str, float]:
     """Own words count one each, words of two languages a third: they weigh against the remaining one only."""
     votes = dict.fromkeys(among, 0.0)
-    for word in _WORD.findall(fold(cleaned)):
-        owners = [language for language in _LEXICON.get(word, ()) if language in votes]
+    said = _WORD.findall(fold(cleaned))
+    for word in said if len(cleaned.strip()) > 1 else ():
+        known = _LEXICON.get(word) or _LEXICON.get(_DRAWN_OUT.sub(r"\1", word), ())
+        owners = [language for language in known if language in votes]
         for language in owners:
             votes[language] += 1.0 if len(owners) == 1 else 1 / 3
     for language, weight, spelling in _SPELLING:
-        if language in votes and spelling.search(cleaned):
+        # English spelling alone is in names and in what is sold everywhere: "Washington", "cheeseburger".
+        if language in votes and (language != "en" or votes["en"]) and spelling.search(cleaned):
             votes[language] += weight
     for language in votes:
         if language != "en" and _ROMANCE.search(cleaned):

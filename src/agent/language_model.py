@@ -16,12 +16,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from agent import chat_spans
+from agent.guarded_client import http_client, refusal
 from agent.model_breaker import BreakerTerms, CircuitBreaker
 from agent.model_faults import Failure, failure_of
 from domain import telemetry
 from domain.errors import AtendeError
 
 if TYPE_CHECKING:
+    import httpx
+    from aiohttp.abc import AbstractResolver
     from openai import AsyncOpenAI
 
 Message = Mapping[str, Any]
@@ -109,6 +112,9 @@ class ModelSettings:
     """By model; one without a price counts in tokens only."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Goes to the wire with every request and wins over the prompt's own options; None takes one of those away."""
+    is_tenants_own: bool = False
+    """A tenant chose the address: only public hosts are connected to, and ``private_hosts``."""
+    private_hosts: frozenset[str] = frozenset()
 
     def fingerprint(self) -> dict[str, Any]:
         """What of the settings shapes answers: part of the prompt bundle, and free of secrets."""
@@ -162,25 +168,33 @@ class ModelAnswer:
 class ModelClients:
     """What a process's models share: a client per endpoint and key, a circuit breaker per endpoint and model.
 
-    The clients are over aiohttp: a third of httpx's CPU per call.
+    The clients are over aiohttp: a third of httpx's CPU per call. Evals hand in a ``transport`` of their own, which
+    records, replays or stands in for a model below the very client that production uses.
     """
 
-    def __init__(self, breaker_terms: BreakerTerms | None = None) -> None:
+    def __init__(
+        self,
+        breaker_terms: BreakerTerms | None = None,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        names: AbstractResolver | None = None,
+    ) -> None:
+        """``names``: who is asked for the addresses of tenants' own hosts; None: the system."""
+        self._transport = transport
+        self._names = names
         self.breaker_terms = breaker_terms or BreakerTerms()
-        self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
+        self._clients: dict[tuple[str, str, frozenset[str] | None], AsyncOpenAI] = {}
         self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
 
     def get(self, settings: ModelSettings) -> AsyncOpenAI:
-        # Imported on first use: it costs half a second that a process without a model need not pay.
-        from openai import AsyncOpenAI, DefaultAioHttpClient  # noqa: PLC0415
+        from openai import AsyncOpenAI  # noqa: PLC0415 - half a second that a process without a model need not pay
 
-        key = (settings.base_url, settings.api_key)
+        hosts = settings.private_hosts if settings.is_tenants_own else None
+        key = (settings.base_url, settings.api_key, hosts)
         if key not in self._clients:
+            http = http_client(hosts, self._names, self._transport)
             self._clients[key] = AsyncOpenAI(
-                base_url=settings.base_url,
-                api_key=settings.api_key or "none",
-                max_retries=0,
-                http_client=DefaultAioHttpClient(),
+                base_url=settings.base_url, api_key=settings.api_key or "none", max_retries=0, http_client=http
             )
         return self._clients[key]
 
@@ -307,6 +321,8 @@ class LanguageModel:
                     "/chat/completions", cast_to=object, body={"model": model, **request}, options={"timeout": seconds}
                 )
         except Exception as error:
+            if refused := refusal(error):
+                raise ModelError(f"The language model was not asked: {refused}", hint=refused.hint) from error
             failure = failure_of(error, seconds)
             if failure is None:
                 raise

@@ -20,7 +20,8 @@ SMALL: Final = {
         cadê num numa nesse nessa desse dessa dele dela meia perto longe dentro fora depois antes sempre nunca
         nada algo outro outra mesmo mesma qualquer cada entre ate sobre seus suas foi era sera fui vou vai vamos
         vao liga ligar duas dois tres tinha ter ser estava fica ficou ficar quer querem podem consigo consegue
-        conseguir
+        conseguir oie oii oiee desculpa desculpe parabens natal ruim deu aff pf pfv qro ñ n dnv td fds ctz msm
+        horas abre fecha mano slk bjs abraco abs
     """,
     "es": """
         hola buenos buenas dias tardes noches gracias adios si usted ustedes yo el ella ellos mi mis tu tus su
@@ -31,7 +32,9 @@ SMALL: Final = {
         necesito duda vale bueno bien hay cuesta tarjeta pago compre recibi zapatos talla a via tal oye disculpa
         disculpe aca alla entonces despues antes siempre nunca nada algo otro otra mismo misma cualquier cada
         entre hasta sobre fue era sera fui voy va vamos van dos tres llama llamar mucho mucha tenia tener ser
-        estaba queda quedo quedar quieren pueden luego pues asi mas le les lo
+        estaba queda quedo quedar quieren pueden luego pues asi mas le les lo buen chau dale orale ayudas ayudame
+        ayudarme navidad felicidades felicitaciones cancelalo cancelarlo cancelala cambialo mandame quiubo horas abre
+        porfa finde che
     """,
     "en": """
         hi hello hey morning afternoon evening night thanks thank thx please yes yeah yep nope the this that
@@ -42,8 +45,22 @@ SMALL: Final = {
         sorry bye good there still yet it's i'm what's where's a via can't won't didn't isn't i'd i've you're
         that's let's any some other same every between until before after always never nothing something now
         later soon here more less too very just only again in up out off over got any one two three call
+        ty tysm pls plz nice sir madam maybe fine congrats congratulations hiya howdy
     """,
 }
+
+_ONE_WORD: Final = """
+    delivery show feedback shopping look jeans cashback voucher checkout notebook book light short shorts stock free
+    okay online offline site link login off top fitness shampoo streaming t-?shirt black blackout cooler upgrade outlet
+    brunch sushi bluetooth
+"""
+_SEVERAL: Final = (
+    "black friday|gift card|check-? ?in|late check-? ?out|check-? ?out|pet ?shop|coffee break|happy hour|self service|"
+    "drive thru|day use|home office|smart tv|hot dog|personal trainer|milk ?shake"
+)
+LOANED: Final = (*_SEVERAL.split("|"), *_ONE_WORD.split())
+"""English words (as patterns) that others write, too: alone they tell no language, and an answer in English to
+"tem delivery?" is wrong."""
 
 OF_COMMERCE: Final = {
     "pt": """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ Matrix = npt.NDArray[np.float64]
 
 _MEMORY: Final = 10
 _GRADIENT_TOLERANCE: Final = 1e-4
+_MOST_STEPS: Final = 150
+_MANY: Final = 300_000
+"""Rows times classes from which on 32-bit floats do: half the time, and the tolerance is far above their grain."""
 
 
 def softmax(logits: Matrix) -> Matrix:
@@ -26,26 +29,65 @@ def softmax(logits: Matrix) -> Matrix:
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
 
-def fit(features: Matrix, labels: npt.NDArray[np.intp], classes: int, strength: float, max_steps: int = 150) -> Matrix:
+def fit(
+    features: Matrix,
+    labels: npt.NDArray[np.intp],
+    classes: int,
+    strength: float,
+    counts: Matrix | None = None,
+) -> Matrix:
     """Weights of shape (features + 1, classes), the last row being the bias.
 
     Minimises the mean cross-entropy plus ||W||² / (2 · strength · n), as scikit-learn does with ``C=strength``; the
-    bias is free.
+    bias is free. ``counts``: how many examples each row counts for (one); n is their sum.
     """
     n, width = features.shape
-    penalty = 1.0 / (strength * n)
-    truth = np.zeros((n, classes))
+    kind: Any = np.float32 if n * classes > _MANY else np.float64
+    features = np.asarray(features, dtype=kind)
+    share: npt.NDArray[Any] = np.asarray(np.full(n, 1.0 / n) if counts is None else counts / counts.sum(), dtype=kind)
+    penalty = 1.0 / (strength * (n if counts is None else float(counts.sum())))
+    truth: npt.NDArray[Any] = np.zeros((n, classes), dtype=kind)
     truth[np.arange(n), labels] = 1.0
 
     def loss(flat: Matrix) -> tuple[float, Matrix]:
         weights = flat.reshape(width + 1, classes)
         chances = softmax(features @ weights[:-1] + weights[-1])
-        value = -np.log(np.maximum(chances[np.arange(n), labels], 1e-300)).mean()
-        wrong = (chances - truth) / n
+        value = -(share @ np.log(np.maximum(chances[np.arange(n), labels], np.finfo(kind).tiny)))
+        wrong = (chances - truth) * share[:, None]
         gradient = np.vstack((features.T @ wrong + penalty * weights[:-1], wrong.sum(axis=0)))
         return float(value + 0.5 * penalty * np.square(weights[:-1]).sum()), gradient.ravel()
 
-    return _lbfgs(loss, np.zeros((width + 1) * classes), max_steps).reshape(width + 1, classes)
+    found = _lbfgs(loss, np.zeros((width + 1) * classes, dtype=kind), _MOST_STEPS)
+    return np.asarray(found.reshape(width + 1, classes), dtype=np.float64)
+
+
+def fit_some(
+    features: Matrix,
+    labels: npt.NDArray[np.intp],
+    before: Matrix,
+    some: npt.NDArray[np.intp],
+    strength: float,
+) -> Matrix:
+    """What to add to the weights of ``some`` classes alone, shape (features + 1, some), the others staying as they are.
+
+    ``before``: the logits (n, classes) so far. The same objective as :func:`fit`, but that the addition is what is kept
+    small, its bias a little too: few rows shall not drag it away.
+    """
+    n, width = features.shape
+    penalty = 1.0 / (strength * n)
+    truth = (labels[:, None] == some[None, :]).astype(np.float64)
+
+    def loss(flat: Matrix) -> tuple[float, Matrix]:
+        weights = flat.reshape(width + 1, len(some))
+        logits = before.copy()
+        logits[:, some] += features @ weights[:-1] + weights[-1]
+        chances = softmax(logits)
+        value = -np.log(np.maximum(chances[np.arange(n), labels], 1e-300)).mean()
+        wrong = (chances[:, some] - truth) / n
+        gradient = np.vstack((features.T @ wrong, wrong.sum(axis=0))) + penalty * weights
+        return float(value + 0.5 * penalty * np.square(weights).sum()), gradient.ravel()
+
+    return _lbfgs(loss, np.zeros((width + 1) * len(some)), _MOST_STEPS).reshape(width + 1, len(some))
 
 
 def _lbfgs(loss: Callable[[Matrix], tuple[float, Matrix]], point: Matrix, max_steps: int) -> Matrix:

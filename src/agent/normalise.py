@@ -55,6 +55,13 @@ _AFTER_GREETING: Final = (
 )
 _BREAK: Final = r"(?:\s*[,.!?;:\-–—)]+\s*|\s+|$)"
 _OPENING: Final = re.compile(rf"(?:{_GREETING}{_BREAK}(?:{_AFTER_GREETING}{_BREAK})*)+|tudo bem\s*[?,]\s*")
+# Who writes, before what is wanted. Only words that can be nothing else: "sou alérgica, tem sem glúten?" is a wish.
+_INTRODUCTION: Final = re.compile(
+    r"(?:meu nome (?:é|eh|e)|(?:eu )?me chamo|aqui (?:quem fala )?(?:é|eh)|quem (?:fala|escreve) (?:é|eh)|"
+    r"mi nombre es|(?:yo )?me llamo|my name is|my name's)"
+    r"(?: (?!(?:e|y|and)\b)[^\W\d_]+(?:['’-][^\W\d_]+)*){1,5}?"
+    r"(?:\s*[,.!;:\-–—]+\s*(?:(?:e|y|and)\s+)?|\s+(?:e|y|and)\s+)"
+)
 _CLOSING: Final = re.compile(
     r"(?:[\s,.!;]+(?:por (?:favor|gentileza)|pfv|pf|please|pls|"
     r"obrigad[oa]|obg|grat[oa]|valeu|gracias|thanks|thank you)(?: desde j[aá])?)+[\s,.!;]*$"
@@ -120,6 +127,8 @@ def _emoji_words(text: str) -> str:
 def _without_courtesies(text: str) -> str:
     opening = _OPENING.match(text)
     rest = text[opening.end() :] if opening else text
+    if introduced := _INTRODUCTION.match(rest):
+        rest = rest[introduced.end() :]
     closing = _CLOSING.search(rest[-_TAIL:])
     if closing:
         body = rest[: len(rest) - len(rest[-_TAIL:]) + closing.start()]

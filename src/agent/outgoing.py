@@ -22,7 +22,7 @@ from agent.authority import Voice
 from agent.normalise import fold
 from agent.prompts import Prompt
 from agent.state import Reading
-from agent.turn import Passage, TenantProfile
+from agent.turn import Passage, TenantProfile, TurnContext
 from agent.untrusted import decoded_parts, plain
 
 CANARY: Final = f"ref{secrets.token_hex(5)}"
@@ -104,17 +104,26 @@ class Outgoing:
     known: str
     """What this customer wrote and is called, and what the tenant publishes: whoever is named there is no stranger."""
     published: str
+    canary: str
 
     @classmethod
     def for_turn(
-        cls, prompt: Prompt, profile: TenantProfile, reading: Reading, voice: Voice, passages: Sequence[Passage]
+        cls, prompt: Prompt, context: TurnContext, reading: Reading, voice: Voice, passages: Sequence[Passage]
     ) -> Outgoing:
+        profile = context.profile
         own = "\n".join((*(message.text for message in voice.own), *voice.addresses, _authored(profile)))
         published = "\n".join(f"{passage.title}\n{passage.text}" for passage in passages)
         persona = _windows(_letters(profile.persona), _PERSONA_WINDOW)
         # What of the prompt is the same for every tenant and turn; the business's information in it is no secret.
         values = dict.fromkeys(prompt.inputs, "") | {"passages": [], "language": reading.language}
-        return cls(profile, _rules(prompt.render(**values)), persona, own, published)
+        return cls(profile, _rules(prompt.render(**values)), persona, own, published, context.canary or CANARY)
+
+    @classmethod
+    def for_writing(cls, prompt: Prompt, profile: TenantProfile, known: str) -> Outgoing:
+        """For a text that an operator asked for; ``known``: the conversation's words and the text as it was."""
+        values = dict.fromkeys(prompt.inputs, "") | {"language": profile.default_language}
+        persona = _windows(_letters(profile.persona), _PERSONA_WINDOW)
+        return cls(profile, _rules(prompt.render(**values)), persona, f"{known}\n{_authored(profile)}", known, CANARY)
 
     def finding(self, text: str, results: Sequence[Any] = (), *, misled: bool = False) -> Finding | None:
         """The worst there is to say about ``text``; ``results``: what functions answered in this turn.
@@ -123,7 +132,7 @@ class Outgoing:
         """
         for form in _forms(text):
             letters = _letters(form)
-            if CANARY in re.sub(r"\W", "", form.lower()) or self.rules & _windows(letters, _WINDOW):
+            if self.canary in re.sub(r"\W", "", form.lower()) or self.rules & _windows(letters, _WINDOW):
                 return Finding("prompt_revealed", "the text repeats the assistant's instructions")
             if self.persona & _windows(letters, _PERSONA_WINDOW):
                 return Finding("prompt_revealed", "the text repeats the persona")

@@ -33,14 +33,18 @@ _WANTS_PERSON: Final = re.compile(
     rf" (?:me )?(?:(?:pra|para|a|ao|com|con|to|with|over) )?(?:(?:um|uma|o|a|un|una|el|la|an|the) )?{_PERSON}\b"
     rf"|\b(?:tem|ha|hay|is there) (?:algum|alguem|algun|alguien|any|a|an|some)? ?"
     r"(?:humano|pessoa|gente|human|real|de verdade|de verdad|person)\b"
+    rf"|\b(?:liga|ligue|llam[ae]|atend\w+|atiend\w+) (?:(?:pra|para|por|a|me|mim) )*(?:(?:um|uma|un|una) {_PERSON}|alguem|alguien)\b"
+    rf"|\b(?:c|com|con|with) (?:um|uma|un|una|o|a|el|la|an|the)? ?{_SURELY_PERSON}(?: (?:por favor|porfa|please|pls|pfv))?$"
+    r"|\b(?:cansei d[eo]|chega d[eo]|cansad[oa] d[eo]|hart[oa] de(?:l)?|tired of|sick of) (?:\w+ ){0,2}(?:robos?|bots?|robots?|maquinas?|machines?)\b"
+    r"|\b(?:connect|transfer|put|pass) me (?:to|through to|with) (?:your )?(?:support|customer service|sales|billing|the team)\b"
     r"|\b(?:atendimento|suporte|atencion) (?:humano|humana|pessoal|personalizada)\b"
     r"|\b(?:nao|no) (?:quero |quiero )?(?:falar|conversar|hablar) (?:mais )?(?:com|con) (?:\w+ )?"
     r"(?:robo|bot|robot|maquina)\b"
     r"|\b(?:don't|dont|do not) want to (?:talk|speak|chat) (?:to|with) (?:a |the )?(?:bot|robot|machine)\b"
 )
 _ONLY_PERSON: Final = re.compile(
-    r"(?:(?:um|uma|un|una|a|an|por favor|please) )*(?:atendente|humano|humana|atendimento humano|gerente|agente|asesor|"
-    r"human|agent|representative|operator)(?: (?:por favor|please|pfv))?"
+    r"(?:(?:um|uma|un|una|a|an|con|com|falar|hablar|talk to|por favor|please) )*(?:atendente|humano|humana|atendimento humano|gerente|"
+    r"agente|asesora?|(?:real |live |actual )?(?:human(?: being)?|person|agent)|representative|operator)(?: (?:por favor|porfa|please|pls|plz|pfv|pf))?"
 )
 _NEGATED: Final = re.compile(
     r"\b(?:(?:nao|nunca|sem|not|don't|dont)(?: \w+){0,3}|no (?:quiero|necesito|need|hace falta)(?: \w+){0,2}|"
@@ -52,20 +56,25 @@ _BEFORE: Final = 60
 
 _ANGRY: Final = re.compile(
     r"\b(?:procon|reclame ?aqui|vou processar (?:voces|vcs|essa|esta|a (?:loja|empresa))|meu advogado|acao judicial|"
-    r"palhacad[ao]|(?:que|um|e um) absurdo|isso e ridiculo|(?:que|uma) vergonha|descaso|falta de (?:respeito|vergonha)|"
+    r"palhacad[ao]|(?:que|um|e um) absurdo(?! de (?:bom|boa|lindo|linda|gostos[oa]|delicios[oa]|barat[oa]))|isso e ridiculo|"
+    r"(?:que|uma) vergonha(?! (?:eu|minha|a minha|alheia))|descaso|incompetentes?|inuteis|lixo de (?:empresa|loja|servico|atendimento)|"
+    r"nunca mais (?:compro|volto|peco|uso)|(?:e|eh|isso e|so pode ser) golpe|va[io] se f|(?:quero|devolv\w+) (?:o )?meu dinheiro (?:ja|agora)|falta de (?:respeito|vergonha)|"
     r"(?:pessim[oa]|pior|horrivel) (?:atendimento|servico|empresa|loja)|"
     r"atendimento (?:pessimo|horrivel|lixo|de merda)|"
     r"(?:to|tou|estou|fiquei) (?:muito |bem |super )?(?:put[oa]|irritad[oa]|revoltad[oa]|indignad[oa]|furios[oa])|"
     r"bando de (?:ladroes|golpistas|incompetentes|vagabundos)|golpistas?|ladroes|"
     r"vai (?:se (?:foder|fuder|ferrar|lascar)|tomar no \w+)|vsf|vtnc|pqp|fdp|merda|porra|caralho|bosta|"
-    r"estafa(?:dores)?|ladrones|que verguenza|es ridiculo|mierda|los voy a (?:denunciar|demandar)|mi abogado|"
+    r"estafa(?:dores)?|ladrones|(?:que|una) verguenza|es ridiculo|mierda|(?:los|les) voy a (?:denunciar|demandar)|"
+    r"voy a (?:denunciar|demandar)(?:los|las|les)|inutiles|mi abogado|quiero mi dinero (?:ya|ahora)|"
     r"(?:pesim[oa]|peor) (?:servicio|atencion|empresa|tienda)|es inaceptable|"
-    r"estoy (?:muy )?(?:enojad[oa]|furios[oa]|indignad[oa]|hart[oa])|"
+    r"(?<!no )estoy (?:muy )?(?:enojad[oa]|furios[oa]|indignad[oa]|hart[oa])|"
     r"scam(?:mers?)?|this is (?:ridiculous|unacceptable|outrageous)|sue you|my lawyer|"
-    r"(?:worst|terrible|horrible) (?:service|company|store)|"
+    r"(?:worst|terrible|horrible) (?:service|company|store)|(?:you|they|people) (?:\w+ )?are (?:all )?useless|wtf|i want my money (?:back )?now|"
     r"i'm (?:so |very |really )?(?:angry|furious|pissed)|fuck\w*|bullshit|rip ?off)\b"
 )
 
+_CALM: Final = re.compile(r"\b(?:nao|not|never|nunca|sem) $")
+"""What right before angry words takes them back. Not "no", which is "in the" in Portuguese."""
 _DROP: Final = re.compile(
     r"(?:(?:nao|no|ah|entao|bom|ok|pode|melhor|por favor|please|well|actually|oh) )*"
     r"(?:cancelar?|cancele|cancelado|deix[ae](?: isso)? (?:pra la|para la|quieto|quieta)|esque(?:ce|ca)(?: isso)?|"
@@ -147,7 +156,10 @@ def wants_person(text: str) -> bool:
 
 def is_angry(text: str) -> bool:
     """Insults, threats of a complaint or a lawsuit, or anger put into words."""
-    return bool(_ANGRY.search(_said(text)))
+    said = _said(text)
+    return any(
+        not _CALM.search(said, max(0, found.start() - _BEFORE), found.start()) for found in _ANGRY.finditer(said)
+    )
 
 
 def drops_it(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Prompt files: Jinja2 with YAML front matter, strict about what goes in, and the hash that names a prompt bundle.
+"""Prompt files: Jinja2 with YAML front matter, strict about what goes in.
 
 A file ``<name>.md.j2`` declares ``name``, ``version``, ``description``, ``inputs`` (name: what it holds) and ``model``
 (settings that go to the wire). Line numbers in errors are those of the file, front matter included.
@@ -6,13 +6,13 @@ A file ``<name>.md.j2`` declares ``name``, ``version``, ``description``, ``input
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import yaml
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, meta, nodes
@@ -21,10 +21,13 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from agent.untrusted import shown
 from domain.errors import AtendeError
 
-if TYPE_CHECKING:
-    from agent.language_model import ModelSettings
-    from agent.turn import IntentSpec, TenantProfile
-
+VERSIONS: Final = "versions"
+"""Subfolder of a prompts folder with versions that are not in force: earlier ones, and candidates to be compared."""
+_NEEDED: Final[Mapping[str, frozenset[str]]] = {
+    "converse": frozenset({"canary", "language", "masked", "passages"}),
+    "summary": frozenset({"masked"}),
+}
+"""Inputs without which a prompt would no longer keep a promise of the product, whoever wrote it."""
 _FENCE: Final = "---"
 _REQUIRED: Final = ("name", "version", "description")
 
@@ -71,6 +74,8 @@ class Prompt:
     digest: str
     lines: Mapping[str, int]
     """Line of each declared input."""
+    source: str = field(repr=False)
+    """The whole file."""
     _template: Template = field(repr=False, compare=False)
 
     def render(self, **values: Any) -> str:
@@ -87,23 +92,25 @@ class Prompt:
         except UndefinedError as error:
             raise PromptError(self.path, _line_in(error.__traceback__, self.path), str(error)) from error
 
+    def fill(self, **values: Any) -> str:
+        """``render`` for a prompt that may declare fewer inputs than there are: a tenant's own, an earlier version."""
+        return self.render(**{name: value for name, value in values.items() if name in self.inputs})
+
 
 @dataclass(frozen=True, slots=True)
 class PromptLibrary:
-    """All prompts of one folder."""
+    """All prompts of one folder. ``texts_digest``: of the fixed texts beside them (agent.texts), "" without any."""
 
     prompts: Mapping[str, Prompt]
     folder: Path
+    texts_digest: str = ""
 
     def __getitem__(self, name: str) -> Prompt:
         return self.prompts[name]
 
-    def digest(self) -> str:
-        """Hash of every file in the folder that shapes an answer, the fixed texts included."""
-        digest = hashlib.sha256()
-        for path in sorted(p for p in self.folder.rglob("*") if p.suffix in {".j2", ".yaml"}):
-            digest.update(path.relative_to(self.folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-        return digest.hexdigest()
+    def of(self, own: Mapping[str, Prompt], name: str) -> Prompt:
+        """The prompt of that name, in a tenant's ``own`` wording where it has one."""
+        return own.get(name) or self.prompts[name]
 
 
 def prompts_folder() -> Path:
@@ -117,15 +124,37 @@ def load_prompts(folder: Path | None = None) -> PromptLibrary:
     folder = folder or prompts_folder()
     prompts: dict[str, Prompt] = {}
     for path in sorted(folder.rglob("*.md.j2")):
-        prompt = _load(path)
+        if VERSIONS in path.relative_to(folder).parts:
+            continue
+        prompt = read_prompt(path, path.read_text(encoding="utf-8"))
         if prompt.name in prompts:
             raise PromptError(path, 1, f"the name {prompt.name!r} is taken by {prompts[prompt.name].path}")
         prompts[prompt.name] = prompt
-    return PromptLibrary(prompts, folder)
+    texts = folder / "texts.yaml"
+    return PromptLibrary(prompts, folder, digest_of(texts.read_bytes()) if texts.exists() else "")
 
 
-def _load(path: Path) -> Prompt:
-    text = path.read_text(encoding="utf-8")
+def digest_of(content: bytes) -> str:
+    """What names a file's content: SHA-256 of its lines, whatever ends them."""
+    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
+
+
+def check_own(prompt: Prompt, shipped: PromptLibrary) -> None:
+    """Raise PromptError where a tenant's own wording does not fit the prompt of its name that Atende ships."""
+    if prompt.name not in shipped.prompts:
+        known = ", ".join(sorted(shipped.prompts))
+        raise PromptError(prompt.path, 1, f"there is no prompt {prompt.name!r}; a tenant may reword {known}")
+    inputs = shipped[prompt.name].inputs
+    for name in prompt.inputs:
+        if name not in inputs:
+            raise PromptError(prompt.path, prompt.lines[name], f"the input {name!r} is never given to this prompt")
+    for name in sorted(_NEEDED.get(prompt.name, frozenset()) - prompt.inputs.keys()):
+        raise PromptError(prompt.path, 1, f"the input {name!r} is needed: it must be declared and used")
+
+
+@functools.lru_cache(maxsize=256)  # a template is compiled once in a process, however many tenants use it
+def read_prompt(path: Path, text: str) -> Prompt:
+    """Check ``text`` as a prompt file of that ``path``, which need not exist. Raises PromptError."""
     header, body, body_line = _split(path, text)
     front = _front_matter(path, header)
     inputs: dict[str, str] = {str(name): str(about) for name, about in (front.get("inputs") or {}).items()}
@@ -151,8 +180,9 @@ def _load(path: Path) -> Prompt:
         inputs=inputs,
         model=dict(front.get("model") or {}),
         path=path,
-        digest=hashlib.sha256(text.encode()).hexdigest(),
+        digest=digest_of(text.encode()),
         lines=lines,
+        source=text,
         _template=template,
     )
 
@@ -194,33 +224,3 @@ def _line_in(traceback: TracebackType | None, path: Path) -> int:
             step = step.tb_next
 
     return max(lines(), default=1)
-
-
-def bundle_hash(library: PromptLibrary, profile: TenantProfile, model: ModelSettings | None = None) -> str:
-    """Name of everything that shapes this tenant's answers apart from its knowledge and examples; 16 hex digits.
-
-    Covers the prompts and fixed texts, the functions as a model sees them, intents with their answers and thresholds,
-    the model's settings (never its key) and the reply policy.
-    """
-    parts = {
-        "prompts": library.digest(),
-        "functions": {name: [f.json_schema(), f.effect] for name, f in profile.functions.items()},
-        "trusted_writes": sorted(profile.trusted_writes),
-        "domains": sorted(profile.domains),
-        "intents": {name: _intent(spec) for name, spec in profile.intents.items()},
-        "threshold": profile.threshold,
-        "knowledge_threshold": profile.knowledge_threshold,
-        "reply_mode": [profile.reply_mode, profile.unmatched_mode, [str(rule) for rule in profile.policy_rules]],
-        "texts": {key: dict(text) for key, text in profile.texts.items()},
-        "persona": profile.persona,
-        "languages": [*profile.languages, profile.default_language],
-        "model": model.fingerprint() if model else None,
-        "mask_model_prompts": profile.mask_model_prompts,
-    }
-    canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-
-def _intent(spec: IntentSpec) -> list[Any]:
-    replies = {outcome: dict(texts) for outcome, texts in spec.replies.items()}
-    return [spec.function, dict(spec.answer), replies, spec.action, spec.threshold, spec.reply_mode, spec.restricted]

@@ -18,7 +18,10 @@ _UNITS: Final = {
     20: "vinte veinte twenty", 30: "trinta treinta thirty", 40: "quarenta cuarenta forty",
     50: "cinquenta cincuenta fifty", 60: "sessenta sesenta sixty", 70: "setenta seventy", 80: "oitenta ochenta eighty",
     90: "noventa ninety", 100: "cem cien hundred cento ciento", 200: "duzentos duzentas doscientos",
-    300: "trezentos trezentas trescientos", 400: "quatrocentos cuatrocientos", 500: "quinhentos quinientos",
+    300: "trezentos trezentas trescientos", 400: "quatrocentos quatrocentas cuatrocientos cuatrocientas",
+    500: "quinhentos quinhentas quinientos quinientas", 600: "seiscentos seiscentas seiscientos seiscientas",
+    700: "setecentos setecentas setecientos setecientas", 800: "oitocentos oitocentas ochocientos ochocientas",
+    900: "novecentos novecentas novecientos novecientas",
 }  # fmt: skip
 WORD_VALUES: Final = {word: value for value, words in _UNITS.items() for word in words.split()}
 _NUMBER_WORD: Final = "|".join(sorted(WORD_VALUES, key=len, reverse=True))

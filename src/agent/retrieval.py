@@ -8,16 +8,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from agent.encoder import Vectors
+from agent.encoder import Encoder, Vectors
 from agent.relevance import FETCHED, Candidate, asked_words, ranked, weighed
 from agent.terms import terms
 from agent.turn import Passage
+from agent.word_nearness import WordNearness
 
 
 class KnowledgeInMemory:
-    """Passages with their vectors (one of the whole, and one for each sentence); for some hundreds of them."""
+    """Some hundreds of passages with their vectors by ``encoder``: one of the whole, and one for each sentence."""
 
-    def __init__(self, passages: Sequence[Passage], vectors: Sequence[tuple[Vectors, Vectors]]) -> None:
+    def __init__(
+        self, passages: Sequence[Passage], vectors: Sequence[tuple[Vectors, Vectors]], encoder: Encoder
+    ) -> None:
+        self._nearness = WordNearness(encoder)
         # Half precision, as the database keeps them.
         self._vectors = _half(np.array([whole for whole, _ in vectors], dtype=np.float32).reshape(len(vectors), -1))
         self._sentences = [_half(sentences) for _, sentences in vectors]
@@ -30,7 +34,7 @@ class KnowledgeInMemory:
         """The passages that answer best, with the chance that they do; ``vector`` is the question's."""
         if not self._passages:
             return []
-        asked = weighed(asked_words(question), self._frequencies)
+        asked = weighed(asked_words(question), self._frequencies, question)
         wanted = asked.to_look_up()
         wish = _half(vector[None, :])[0]
         cosines = self._vectors @ wish
@@ -44,7 +48,7 @@ class KnowledgeInMemory:
             )
             for place in found
         ]
-        return ranked(asked, candidates, language)[:limit]
+        return ranked(asked, candidates, language, self._nearness)[:limit]
 
 
 def _half(vectors: Vectors) -> Vectors:

@@ -24,10 +24,12 @@ async def summarise(
     profile: TenantProfile,
     turn: TurnInput,
     messages: Sequence[HistoryMessage],
+    *,
+    language: str | None = None,
 ) -> str:
     """The turn's summary so far and ``messages``, which come next, in one text of at most 2,500 characters.
 
-    It is as untrusted as what it sums up.
+    In ``language``, else the customer's. It is as untrusted as what it sums up.
 
     Raises ModelError.
     """
@@ -36,7 +38,8 @@ async def summarise(
         placeholders.learn(message.text)
     summarist = model.summarist()
     masking = MaskedModel(summarist, placeholders) if profile.mask_model_prompts else summarist
-    system = prompt.render(language=turn.language or profile.default_language, masked=profile.mask_model_prompts)
+    language = language or turn.language or profile.default_language
+    system = prompt.fill(language=language, masked=profile.mask_model_prompts)
     answer = await masking.complete(
         [{"role": "system", "content": system}, {"role": "user", "content": _transcript(turn.summary, messages)}],
         **prompt.model,

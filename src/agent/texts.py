@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,12 +59,18 @@ def label_of(texts: FixedTexts, profile: TenantProfile, parameter: Parameter, la
 def load_texts(folder: Path | None = None, required: Sequence[str] = LANGUAGES) -> FixedTexts:
     """Read ``texts.yaml``; raise PromptError where a text lacks one of the ``required`` languages."""
     path = (folder or prompts_folder()) / "texts.yaml"
-    wording = yaml.safe_load(path.read_text(encoding="utf-8"))
+    wording = _wording(path.read_text(encoding="utf-8"))
     for key, translations in wording.items():
         missing = [language for language in required if not translations.get(language)]
         if missing:
             raise PromptError(path, _line_of(path, key), f"the text {key} has no wording in {', '.join(missing)}")
     return FixedTexts(wording)
+
+
+@functools.lru_cache(maxsize=8)
+def _wording(text: str) -> dict[str, dict[str, str]]:
+    wording: dict[str, dict[str, str]] = yaml.safe_load(text)
+    return wording
 
 
 def _line_of(path: Path, key: str) -> int:

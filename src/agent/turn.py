@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,7 @@ from tools.declaration import BusinessFunction
 if TYPE_CHECKING:
     from agent.classifier import Classification
     from agent.language_model import LanguageModel
+    from agent.prompts import Prompt
 
 Translations = Mapping[str, str]
 """Text per language code (``pt``, ``es``, ``en``)."""
@@ -95,6 +96,8 @@ class HandOffTerms:
     """Before the agent gives up (low confidence, repeated failure), it offers a person once."""
     return_unclaimed: bool = False
     """Whether a conversation that nobody claimed goes back to the agent when the team opens again."""
+    old_after: timedelta | None = None
+    """A message that waited longer for its answer goes to a person: after an outage, what it says may be settled."""
 
     def wants(self, reason: HandOffReason) -> bool:
         """Whether this trigger is on."""
@@ -143,6 +146,11 @@ class TenantProfile:
     """Internet domains whose links an automatic reply may hold, besides those in the tenant's own texts."""
     mask_model_prompts: bool = False
     """Whether a language model reads placeholders instead of personal data (agent.masked_model)."""
+    prompts: Mapping[str, Prompt] = field(default_factory=dict)
+    """The tenant's own wording of prompts, by name; the rest are Atende's."""
+    documents_version: str = ""
+    examples_version: str = ""
+    """Which knowledge and which examples of intents it has (agent.bundle), for the prompt bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,13 +250,17 @@ class TurnContext:
     model: LanguageModel | None = None
     """Behind the tenant's budget, where there is one (agent.budgeted_model)."""
     may_call_model: bool = True
-    queue_position: Callable[[], Awaitable[int | None]] | None = None
+    queue_position: Callable[[str | None], Awaitable[int | None]] | None = None
+    """Of a conversation handed off now, about this intent: 1 is next. An intent may have a team's queue of its own."""
     identity: IdentityCheck | None = None
     """None: nothing that needs a proven identity may run."""
     policy: Policy | None = None
     """See agent.policy; None: what the profile alone says, for an untagged contact of no number in particular."""
     is_first_reply: bool = False
     """TurnInput's, where an approval is resumed and there is no turn."""
+    canary: str = ""
+    """The word in the system prompt that no answer may hold; "": this process's own (agent.outgoing). Evals pin it, so
+    that a request is the same every time."""
 
 
 @dataclass(frozen=True, slots=True)

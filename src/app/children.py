@@ -12,12 +12,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from app.heartbeat import LOADING_SECONDS, Listening
 from app.process import Orders
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
+_LOOK_SECONDS = 0.25
 STABLE_SECONDS = 30.0
 """A process that lived this long starts with the first pause again."""
 GRACE_SECONDS = 10.0
@@ -32,6 +34,8 @@ class Plan:
     part: str
     environment: Mapping[str, str] = field(default_factory=dict)
     descriptors: Sequence[int] = ()
+    silence_seconds: float | None = None
+    """A process that gives signs of life (see app.heartbeat) and is silent for so long hangs: it is killed."""
 
 
 class Child:
@@ -41,6 +45,7 @@ class Child:
         self._plan = plan
         self._process: asyncio.subprocess.Process | None = None
         self._ending = False
+        self._listening: Listening | None = None
         self.deaths = 0
         """How often it died in a row without having been stable in between."""
 
@@ -57,6 +62,8 @@ class Child:
         """Start the process; it loads, and then waits for its orders. Does nothing where one waits already."""
         if self.pid is not None or self._ending:
             return
+        self._listening = Listening() if self._plan.silence_seconds is not None else None
+        heard = self._listening.handed_over if self._listening else {}
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -64,10 +71,12 @@ class Child:
             self._plan.part,
             stdin=asyncio.subprocess.PIPE,
             stdout=_STDERR,  # the supervisor's own output stays its own, whatever a tenant's code prints
-            env={**os.environ, **self._plan.environment},
-            pass_fds=self._plan.descriptors,
+            env={**os.environ, **self._plan.environment, **{name: str(fd) for name, fd in heard.items()}},
+            pass_fds=(*self._plan.descriptors, *heard.values()),
             start_new_session=True,  # a Ctrl-C in the terminal is for the supervisor, which ends them in order
         )
+        if self._listening is not None:
+            self._listening.started()
 
     async def run_once(self, orders: Orders) -> int:
         """Give the orders to the waiting process (started if need be) and wait for its end; returns the exit code."""
@@ -78,7 +87,26 @@ class Child:
         with contextlib.suppress(ConnectionError):
             process.stdin.write(orders.line())
             await process.stdin.drain()
-        return await process.wait()
+        watch = asyncio.create_task(self._end_when_silent(process))
+        try:
+            return await process.wait()
+        finally:
+            watch.cancel()
+
+    async def _end_when_silent(self, process: asyncio.subprocess.Process) -> None:
+        listening, limit = self._listening, self._plan.silence_seconds
+        if listening is None or limit is None:
+            return
+        silent = 0.0
+        while process.returncode is None:
+            await asyncio.sleep(_LOOK_SECONDS)
+            # Counted in looks: where this process was held up as well, the other's silence proves nothing.
+            silent = 0.0 if listening.heard() else silent + _LOOK_SECONDS
+            if silent >= (LOADING_SECONDS if listening.is_loading else limit):
+                log.error("%s hangs: no sign of life for %.0f s. It is killed.", self.name, silent)
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                return
 
     async def keep_running(self, orders: Orders) -> None:
         """Run it for ever: start it again whenever it ends, after a pause that grows while it keeps dying."""
@@ -104,7 +132,8 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), GRACE_SECONDS)
+            async with asyncio.timeout(GRACE_SECONDS):
+                await process.wait()
         except TimeoutError:
             log.warning("%s did not end within %.0f s and is killed", self.name, GRACE_SECONDS)
             with contextlib.suppress(ProcessLookupError):

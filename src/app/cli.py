@@ -12,14 +12,19 @@ import typer
 
 from app.api_key_commands import commands as api_key_commands
 from app.bench_commands import commands as bench_commands
+from app.bundle_commands import commands as bundle_commands
+from app.eval_case_commands import eval_commands
 from app.function_commands import commands as function_commands
 from app.intent_commands import commands as intent_commands
 from app.knowledge_commands import commands as knowledge_commands
-from app.number_commands import commands as number_commands
-from app.number_commands import quarantine as quarantine_commands
+from app.outgoing_commands import commands as outgoing_commands
+from app.outgoing_commands import pace
 from app.policy_commands import commands as policy_commands
+from app.quarantine_commands import commands as quarantine_commands
+from app.session_commands import commands as session_commands
 from app.template_commands import commands as template_commands
 from app.tenant_commands import commands as tenant
+from app.user_commands import commands as user_commands
 from app.webhook_commands import commands as webhook_commands
 from domain.errors import AtendeError
 
@@ -36,17 +41,21 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 cli.add_typer(tenant, name="tenant")
+cli.add_typer(user_commands, name="user")
 cli.add_typer(bench_commands, name="bench")
-cli.add_typer(number_commands, name="number")
-cli.add_typer(number_commands, name="session", hidden=True)  # the number's name in the glossary
+cli.add_typer(session_commands, name="session")
+cli.add_typer(eval_commands, name="eval")
 cli.add_typer(quarantine_commands, name="quarantine")
 cli.add_typer(template_commands, name="templates")
 cli.add_typer(policy_commands, name="policy")
 cli.add_typer(function_commands, name="functions")
 cli.add_typer(webhook_commands, name="webhook")
 cli.add_typer(api_key_commands, name="api-key")
+cli.add_typer(outgoing_commands, name="outgoing")
+session_commands.command("pace")(pace)
 cli.add_typer(intent_commands, name="intents")
 cli.add_typer(knowledge_commands, name="knowledge")
+cli.add_typer(bundle_commands, name="bundle")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data are kept (ATENDE_DATA_DIR).")]
 Port = Annotated[int | None, typer.Option("--port", help="Port of the pages; 0: any free one (ATENDE_PORT).")]
@@ -155,12 +164,22 @@ def worker() -> None:
 @cli.command()
 def sessions() -> None:
     """Only a WhatsApp session host, for deployments with DATABASE_URL."""
+    _hosting("sessions")
+
+
+@cli.command()
+def pairing() -> None:
+    """Only the process that pairs WhatsApp numbers, for deployments with ATENDE_PAIRING_APART=true."""
+    _hosting("pairing")
+
+
+def _hosting(name: str) -> None:
     from channels.whatsapp.host_environment import HOST_ENVIRONMENT, missing  # noqa: PLC0415
 
     if missing(os.environ):  # it must be there before the process begins
         command = [sys.executable, *sys.orig_argv[1:]]
         os.execve(sys.executable, command, {**os.environ, **HOST_ENVIRONMENT})  # noqa: S606 - our own command line
-    _part("sessions")
+    _part(name)
 
 
 @cli.command()

@@ -157,7 +157,7 @@ class Conversation:
         works: dict[str, Callable[[], Awaitable[object]]] = {
             "approve": lambda: desk.approve(actor, state["suggestion"]),
             "edit": lambda: desk.approve(actor, state["suggestion"], text=action.text),
-            "reject": lambda: desk.reject(actor, state["suggestion"], action.text),
+            "reject": lambda: desk.reject(actor, state["suggestion"], "other", action.text),
             "approve_call": lambda: desk.decide_call(actor, state["approval"], approved=True),
             "reject_call": lambda: desk.decide_call(actor, state["approval"], approved=False),
             "reply": lambda: desk.reply(actor, conversation, action.text),

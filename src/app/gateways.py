@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+from app.media_store import media_store
 from app.numbers import prepared_database, tenants_named
 from app.settings import Settings
 from domain.errors import AtendeError, NotFoundError
@@ -17,7 +18,6 @@ from flows.media import MediaFiles
 from flows.quarantine import Quarantine
 from store import quarantine
 from store.database import Database
-from store.media import MediaFolder
 from store.wakeup import Wakeup
 
 _SHOWN_BYTES = 100_000
@@ -43,15 +43,8 @@ async def try_to_set_up(settings: Settings, session_id: UUID) -> list[str]:
     except AtendeError as error:
         return [
             f"It could not be set up at its gateway: {error.sentence()}",
-            f"Try again with: atende number set-up {session_id}",
+            f"Try again with: atende session set-up {session_id}",
         ]
-
-
-async def control_number(settings: Settings, session_id: UUID, wish: str) -> list[str]:
-    """Start, stop, restart, log out or delete a number at its gateway."""
-    async with _parts(settings) as parts:
-        await parts.numbers.control(await parts.tenant_of(session_id), session_id, wish, actor="cli")
-    return [f"The gateway was told: {wish}."]
 
 
 async def list_quarantine(settings: Settings, slug: str | None) -> list[str]:
@@ -119,7 +112,7 @@ async def _parts(settings: Settings) -> AsyncIterator[_Parts]:
         wakeup = Wakeup(db)
         try:
             inbound = Inbound(db, wakeup)
-            media = MediaFiles(db, MediaFolder(settings.data_dir / "media"))
+            media = MediaFiles(db, media_store(settings))
             gateways = open_gateways(http, media)
             numbers = GatewayNumbers(db, inbound, wakeup, gateways, webhook_address(settings))
             yield _Parts(url, db, gateways, numbers, Quarantine(db, inbound, gateways, media))

@@ -10,9 +10,35 @@ import fcntl
 import os
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The session hosts of this machine: their names are the files of ``folder``; there should be ``expected``."""
+
+    folder: Path
+    expected: int = 1
+
+    async def count(self, own: str, bury: Callable[[str], Awaitable[None]]) -> int:
+        """How many others are alive. ``bury`` is awaited for each that is not, while nobody else can take its name."""
+        living = 0
+        for path in sorted(self.folder.glob("*.host")):
+            name = f"{socket.gethostname()}/{path.stem}"
+            if name == own:
+                continue
+            handle = _lock(path)
+            if handle is None:
+                living += 1
+                continue
+            try:
+                await bury(name)
+            finally:
+                os.close(handle)
+        return living
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from domain.errors import AtendeError
 _SHOWN: Final = (
     ("accuracy", "accuracy"),
     ("ece", "calibration error (ECE)"),
+    ("ece_by_chance", "… of which exact confidences would show"),
     ("coverage_at_95_precision", "coverage at 95 % precision"),
     ("oos_auroc", "out of scope, AUROC"),
     ("oos_recall_at_95_kept", "out of scope, recall with 95 % in scope kept"),
@@ -75,7 +76,9 @@ def lines(figures: Mapping[str, Any]) -> list[str]:
     ]
     told += [f"  {title:<46}{figures[name] * 100:6.2f} %" for name, title in _SHOWN if name in figures]
     timing = f"{figures['latency_p50_ms']:.1f} / {figures['latency_p99_ms']:.1f} ms"
-    return [*told, f"  {'latency of one message, p50 / p99':<46}{timing}"]
+    told.append(f"  {'latency of one message, p50 / p99':<46}{timing}")
+    timing = f"{figures['cpu_p50_ms']:.1f} / {figures['cpu_p99_ms']:.1f} ms"
+    return [*told, f"  {'its CPU time, p50 / p99':<46}{timing}"]
 
 
 def _read(path: Path | None) -> list[Example]:

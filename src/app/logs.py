@@ -17,7 +17,7 @@ from domain.errors import AtendeError
 from domain.personal_data import redact
 
 _OURS = Path(__file__).parents[1]
-_QUIET = ("alembic", "httpx", "httpcore", "openai", "asyncio", "procrastinate", "uvicorn")
+_QUIET = ("alembic", "httpx", "httpx2", "httpcore", "httpcore2", "mcp", "openai", "asyncio", "procrastinate", "uvicorn")
 _Info = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 

@@ -16,7 +16,7 @@ from app.postgres import running_postgres
 from app.settings import Settings
 from domain.errors import AtendeError, NotFoundError
 from domain.messages import SessionStatus
-from flows.sessions import HOSTED, SIMULATED, add_number
+from flows.sessions import HOSTED, SIMULATED, add_number, state_of
 from store import numbers
 from store.database import Database
 
@@ -45,10 +45,10 @@ async def describe_numbers(settings: Settings, slug: str | None) -> list[str]:
             async with db.transaction(tenant_id) as tx:
                 found = await numbers.all_numbers(tx)
             for number in found:
-                state = number.status if number.wanted else "paused"
+                state = state_of(number)
                 phone = number.phone or number.account or "-"
                 lines.append(f"{number.id}  {tenant_slug}  {number.provider:9}  {state:12}  {phone:15}  {number.name}")
-    return lines or ["There are no numbers yet. Add one with: atende number add"]
+    return lines or ["There are no numbers yet. Add one with: atende session create"]
 
 
 async def add_to_tenant(settings: Settings, slug: str, name: str, provider: str, config: dict[str, str]) -> UUID:
@@ -56,7 +56,7 @@ async def add_to_tenant(settings: Settings, slug: str, name: str, provider: str,
     async with prepared_database(settings) as (url, db):
         tenant_id = (await tenants_named(url, slug))[0][0]
         async with db.transaction(tenant_id) as tx:
-            return await add_number(tx, tenant_id, name=name, provider=provider, config=config)
+            return await add_number(tx, tenant_id, name=name, provider=provider, config=config, actor="cli")
 
 
 async def follow_pairing(settings: Settings, session_id: UUID, wait_seconds: float, out: TextIO) -> None:
@@ -110,14 +110,23 @@ async def _look(db: Database, tenant_id: UUID, session_id: UUID) -> numbers.Numb
 
 def _explain(number: numbers.Number, *, drawn: bool) -> None:
     """Raise NoCodeError with the reason, unless a code that was drawn is just being scanned."""
-    again = "Choose Pair again on the page /numbers for a new code."
+    again = f"For a new code: atende session start {number.id} (or Pair again on the page /numbers)."
+    if number.account is not None and number.held:
+        again = f"A phone is linked already; to link another one first: atende session logout {number.id}"
     if not number.wanted:
-        raise NoCodeError("The number is paused.", hint="Choose Resume on the page /numbers.")
+        raise NoCodeError("The number is stopped.", hint=f"Start it with: atende session start {number.id}")
+    if number.ended and number.status == SessionStatus.QR_EXPIRED:
+        raise NoCodeError("Nobody scanned the code in time.", hint=again)
+    if number.ended and number.status == SessionStatus.DISCONNECTED and number.account is not None:
+        raise NoCodeError(
+            "The pairing of this number is in use elsewhere, too.",
+            hint=f"Stop it there, then: atende session restart {number.id}",
+        )
+    if number.ended:
+        raise NoCodeError(f"The number is {number.status} ({number.detail or 'no reason given'}).", hint=again)
     if not number.held:
         who = "session host" if number.provider == HOSTED else "worker"
         raise NoCodeError(f"No {who} has taken the number.", hint="Start Atende with: atende serve")
-    if number.status == SessionStatus.QR_EXPIRED:
-        raise NoCodeError("Nobody scanned the code in time.", hint=again)
     if not drawn or number.status not in _UNDER_WAY:
         told = f" ({number.detail})" if number.detail else ""
         raise NoCodeError(f"The number shows no code now; it is {number.status}{told}.", hint=again)

@@ -56,7 +56,8 @@ async def _keep(server: EmbeddedPostgres, stopping: asyncio.Event) -> None:
     pause = 1.0
     while True:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), pause)
+            async with asyncio.timeout(pause):
+                await stopping.wait()
         if stopping.is_set():
             return
         before = server.pid

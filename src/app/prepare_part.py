@@ -7,14 +7,19 @@ import logging
 import socket
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import psycopg
+import yaml
 
 from app.encoders import encoder_of
 from app.prepared import Login, Prepared, fingerprint
 from app.settings import Settings
+from flows.canned import CannedReplies
 from flows.demo_scripts import DemoScript, load_demo
+from flows.desk import Actor
 from flows.tenant_files import load_tenant
 from flows.tenants import ImportedTenant, demo_passwords, import_tenant
 from store.database import Database
@@ -47,6 +52,7 @@ async def _demo(settings: Settings, url: str, prepared: Prepared) -> Prepared:
             today=datetime.now(ZoneInfo(declaration.settings.timezone)).date(),
             passwords=demo_passwords(declaration),
         )
+        await _canned(db, imported.tenant_id, settings.demo_folder / "canned_replies.yaml")
     finally:
         await db.close()
     return Prepared(
@@ -61,6 +67,18 @@ async def _demo(settings: Settings, url: str, prepared: Prepared) -> Prepared:
         numbers={key: str(number) for key, number in imported.numbers.items()},
         ideas=_ideas(load_demo(settings.demo_folder, declaration)),
     )
+
+
+async def _canned(db: Database, tenant_id: UUID, file: Path) -> None:
+    """The texts that operators insert by a shortcut, unless the tenant has some already, or no such file."""
+    if not await asyncio.to_thread(file.is_file):
+        return
+    texts: dict[str, str] = yaml.safe_load(await asyncio.to_thread(file.read_text, encoding="utf-8"))
+    replies = CannedReplies(db)
+    actor = Actor(tenant_id, None, "demo")
+    if not await replies.of(actor):
+        for shortcut, text in texts.items():
+            await replies.create(actor, shortcut, text, shared=True, shares=True)
 
 
 def _ideas(scripts: Sequence[DemoScript]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""One process of an installation: ``python -m app.process web|worker|sessions|prepare``, as the supervisor starts it.
+"""One process of an installation, as the supervisor starts it: ``python -m app.process`` and a name of ``PARTS``.
 
 It imports what it needs first, then waits on standard input for one line of JSON (see ``Orders``): so processes load
 while PostgreSQL starts. The supervisor never writes again; the end of that stream means that it is gone, however it
@@ -34,10 +34,13 @@ PARTS = {
     "web": "app.web_part",
     "worker": "app.worker_part",
     "sessions": "app.sessions_part",
+    "pairing": "app.pairing_part",
     "prepare": "app.prepare_part",
 }
 """Modules with ``async def run(settings, listening) -> None``: runs until it is done or cancelled."""
 
+_WITH_THE_LIBRARY = frozenset({"sessions", "pairing"})
+"""The WhatsApp library may leave threads that never end, and Python would wait for them."""
 EXIT_UNUSABLE = 2
 _ORPHAN_SECONDS = 10.0
 _ALLOCATIONS_PER_COLLECTION = 10_000
@@ -86,8 +89,21 @@ def part(name: str) -> Run:
 
 
 def run_part(name: str, run: Run, settings: Settings, listening: socket.socket | None = None) -> int:
-    """Run a part until it is done, or until SIGTERM or SIGINT asks it to end; returns the exit code."""
+    """Run a part until it is done, or until SIGTERM or SIGINT asks it to end; returns the exit code.
+
+    A part with the WhatsApp library does not return: it ends the process.
+    """
     configure_logging(name, settings.log_level)
+    code = _run_part(name, run, settings, listening)
+    if name in _WITH_THE_LIBRARY:
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+    return code
+
+
+def _run_part(name: str, run: Run, settings: Settings, listening: socket.socket | None) -> int:
     try:
         with sending_spans(name, settings), asyncio.Runner(loop_factory=_loop_factory(name)) as runner:
             runner.run(_until_asked(run(settings, listening)))

@@ -96,6 +96,8 @@ class Settings(BaseSettings):
     """Where the embedded PostgreSQL, the secret and the session stores live."""
     database_url: str | None = Field(None, validation_alias=_DATABASE_URL, repr=False)
     """``DATABASE_URL``: a PostgreSQL of yours, as a role that may create roles. None: the embedded one is started."""
+    media_url: str | None = None
+    """``ATENDE_MEDIA_URL``: a bucket for files (store/media_bucket.py). None: a folder of the data folder."""
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """0: any free one; the address is printed."""
@@ -105,6 +107,12 @@ class Settings(BaseSettings):
     """Worker processes."""
     worker_concurrency: Annotated[int, Field(ge=1, le=500)] = 16
     """Turns that one worker runs at the same time."""
+    session_hosts: Annotated[int, Field(ge=1, le=32)] = 1
+    """Processes that hold WhatsApp connections. One is restarted when it dies; with several, the others step in."""
+    pairing_apart: bool = False
+    """Whether session hosts leave pairing to a process of its own (``atende pairing``), as under ``atende serve``."""
+    session_host_memory_mb: Annotated[int, Field(ge=150)] = 1024
+    """Above so much memory a session host ends and is started afresh; it loses no message by it."""
     secret_text: SecretStr | None = Field(None, validation_alias=AliasChoices("ATENDE_SECRET"))
     """``ATENDE_SECRET``: signs log-ins and derives the database roles' passwords. None: kept in the data folder."""
     tenant_folders: Annotated[tuple[Path, ...], NoDecode] = ()
@@ -113,6 +121,8 @@ class Settings(BaseSettings):
     """Hosts of your own network that tenants' webhooks may reach, separated by commas. All others must be public."""
     mcp_commands: Annotated[tuple[str, ...], NoDecode] = ()
     """Programs that may be started as MCP servers (as the first word of their command), separated by commas."""
+    api_calls_per_minute: int = Field(default=1200, ge=0)
+    """How often one API key or one person's access token may call the API; 0: as often as they like."""
     demo: bool = False
     """Seed the example tenant, open the simulator and show the demo's logins."""
     demo_folder: Path = Field(default_factory=lambda: shipped_tenants() / "loja-aurora")
@@ -139,6 +149,10 @@ class Settings(BaseSettings):
     """``ATENDE_MODEL``: the language model of tenants that name none. None: no model is asked, even with a key set."""
     model_prices: Annotated[dict[str, dict[str, float]] | None, NoDecode] = None
     """``ATENDE_MODEL_PRICES``: such as ``gpt-small=0.40/1.60`` (input/output per million tokens), for budgets."""
+    eval_customer_model: str | None = None
+    """``ATENDE_EVAL_CUSTOMER_MODEL``: plays customers in evals. None: the agent's own model does."""
+    eval_judge_model: str | None = None
+    """``ATENDE_EVAL_JUDGE_MODEL``: judges rubrics in evals. None: the agent's own model does."""
     transcribe_model: str | None = None
     """``ATENDE_TRANSCRIBE_MODEL``: what hears customers' voice notes. None: people do."""
     describe_model: str | None = None
@@ -194,9 +208,12 @@ class Settings(BaseSettings):
     @field_validator(
         "database_url",
         "model",
+        "eval_customer_model",
+        "eval_judge_model",
         "transcribe_model",
         "describe_model",
         "media_base_url",
+        "media_url",
         "whatsapp_proxy_url",
         "secret_text",
         "otel_endpoint",
@@ -286,7 +303,8 @@ class Settings(BaseSettings):
 
         key = self.openai_api_key.get_secret_value() if self.openai_api_key else ""
         prices = {name: ModelPrice(**price) for name, price in (self.model_prices or {}).items()}
-        return ModelSettings(model=self.model or "", base_url=self.openai_base_url, api_key=key, prices=prices)
+        hosts = frozenset(self.private_hosts)
+        return ModelSettings(self.model or "", self.openai_base_url, key, prices=prices, private_hosts=hosts)
 
     def media_reader(self) -> MediaReaderSettings | None:
         """What puts customers' files into words, or None."""

@@ -23,12 +23,15 @@ from app.postgres import running_postgres
 from app.prepared import Prepared, still_holds
 from app.process import EXIT_UNUSABLE, Orders
 from app.settings import Settings
+from app.setup_link import setup_lines
 from channels.whatsapp.host_environment import HOST_ENVIRONMENT
 from domain.errors import AtendeError
 
 log = logging.getLogger(__name__)
 
 READY_SECONDS = 120.0
+HOST_SILENCE_SECONDS = 5.0
+"""A session host that hangs is killed before its leases can run out: two log-ins of one device end each other."""
 _HOPELESS_DEATHS = 5
 Say = Callable[[str], None]
 
@@ -92,7 +95,7 @@ class Supervisor:
             stack.push_async_callback(_end, children)
             prepared = await self._prepared(url, lock)
             keepers = await stack.enter_async_context(_background())
-            orders = Orders(self._settings.handed_over(database_url=url))
+            orders = Orders(self._settings.handed_over(database_url=url, pairing_apart=True))
             web_orders = Orders(orders.settings, listening.fileno())
             keepers.append(asyncio.create_task(children[0].keep_running(web_orders)))
             keepers.append(asyncio.create_task(children[1].keep_running(orders)))
@@ -103,14 +106,14 @@ class Supervisor:
             yield Installation(address, url, prepared, children, time.monotonic() - started)
 
     def _children(self, listening: socket.socket, lock: int) -> tuple[Child, ...]:
-        workers = self._settings.workers
         return (
             Child(Plan("web", "web", descriptors=(lock, listening.fileno()))),
+            *(Child(Plan(name, "worker", descriptors=(lock,))) for name in _numbered("worker", self._settings.workers)),
             *(
-                Child(Plan(f"worker-{n + 1}" if workers > 1 else "worker", "worker", descriptors=(lock,)))
-                for n in range(workers)
+                Child(Plan(name, "sessions", HOST_ENVIRONMENT, (lock,), HOST_SILENCE_SECONDS))
+                for name in _numbered("sessions", self._settings.session_hosts)
             ),
-            Child(Plan("sessions", "sessions", HOST_ENVIRONMENT, (lock,))),
+            Child(Plan("pairing", "pairing", HOST_ENVIRONMENT, (lock,), HOST_SILENCE_SECONDS)),
         )
 
     @asynccontextmanager
@@ -139,6 +142,10 @@ class Supervisor:
         return prepared
 
 
+def _numbered(part: str, count: int) -> list[str]:
+    return [f"{part}-{n + 1}" for n in range(count)] if count > 1 else [part]
+
+
 async def serve(settings: Settings, say: Say) -> None:
     """Run until Ctrl-C, SIGTERM or the terminal's end. Raises AtendeError when it cannot start."""
     task = asyncio.current_task()
@@ -158,7 +165,8 @@ async def serve(settings: Settings, say: Say) -> None:
         asyncio.get_running_loop().add_signal_handler(kind, ask)
     try:
         async with Supervisor(settings, say).running() as installation:
-            for line in _greeting(settings, installation):
+            empty = await asyncio.to_thread(_is_empty, installation.database_url)
+            for line in _greeting(settings, installation, empty=empty):
                 say(line)
             await asyncio.Event().wait()
     except asyncio.CancelledError:
@@ -167,7 +175,15 @@ async def serve(settings: Settings, say: Say) -> None:
     say("Stopped.")
 
 
-def _greeting(settings: Settings, installation: Installation) -> list[str]:
+def _is_empty(url: str) -> bool:
+    import psycopg  # noqa: PLC0415 - once, after everything runs
+
+    with psycopg.connect(url, autocommit=True) as db:
+        row = db.execute("SELECT gate.is_empty()").fetchone()
+    return bool(row and row[0])
+
+
+def _greeting(settings: Settings, installation: Installation, *, empty: bool = False) -> list[str]:
     url = settings.public_url or installation.url
     lines = ["", f"Atende is ready after {installation.seconds:.1f} s: {url}{'/demo' if settings.demo else ''}"]
     width = max((len(login.email) for login in installation.prepared.logins), default=0)
@@ -177,6 +193,8 @@ def _greeting(settings: Settings, installation: Installation) -> list[str]:
             f"  {login.email:{width}}  {login.password}  ({login.name}, {login.role})"
             for login in installation.prepared.logins
         ]
+    if empty:
+        lines += setup_lines(settings, url)
     return [*lines, "Ctrl-C stops everything.", ""]
 
 
@@ -202,8 +220,9 @@ async def _answering(url: str, web: Child) -> None:
     while time.monotonic() < end and web.deaths < _HOPELESS_DEATHS:
         # The socket listens already: the request waits in it until the web process takes it.
         with contextlib.suppress(OSError, TimeoutError):
-            if await asyncio.wait_for(_is_healthy(url), 5):
-                return
+            async with asyncio.timeout(5):
+                if await _is_healthy(url):
+                    return
         await asyncio.sleep(0.1)
     raise NeverReadyError(web.name)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 commands = typer.Typer(help="Message templates of WhatsApp Cloud API numbers.", no_args_is_help=True)
 
-Number = Annotated[UUID, typer.Argument(help="The number's id, as `atende number list` shows it.")]
+Number = Annotated[UUID, typer.Argument(help="The number's id, as `atende session list` shows it.")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data are kept (ATENDE_DATA_DIR).")]
 
 

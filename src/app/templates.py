@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+from app.media_store import media_store
 from app.numbers import prepared_database
 from app.settings import Settings
 from channels.whatsapp.cloud_api import CloudApiGateway
@@ -17,7 +18,6 @@ from flows.gateways import gateway_client
 from flows.media import MediaFiles
 from flows.templates import Templates, conversation_with
 from store.database import Database
-from store.media import MediaFolder
 from store.wakeup import Wakeup
 
 
@@ -80,7 +80,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Database, Templates
     async with prepared_database(settings) as (_, db), gateway_client() as http:
         wakeup = Wakeup(db)
         try:
-            media = MediaFiles(db, MediaFolder(settings.data_dir / "media"))
+            media = MediaFiles(db, media_store(settings))
             yield db, Templates(db, wakeup, CloudApiGateway(http, media))
         finally:
             await wakeup.close()

@@ -59,7 +59,7 @@ def create(
     print(f"{new.name} ({chosen}) was created.")
     if password:
         print(f"  new login {admin}  {password}")
-    print(f"Next: atende intents import FILE --tenant {chosen}; atende number add --tenant {chosen} --name …")
+    print(f"Next: atende intents import FILE --tenant {chosen}; atende session create --tenant {chosen} --name …")
 
 
 @commands.command("set")

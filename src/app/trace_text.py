@@ -67,7 +67,8 @@ def _people(explanation: Mapping[str, Any]) -> Iterator[str]:
         if suggestion["status"] == "edited":
             yield _line("", f"{suggestion['text']!r} → {suggestion['final_text']!r}")
         if suggestion["reject_reason"]:
-            yield _line("", f"because: {suggestion['reject_reason']}")
+            said = ": ".join(filter(None, (suggestion["reject_reason"], suggestion["reject_note"])))
+            yield _line("", f"because: {said}")
     for approval in explanation["approvals"]:
         arguments = _json(approval["arguments"])
         yield _line(

@@ -19,28 +19,36 @@ from agent.encoder import Encoder, default_encoder
 from agent.graph import build_agent
 from agent.language_model import ModelClients, ModelSettings
 from agent.media_reader import MediaReaderSettings
+from app.eval_reproduction import Reproduction
 from app.process import settle_heap
 from channels.simulator import SimulatorSender
 from channels.whatsapp.cloud_api import CloudApiGateway
 from flows import attendance, housekeeping
 from flows.approved_calls import ApprovedCalls
+from flows.assignment import Assignment
+from flows.attachments import Offers
 from flows.delivery import Delivery
+from flows.eval_cases import CasePlaying
 from flows.functions_http import HttpFunctions
 from flows.functions_mcp import McpFunctions
 from flows.gateways import gateway_client, open_gateways
 from flows.inbound import Inbound
+from flows.keep_times import forget_outlived, forget_unsent_files
 from flows.knowledge_indexing import KnowledgeIndexing
 from flows.media import MediaFetching, MediaFiles
+from flows.notifications import remind_of_tasks
 from flows.profiles import Installation, Profiles
 from flows.reconciliation import Reconciliation
 from flows.simulator import SimulatedPhones
 from flows.templates import Templates
+from flows.tidying import Tidying
 from flows.turn import Turns
+from flows.undelivered import report_undelivered
 from flows.webhook_posting import WebhookPosting
 from store.approval_threads import open_approval_threads
 from store.database import Database
 from store.jobs import MODEL_TURNS, TURNS, queue_app
-from store.media import MediaFolder
+from store.media import MediaStore
 from store.secrets import Sealer
 from store.wakeup import EVENTS, OUTBOX, PROFILES, Listener, Wakeup, every
 from tools.http_call import HttpClients
@@ -51,6 +59,9 @@ log = logging.getLogger(__name__)
 
 MODEL_CONCURRENCY = 100
 """Turns on the model's own queue at the same time; they wait and cost memory, not CPU."""
+
+_POSTING_PAUSE = 0.1
+"""Every event wakes the posting of webhooks; asking ten times a second who wants them is enough."""
 
 MODEL_PLACES = 32
 """Turns that wait for a language model on the quick queue, in places that nobody else could use: moving them to the
@@ -67,7 +78,7 @@ class WorkerOptions:
     owner_dsn: str
     secret: bytes
     tenant_folders: tuple[Path, ...]
-    media_folder: Path
+    media_store: MediaStore
     has_webhooks: bool = False
     """Whether gateways can reach this installation."""
     model: ModelSettings | None = None
@@ -100,7 +111,7 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
             encoder,
             ModelClients(),
             default_model=options.model,
-            media_folder=options.media_folder,
+            media_store=options.media_store,
             media_reader=options.media_reader,
             function_sources={"http": HttpFunctions(requests), "mcp": McpFunctions(servers)},
             sealer=Sealer(options.secret),
@@ -108,18 +119,21 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
         profiles = Profiles(db, installation)
         changed = asyncio.Event()
         inbound = Inbound(db, wakeup)
-        media = MediaFiles(db, MediaFolder(options.media_folder))
+        media = MediaFiles(db, options.media_store)
         gateways = open_gateways(http, media)
         simulator = SimulatorSender(SimulatedPhones(db, inbound).deliver)
         delivery = Delivery(db, wakeup, {"simulator": simulator, **gateways})
         reconciliation = Reconciliation(db, inbound, gateways, media, has_webhooks=options.has_webhooks)
         templates = Templates(db, wakeup, CloudApiGateway(http, media))
         indexing = KnowledgeIndexing(db, encoder)
+        reproduction = Reproduction(db, profiles, CasePlaying(db, wakeup))
         fetching = MediaFetching(db, wakeup, gateways, media.store)
         wakeup.listen_here(OUTBOX, delivery.more.set)
+        assignment, tidying = Assignment(db, wakeup), Tidying(db, wakeup, Offers(gateways))
         hosts = options.private_hosts
         posting = WebhookPosting(db, await stack.enter_async_context(public_client(hosts)), hosts)
-        app = queue_app(db.queue_url)
+        places = {TURNS: options.concurrency + MODEL_PLACES, MODEL_TURNS: MODEL_CONCURRENCY}
+        app = queue_app(db.queue_url, places=places)
         ended = housekeeping.EndedJobs()
         turns = Turns(db, wakeup, agent, profiles, delivery)
         turns.model_places = MODEL_PLACES
@@ -130,22 +144,28 @@ async def running_worker(options: WorkerOptions, encoder: Encoder | None = None)
                 group.create_task(work)
                 for work in (
                     _warm_up(profiles),
-                    _work(app, TURNS, options.concurrency + MODEL_PLACES),
-                    _work(app, MODEL_TURNS, MODEL_CONCURRENCY),
+                    *(_work(app, queue, concurrency) for queue, concurrency in places.items()),
                     Listener(db, {OUTBOX: delivery.more.set, EVENTS: posting.more.set, PROFILES: changed.set}).run(),
                     every(0.5, profiles.refresh, wake=changed),
                     every(0.25, delivery.run_due, wake=delivery.more),
                     every(2, delivery.settle_overdue),
-                    every(1, posting.run_due, wake=posting.more),
+                    every(1, posting.run_due, wake=posting.more, pause=_POSTING_PAUSE),
                     every(1, lambda: housekeeping.rescue_stalled_jobs(app)),
                     every(2, lambda: ended.settle(app)),
                     every(15, lambda: housekeeping.enqueue_forgotten(db)),
                     every(2, lambda: housekeeping.settle_held_events(db, inbound, wakeup)),
                     every(1, fetching.run_due),
                     every(2, indexing.run_due),
+                    every(2, reproduction.run_due),
                     every(600, lambda: templates.sync_all(older_than=TEMPLATES_STAY_FRESH)),
                     every(1, reconciliation.run_due),
                     every(15, lambda: attendance.keep_appointments(db, wakeup)),
+                    every(1, assignment.run_due),
+                    every(15, tidying.run_due),
+                    every(15, lambda: remind_of_tasks(db, wakeup)),
+                    every(300, lambda: report_undelivered(db, wakeup)),
+                    every(600, lambda: forget_outlived(db)),
+                    every(3600, lambda: forget_unsent_files(db, media.store)),
                 )
             ]
             try:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 
 from app.encoders import encoder_of
+from app.media_store import media_store
 from app.settings import Settings
 from app.worker import WorkerOptions, running_worker
 
@@ -16,7 +17,7 @@ async def run(settings: Settings, _listening: socket.socket | None = None) -> No
         owner_dsn=settings.need_database_url(),
         secret=settings.secret,
         tenant_folders=settings.code_folders,
-        media_folder=settings.data_dir / "media",
+        media_store=media_store(settings),
         has_webhooks=bool(settings.public_url),
         model=settings.default_model(),
         media_reader=settings.media_reader(),

@@ -51,7 +51,32 @@ class MessageReceived:
     historical: bool = False
     """Recovered history: stored, starts no turn."""
     mentions_me: bool = False
+    """It mentions our number, or quotes a message of ours, as far as its provider says so."""
+    recovered: bool = False
+    """From the journal of a session host that died: newer messages of its chat may have been stored meanwhile."""
+    awaiting: str = ""
+    """Set where there is no content yet, with the reason: it may come later under the same id, and completes it."""
     raw: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLost:
+    """The provider's library told WhatsApp that it has this message, and never handed it over: nobody can read it.
+
+    It may turn out to be known after all; then this says nothing.
+    """
+
+    provider_id: str
+    chat: str
+    """The chat as the library names it, for a person to look at."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryReceived:
+    """A piece of a number's past, told all at once: every message is historical, oldest first in each chat."""
+
+    messages: tuple[MessageReceived, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +134,24 @@ class ContactTyping:
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileChanged:
+    """A contact has another picture, or a group another name or picture: what is known of it must be asked anew."""
+
+    chat: Address
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a provider shows of a contact, or a group. ``picture_id`` changes with the picture; None: we see none."""
+
+    name: str | None = None
+    """Of a group; None where it could not be asked."""
+    picture_id: str | None = None
+    picture_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionChanged:
     """The connection's state. ``qr`` is the raw text of the newest code while AWAITING_QR."""
 
@@ -118,6 +161,14 @@ class SessionChanged:
     qr: str | None = None
     account: str | None = None
     """Set only by a new pairing: what SessionRef.account must be from now on."""
+    ended: bool = False
+    """Nothing tries any more: only a person can bring it back."""
+    unlinked: bool = False
+    """The paired device is gone, at WhatsApp and here: SessionRef.account must be None from now on."""
+    qr_seconds: float | None = None
+    """How long ``qr`` can be scanned; None: as long as WhatsApp's codes usually can."""
+    restricted_until: datetime | None = None
+    """While RESTRICTED: when that is taken to be over, for the config of the SessionRef that comes next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +195,14 @@ class Unrecognised:
 
 ChannelEvent = (
     MessageReceived
+    | MessageLost
+    | HistoryReceived
     | ReceiptChanged
     | SendFailed
     | MessageEdited
     | MessageRevoked
     | ContactTyping
+    | ProfileChanged
     | SessionChanged
     | TemplateChanged
     | Unrecognised

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from domain.told import Told
+
 _DEAREST: Final = 100_000
 """Per million tokens; more is a mistake."""
 
@@ -98,8 +100,14 @@ def read_prices(text: str) -> dict[str, dict[str, float]]:
         except ValueError:
             prices = []
         if not name or not 2 <= len(prices) <= 3 or not all(0 <= price <= _DEAREST for price in prices):
-            raise ValueError(f"must look like model=0.40/1.60 (input/output per million tokens), not {part!r}")
+            raise ValueError(
+                Told(
+                    "prices",
+                    "must look like model=0.40/1.60 (input/output per million tokens), not {given!r}",
+                    given=part,
+                )
+            )
         found[name] = dict(zip(("input", "output", "cached_input"), prices, strict=False))
     if not found:
-        raise ValueError("must name a model, such as model=0.40/1.60")
+        raise ValueError(Told("prices", "must name a model, such as model=0.40/1.60"))
     return found

@@ -1,15 +1,18 @@
 """Words by which a customer stops, or allows again, messages that are no answer to their own.
 
-Only a whole message counts: "quero cancelar" is business, "SAIR" alone is not. The list is WhatsApp's practice in
-Brazil, with what is usual in Spanish and English. Texts are compared as ``agent.normalise.words`` gives them: without
-case, accents, punctuation and emoji.
+Only a whole message counts: "quero cancelar" is business, "SAIR" alone is not. The words are WhatsApp's practice in
+Brazil, with what is usual in Spanish and English; around them courtesy, and in their stead short sentences that say by
+themselves what they are about (domain.opt_out_words). Texts are compared as ``agent.normalise.words`` gives them:
+without case, accents, punctuation and emoji.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, cast
+
+from domain.opt_out_words import plainly, repaired, sentence, without_courtesy
 
 ConsentCommand = Literal["opt_out", "opt_in"]
 
@@ -40,12 +43,22 @@ class ConsentWords:
 
     def command(self, said: str) -> ConsentCommand | None:
         """What the whole message means; ``said``: its folded words, joined by single spaces."""
-        if said in OPT_OUT or said in self.opt_out:
-            return "opt_out"
-        if said in OPT_IN or said in self.opt_in:
-            return "opt_in"
-        return None
+        meant = self._meant(said)
+        return meant[0] if meant else None
 
     def language(self, said: str) -> str:
         """The language of that word, "" where it tells none."""
-        return OPT_OUT.get(said) or OPT_IN.get(said) or ""
+        meant = self._meant(said)
+        return meant[1] if meant else ""
+
+    def _meant(self, said: str) -> tuple[ConsentCommand, str] | None:
+        plain = plainly(said)
+        bare = without_courtesy(plain)
+        spellings = dict.fromkeys((said, plain, bare, *([repaired(bare)] if " " not in bare else [])))
+        for spelling in spellings:
+            if spelling in OPT_OUT or spelling in self.opt_out:
+                return "opt_out", OPT_OUT.get(spelling, "")
+            if spelling in OPT_IN or spelling in self.opt_in:
+                return "opt_in", OPT_IN.get(spelling, "")
+        found = sentence(plain) or sentence(bare)
+        return (cast("ConsentCommand", found[0]), found[1]) if found else None

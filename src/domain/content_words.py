@@ -7,6 +7,7 @@ from domain.contents import (
     ContactCard,
     Content,
     Edit,
+    LinkPreview,
     ListMenu,
     Location,
     Media,
@@ -41,6 +42,8 @@ def _described(content: Content) -> str:
             return f"[{content.type}: {' | '.join(choice.title for choice in choices)}]"
         case Template(name=name):
             return f"[template {name}]"
+        case LinkPreview(title=title):
+            return f"[link: {title}]"
         case Edit():
             return "[edit]"
         case Revoke():

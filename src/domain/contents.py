@@ -130,7 +130,18 @@ class Template:
     type: Literal["template"] = "template"
 
 
-Content = Media | Location | ContactCard | Reaction | Poll | Buttons | ListMenu | Edit | Revoke | Template
+@dataclass(frozen=True, slots=True)
+class LinkPreview:
+    """The message's text, with a card for the address in it. ``thumbnail``: a small JPEG as base64, or none."""
+
+    url: str
+    title: str
+    description: str = ""
+    thumbnail: str = ""
+    type: Literal["link_preview"] = "link_preview"
+
+
+Content = Media | Location | ContactCard | Reaction | Poll | Buttons | ListMenu | Edit | Revoke | Template | LinkPreview
 CONTENT_TYPES: Mapping[str, type[Any]] = {
     "media": Media,
     "location": Location,
@@ -142,6 +153,7 @@ CONTENT_TYPES: Mapping[str, type[Any]] = {
     "edit": Edit,
     "revoke": Revoke,
     "template": Template,
+    "link_preview": LinkPreview,
 }
 
 

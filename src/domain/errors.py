@@ -17,8 +17,10 @@ class AtendeError(Exception):
             self.hint = hint
 
     def sentence(self) -> str:
-        """One line for a person: what happened, then what to do next."""
+        """One line for a person: what happened, then what to do next, below a list if there is one."""
         what = str(self)
+        if what.endswith("\n"):
+            return f"{what}{self.hint}".strip()
         end = "" if what.endswith((".", "!", "?")) else "."
         return f"{what}{end} {self.hint}".strip()
 
@@ -36,12 +38,36 @@ class ConflictError(AtendeError):
     """The thing changed since it was read, or its state does not allow the request."""
 
 
+class ChangedMeanwhileError(ConflictError):
+    """Somebody changed the thing since the caller read it; nothing was done, so that the other change stays."""
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        super().__init__(
+            f"Somebody changed {what} meanwhile.", hint=hint or "Read it again, then decide whether you still want it."
+        )
+        self.what = what
+
+
+_PLURALS = {
+    "admin": "administrators",
+    "manager": "managers",
+    "operator": "operators",
+    "prompt_engineer": "prompt engineers",
+}
+
+
 class NotAllowedError(AtendeError):
     """The person's role does not include this; ``who`` may do it."""
 
     def __init__(self, who: str) -> None:
         super().__init__(f"Only {who} may do this.", hint="Ask one of them.")
         self.who = who
+
+    @classmethod
+    def to(cls, roles: tuple[str, ...]) -> NotAllowedError:
+        """Named after the roles that may: ``admin`` becomes administrators."""
+        words = [_PLURALS.get(role, role) for role in roles]
+        return cls(" and ".join(filter(None, (", ".join(words[:-1]), words[-1]))))
 
 
 class InvalidInputError(AtendeError):

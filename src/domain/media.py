@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from typing import Literal
 
@@ -62,7 +64,11 @@ SHOWN: frozenset[str] = frozenset(
         *(f"video/{name}" for name in ("mp4", "webm", "3gpp", "quicktime")),
     }
 )
-"""What a page may show by itself; everything else is only offered for download."""
+"""What a page may show by itself."""
+READ_IN_TAB = frozenset({"application/pdf"})
+"""What a tab of its own may show, in the browser's own reader. Everything else is only offered for download."""
+MOST_OF_MINIATURE = 64 * 1024
+"""Bytes; WhatsApp's own are a tenth of it."""
 
 
 def sniff(data: bytes, claimed: str = "") -> str:
@@ -118,9 +124,22 @@ def is_executable(mime_type: str, file_name: str) -> bool:
     return mime_type in _EXECUTABLE or bool(_EXECUTABLE_NAME.search(file_name.strip()))
 
 
+def miniature(value: object) -> str:
+    """A small picture of a file, as senders' devices make it: a JPEG as base64; "" where ``value`` is not base64 text
+    (or a data URL) of one, or larger than a miniature is."""
+    if not isinstance(value, str) or not 0 < len(value) <= MOST_OF_MINIATURE * 4 // 3 + 64:
+        return ""
+    encoded = value.rpartition(",")[2] if value.startswith("data:") else value
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return encoded if len(data) <= MOST_OF_MINIATURE and sniff(data) == "image/jpeg" else ""
+
+
 def disposition(mime_type: str) -> Literal["inline", "attachment"]:
     """How a browser may take it."""
-    return "inline" if mime_type in SHOWN else "attachment"
+    return "inline" if mime_type in SHOWN | READ_IN_TAB else "attachment"
 
 
 def clean_name(name: str, *, longest: int = 120) -> str:

@@ -141,6 +141,10 @@ class Outbound:
     """What goes out beside or instead of the text; None: the text alone."""
     quoted_from_me: bool = False
     """The quoted message is our own."""
+    quoted_text: str = ""
+    """The quoted message's words: WhatsApp's clients show what the quote itself carries."""
+    quoted_sender: Address | None = None
+    """Who wrote the quoted message, in a group."""
     answered_provider_id: str | None = None
     """The customer's newest message, where typing is to be shown: some providers show it on that."""
 

@@ -12,15 +12,49 @@ from typing import Final
 from uuid import UUID
 
 from domain.errors import ConflictError, InvalidInputError, NotFoundError
+from domain.roles import Right
 from domain.text import storable
 from store import events
 from store.database import Database, Row
+from store.reach import Sight
 
 SCOPES: Final = {
-    "intents:read": "list, read and check intents",
-    "intents:write": "create, replace, delete and import intents",
+    Right.CONVERSATIONS_READ: "list, search and read conversations, their messages, suggestions and handoffs",
+    Right.CONVERSATIONS_WRITE: "claim, assign, close, label conversations, note; propose and ask for suggestions",
+    Right.MESSAGES_WRITE: "send messages and files, mark chats as read, show typing, look numbers up",
+    Right.CONTACTS_READ: "list and read contacts and leads",
+    Right.CONTACTS_WRITE: "change contacts, their notes and tasks, and leads",
+    Right.OUTGOING_READ: "list messages on their way out",
+    Right.OUTGOING_WRITE: "settle messages of unknown outcome",
+    Right.SESSIONS_READ: "list and read channel sessions, their figures and logs",
+    Right.SESSIONS_WRITE: "create, pair, start, stop, log out and delete channel sessions; see their QR codes",
+    Right.INTENTS_READ: "list, read and check intents",
+    Right.INTENTS_WRITE: "create, replace, delete and import intents",
+    Right.FUNCTIONS_READ: "list and read business functions",
+    Right.FUNCTIONS_WRITE: "create, change, try out and delete business functions",
+    Right.KNOWLEDGE_READ: "list and search documents of knowledge",
+    Right.KNOWLEDGE_WRITE: "add, replace and delete documents of knowledge",
+    Right.PROMPTS_READ: "list and read prompt bundles",
+    Right.PROMPTS_WRITE: "draft, publish and go back from prompt bundles",
+    Right.EVALS_READ: "read eval runs and their reports",
+    Right.EVALS_WRITE: "review test cases, start evals",
+    Right.CASES_WRITE: "propose a turn as a test case",
+    Right.TRACES_READ: "read why the assistant did what it did, personal data masked",
+    Right.POLICY_READ: "read the reply policy",
+    Right.POLICY_WRITE: "change the reply policy, use the kill switch",
+    Right.SETTINGS_READ: "read hours, holidays, texts, budgets, canned replies",
+    Right.SETTINGS_WRITE: "change hours, holidays, texts, budgets, canned replies",
+    Right.USERS_READ: "list people and teams",
+    Right.USERS_WRITE: "add, change and remove people and teams",
+    Right.SUPERVISION: "see who works on what; assign other people's conversations",
+    Right.REPORTS_READ: "read figures and export them",
+    Right.WEBHOOKS_READ: "list outgoing webhooks and their deliveries",
+    Right.WEBHOOKS_WRITE: "create, change, test and delete outgoing webhooks",
+    Right.API_KEYS_WRITE: "list, create and revoke API keys",
+    Right.EVENTS_READ: "read the event log and listen to events",
+    Right.AUDIT_READ: "read the audit log",
 }
-"""What a key may be allowed. Others add theirs here."""
+"""What a key may be allowed: every right (domain.roles), in the words of who makes a key."""
 
 _PREFIX: Final = "atende_"
 _TOKEN: Final = re.compile(r"atende_[A-Za-z0-9_-]{43}")
@@ -38,17 +72,22 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class ApiCaller:
-    """Who calls: a key of one tenant, with what it may do."""
+    """Who calls, with what it may do: a key of one tenant, or a person of it with an access token."""
 
     key_id: UUID
+    """Of the key; of a person the person's."""
     tenant_id: UUID
     name: str
     scopes: frozenset[str]
+    user_id: UUID | None = None
+    """The person; None: a key, which is nobody in particular."""
+    sight: Sight | None = None
+    """What the person sees of the tenant's conversations; a key sees all."""
 
     @property
     def actor(self) -> str:
         """How the caller stands in events."""
-        return f"api key {self.name}"
+        return f"api key {self.name}" if self.user_id is None else f"user:{self.user_id}"
 
 
 class ApiKeys:

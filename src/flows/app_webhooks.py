@@ -19,7 +19,7 @@ from channels.gateway import WebhookDelivery
 from channels.whatsapp.cloud_api_webhook import WABA_PREFIX, challenge, route
 from domain.errors import NotAuthenticError
 from flows.deliveries import decoded_json
-from flows.inbound import SessionInfo
+from flows.session_info import SessionInfo
 from flows.webhooks import NumberUnknownNowError, Webhooks
 
 PROVIDER = "cloud_api"

@@ -19,8 +19,13 @@ class Approvals:
         self._db = db
         self._wakeup = wakeup
 
-    async def decide(self, tenant_id: UUID, approval_id: UUID, *, user_id: UUID, approved: bool) -> None:
-        """Approve or refuse. Raises NotFoundError, or OutdatedError when it was answered, expired or overtaken."""
+    async def decide(
+        self, tenant_id: UUID, approval_id: UUID, *, user_id: UUID | None, approved: bool, actor: str = ""
+    ) -> None:
+        """Approve or refuse; ``user_id`` None: a program does (``actor``).
+
+        Raises NotFoundError, or OutdatedError when it was answered, expired or overtaken.
+        """
         async with self._db.transaction(tenant_id) as tx:
             row = await tx.fetchrow("SELECT * FROM approval WHERE id = $1", approval_id)
             if row is None:
@@ -51,7 +56,7 @@ class Approvals:
                 "approval.decided",
                 conversation_id=row["conversation_id"],
                 payload={"approval_id": str(approval_id), "approved": approved},
-                actor=f"user:{user_id}",
+                actor=actor or f"user:{user_id}",
             )
             await enqueue_approval(tx, tenant_id, row["conversation_id"], approval_id)
         self._wakeup.signal(EVENTS)

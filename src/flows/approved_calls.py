@@ -8,7 +8,8 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
-from agent.graph import Agent, ApprovalNotPendingError
+from agent.graph import Agent
+from agent.nodes.approve import ApprovalNotPendingError
 from agent.turn import TurnContext, TurnResult
 from domain.conversation import Status
 from domain.decisions import HandOff, Reply, Suggest
@@ -16,7 +17,7 @@ from flows import decisions
 from flows.calls import Caller, Calls
 from flows.delivery import Delivery
 from flows.profiles import Profiles
-from flows.turn import as_input, policy_for
+from flows.turn_input import as_input, policy_for
 from store import conversations, events, turns
 from store.database import Connection, Database, Row
 from store.wakeup import EVENTS, Wakeup
@@ -69,7 +70,7 @@ class ApprovedCalls:
         await self._agent.prune_approval(str(approval_id))
 
     async def _resume(self, tenant_id: UUID, approval: Row, row: Row) -> TurnResult:
-        brain = await self._profiles.get(tenant_id, row["profile_version"])
+        brain = (await self._profiles.get(tenant_id, row["profile_version"])).for_contact(row["contact_id"])
         now = datetime.now(UTC)
         turn_input = as_input(row)
         caller = Caller(
@@ -105,6 +106,9 @@ class ApprovedCalls:
             return await self._agent.resume_approval(thread, approved=approved, context=context)
         except ApprovalNotPendingError:
             # A run got to its end but died before its outcome was written, or the thread is gone: from the start again.
+            async with self._db.transaction(tenant_id) as tx:
+                if await tx.fetchval("SELECT settled_at FROM approval WHERE id = $1", approval["id"]) is not None:
+                    raise
             await self._agent.prune_approval(thread)
             await self._agent.start_approval(thread, approval["call"])
             return await self._agent.resume_approval(thread, approved=approved, context=context)

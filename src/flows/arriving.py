@@ -6,13 +6,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from channels.base import ChannelEvent, MessageEdited, MessageReceived, MessageRevoked, ReceiptChanged, SendFailed
+from channels.base import (
+    ChannelEvent,
+    HistoryReceived,
+    MessageEdited,
+    MessageReceived,
+    MessageRevoked,
+    ReceiptChanged,
+    SendFailed,
+)
 from domain.messages import Address, AddressKind, Author, MessageKind
 from domain.text import storable, storable_json, storable_key
 from store.messages import NewMessage
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-_SILENT_KINDS = frozenset({MessageKind.REACTION, MessageKind.SYSTEM, MessageKind.POLL_VOTE, MessageKind.CALL})
+SILENT_KINDS = frozenset({MessageKind.REACTION, MessageKind.SYSTEM, MessageKind.POLL_VOTE, MessageKind.CALL})
+"""What nobody wrote: it waits for no answer, and from our own phone it takes no conversation over."""
 
 
 def with_keys(event: ChannelEvent) -> ChannelEvent:
@@ -20,6 +29,8 @@ def with_keys(event: ChannelEvent) -> ChannelEvent:
     match event:
         case MessageReceived(quoted_provider_id=str(quoted)):
             return replace(event, provider_id=storable_key(event.provider_id), quoted_provider_id=storable_key(quoted))
+        case HistoryReceived(told):
+            return HistoryReceived(tuple(one for each in told if isinstance(one := with_keys(each), MessageReceived)))
         case MessageReceived() | MessageEdited() | MessageRevoked():
             return replace(event, provider_id=storable_key(event.provider_id))
         case ReceiptChanged() | SendFailed():
@@ -27,8 +38,11 @@ def with_keys(event: ChannelEvent) -> ChannelEvent:
     return event
 
 
-def clean(event: MessageReceived, author: Author) -> NewMessage:
-    """The event as a row: storable text, a time that is not in the future, everything unusual noted in ``content``."""
+def clean(event: MessageReceived, author: Author, *, addressed: bool = True) -> NewMessage:
+    """The event as a row: storable text, a time that is not in the future, everything unusual noted in ``content``.
+
+    ``addressed``: whether it is meant for us at all; in a group most of what is said is not (see flows.groups).
+    """
     text, problems = storable(event.text)
     now = datetime.now(UTC)
     content: dict[str, Any] = {}
@@ -50,8 +64,14 @@ def clean(event: MessageReceived, author: Author) -> NewMessage:
         )
     if event.raw:
         content["raw"] = storable_json(event.raw)
+    if event.awaiting:
+        content["awaiting"] = event.awaiting
     if problems:
         content["problems"] = problems
+    if not addressed:
+        content["aside"] = True
+    if event.chat.kind is AddressKind.GROUP and not event.from_me and event.push_name:
+        content["sender_name"] = storable(event.push_name)[0][:200]
     is_empty_text = event.kind is MessageKind.TEXT and not text.strip()
     return NewMessage(
         provider_id=event.provider_id,
@@ -67,9 +87,9 @@ def clean(event: MessageReceived, author: Author) -> NewMessage:
         starts_turn=(
             author is Author.CONTACT
             and not event.historical
-            and event.kind not in _SILENT_KINDS
+            and event.kind not in SILENT_KINDS
             and not is_empty_text
-            and event.chat.kind is not AddressKind.GROUP
+            and addressed
         ),
     )
 

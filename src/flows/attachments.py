@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
+from channels.whatsapp import outgoing
 from domain import media as formats
 from domain.contents import CONTENT_TYPES, Media
 from domain.errors import InvalidInputError, TooLargeError
+from domain.voice_notes import ogg_of
 from flows.gateways import Gateways
 from flows.media import MediaFiles, limit_of
-from flows.sessions import SIMULATED
+from flows.session_removal import forget_file
+from flows.sessions import HOSTED, SIMULATED
 from store.database import Connection, Database
 
 MOST_BYTES = 100 * 1024 * 1024
 """Nobody may attach more, whatever the tenant allows: it is WhatsApp's own limit for most files."""
+
+
+RECORDED = "audio/webm"
+"""What most browsers record a voice note as, and WhatsApp does not play."""
 
 
 class NotOfferedHereError(InvalidInputError):
@@ -40,6 +48,7 @@ class Offers:
     def __init__(self, gateways: Gateways) -> None:
         self._contents = {name: gateway.content_types for name, gateway in gateways.items()}
         self._contents[SIMULATED] = frozenset(CONTENT_TYPES)
+        self._contents[HOSTED] = outgoing.CONTENT_TYPES
 
     async def check(self, tx: Connection, session_id: UUID, content_type: str) -> None:
         """Raises NotOfferedHereError where this number's gateway does not take such content."""
@@ -53,7 +62,7 @@ class Attachments:
     """Takes operators' files in."""
 
     def __init__(self, db: Database, media: MediaFiles, offers: Offers) -> None:
-        self._db, self._media, self._offers = db, media, offers
+        self._db, self.media, self.offers = db, media, offers
 
     async def take(
         self, tenant_id: UUID, conversation_id: UUID, *, data: bytes, file_name: str, claimed: str
@@ -65,7 +74,7 @@ class Attachments:
         async with self._db.transaction(tenant_id) as tx:
             session_id = await tx.fetchval("SELECT channel_session_id FROM conversation WHERE id = $1", conversation_id)
             if session_id is not None:  # an unknown conversation is the desk's to refuse
-                await self._offers.check(tx, session_id, "media")
+                await self.offers.check(tx, session_id, "media")
             limit = min(await limit_of(tx), MOST_BYTES)
         mime, name = formats.sniff(data, claimed), formats.clean_name(file_name)
         if not data:
@@ -74,9 +83,17 @@ class Attachments:
             raise TooLargeError(limit)
         if formats.is_executable(mime, name):
             raise InvalidInputError("file", f"programs cannot be sent ({name or mime})", hint="Choose another file.")
-        sha256 = await self._media.store.put(tenant_id, data)
-        media = Media(formats.kind_of(mime), f"{tenant_id}/{sha256}", mime, name)
+        kind = formats.kind_of(mime)
+        if mime == RECORDED and (playable := await asyncio.to_thread(ogg_of, data)) is not None:
+            data, mime, kind = playable, "audio/ogg", "voice"
+            name = f"{name.rpartition('.')[0] or name}.ogg"
+        sha256 = await self.media.store.put(tenant_id, data)
+        media = Media(kind, f"{tenant_id}/{sha256}", mime, name)
         return Attachment(sha256, len(data), media)
+
+    async def forget(self, tenant_id: UUID, attachment: Attachment) -> None:
+        """Forget a file whose message was refused, unless another message has it."""
+        await forget_file(self._db, self.media.store, tenant_id, attachment.sha256)
 
 
 async def note_sent(tx: Connection, tenant_id: UUID, session_id: UUID, message_id: int, attachment: Attachment) -> None:

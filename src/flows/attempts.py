@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 async def attempt(function: BusinessFunction, context: ToolContext, arguments: Mapping[str, Any]) -> CallResult:
     """Run ``function`` within its time; see CallResult for the outcomes. Never raises for what the function does."""
     try:
-        value = await asyncio.wait_for(function.call(context, **arguments), function.timeout_seconds)
+        async with asyncio.timeout(function.timeout_seconds):
+            value = await function.call(context, **arguments)
     except BusinessError as error:
         return CallResult("business_error", storable_json(error.data), error.code)
     except NoEffectError as error:

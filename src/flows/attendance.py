@@ -1,4 +1,5 @@
-"""What time brings without a message: unclaimed conversations return, suggestions expire, closed hours are told.
+"""What time brings without a message: unclaimed conversations return, and so do those that somebody had on the phone;
+suggestions expire, closed hours are told.
 
 Every worker does this in turn; what each step changes is changed under the conversation's lock, so it happens once.
 """
@@ -18,12 +19,13 @@ from agent.texts import FixedTexts, load_texts
 from agent.turn import TenantProfile
 from domain.conversation import Event, Status
 from domain.policy import Policy
-from flows import autonomy
+from flows import autonomy, desk_snooze, phone
 from flows.attendance_declaration import AttendanceDeclaration
 from flows.notices import say
 from flows.tenant_profile import profile_of
 from store import conversations, events, turns
 from store.database import Connection, Database, Row
+from store.jobs import TURNS
 from store.wakeup import EVENTS, OUTBOX, Wakeup
 
 log = logging.getLogger(__name__)
@@ -76,6 +78,7 @@ async def keep_appointments(db: Database, wakeup: Wakeup, now: datetime | None =
             log.exception("the desk of tenant %s could not be looked after", found["tenant_id"])
     if done:
         wakeup.signal(EVENTS, OUTBOX)
+        wakeup.turn_waits(TURNS)
     return done
 
 
@@ -91,10 +94,17 @@ async def _keep(db: Database, tenant_id: UUID, now: datetime) -> int:
         waiting = await tx.fetch(
             """SELECT c.id, c.waiting_since, m.received_at AS last_wrote_at
                  FROM conversation c LEFT JOIN message m ON m.id = c.last_inbound_id
-                WHERE c.status = 'waiting' ORDER BY c.waiting_since LIMIT $1""",
+                WHERE c.status = 'waiting' AND c.snoozed_until IS NULL ORDER BY c.waiting_since LIMIT $1""",
             _AT_ONCE,
         )
-    done = 0
+        on_the_phone = await tx.fetch(
+            "SELECT id FROM conversation WHERE resumes_at <= $1 ORDER BY resumes_at LIMIT $2", now, _AT_ONCE
+        )
+    async with db.transaction(tenant_id) as tx:
+        done = await desk_snooze.wake_due(tx, tenant_id, now)
+    for row in on_the_phone:
+        async with db.transaction(tenant_id) as tx:
+            done += await phone.release(tx, row["id"], now)
     for row in expired:
         async with db.transaction(tenant_id) as tx:
             done += await _expire(tx, tenant_id, row["id"])

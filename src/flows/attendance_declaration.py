@@ -7,10 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from agent.hours import UnknownCalendarError, holidays_of
 from agent.normalise import words
@@ -20,6 +29,8 @@ from domain.consent import ConsentWords
 from domain.decisions import HandOffReason, ReplyMode
 from domain.identity import IdentityTerms
 from domain.policy import CLOSED, OPEN, PolicyRule
+from domain.sending_pace import QuietHours, is_quiet_span
+from domain.told import Told
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 TRIGGERS = (
@@ -48,10 +59,20 @@ def _spans(spans: tuple[str, ...]) -> tuple[str, ...]:
     previous_end = ""
     for span in spans:
         if not _SPAN.fullmatch(span) or span[6:] > "24:00":
-            raise ValueError(f'{span!r} is no span of hours; write "09:00-18:00", in quotes')
+            raise ValueError(Told("hours", '{span!r} is no span of hours; write "09:00-18:00", in quotes', span=span))
         if span[:5] >= span[6:] or span[:5] < previous_end:
-            raise ValueError(f"{span!r} ends before it starts, or overlaps the span before it")
+            raise ValueError(Told("hours", "{span!r} ends before it starts, or overlaps the span before it", span=span))
         previous_end = span[6:]
+    return spans
+
+
+def _quiet_spans(value: object) -> object:
+    spans = (value,) if isinstance(value, str) else value
+    for span in spans if isinstance(spans, list | tuple) else ():
+        if not isinstance(span, str) or not is_quiet_span(span):
+            raise ValueError(
+                Told("quiet_spans", '{span!r} is no span of hours; write "21:00-08:00", in quotes', span=span)
+            )
     return spans
 
 
@@ -75,6 +96,7 @@ def off_is_a_word(value: object) -> object:
 
 Weekday = Annotated[str, AfterValidator(_weekday)]
 SpanList = Annotated[tuple[str, ...], AfterValidator(_spans)]
+QuietSpans = Annotated[tuple[str, ...], BeforeValidator(_quiet_spans)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
 Trigger = Annotated[HandOffReason, AfterValidator(_switchable)]
 
@@ -165,6 +187,9 @@ class HandOffDeclaration(Declared):
     vip_tags: tuple[Word, ...] = ("vip",)
     offer_first: bool = True
     return_unclaimed: bool = False
+    teams: dict[Word, Word] = {}
+    """Intent → the name of the team whose queue its handoffs wait in."""
+    old_message_minutes: Annotated[float, Field(gt=0, le=60 * 24 * 30)] | None = 60 * 24
 
     def terms(self) -> HandOffTerms:
         """The same as the agent reads it."""
@@ -173,6 +198,7 @@ class HandOffDeclaration(Declared):
             vip_tags=frozenset(self.vip_tags),
             offer_first=self.offer_first,
             return_unclaimed=self.return_unclaimed,
+            old_after=timedelta(minutes=self.old_message_minutes) if self.old_message_minutes else None,
         )
 
 
@@ -222,6 +248,38 @@ class IdentityDeclaration(Declared):
         )
 
 
+class QuietHoursDeclaration(Declared):
+    """When nothing automatic leaves; see ``domain.sending_pace.QuietHours``.
+
+    ``daily`` counts on every day that ``weekly`` does not name; a span belongs to the day on which it begins.
+    ``answers``: at_once (an answer to who wrote within ``just_wrote_minutes`` leaves) or wait.
+    """
+
+    daily: QuietSpans = ()
+    weekly: dict[Weekday, QuietSpans] = {}
+    answers: Literal["at_once", "wait"] = "at_once"
+    just_wrote_minutes: Annotated[float, Field(gt=0, le=24 * 60)] = 10
+
+    def hours(self) -> QuietHours:
+        """The same as delivery reads it."""
+        return QuietHours(
+            tuple(self.weekly.get(day, self.daily) for day in WEEKDAYS),
+            timedelta(minutes=self.just_wrote_minutes) if self.answers == "at_once" else None,
+        )
+
+
+class PhoneTakeoverDeclaration(Declared):
+    """What follows when somebody types on the paired phone: the agent is silent in that conversation until a person
+    returns it, or, with ``release_after_minutes``, until so long after the last message typed there."""
+
+    release_after_minutes: Annotated[float, Field(ge=1, le=60 * 24 * 30)] | None = None
+
+    @property
+    def lasts(self) -> timedelta | None:
+        """The same as a duration; None: until a person returns it."""
+        return None if self.release_after_minutes is None else timedelta(minutes=self.release_after_minutes)
+
+
 class AttendanceDeclaration(Declared):
     """All of it; tenant.yaml adds the rest."""
 
@@ -233,6 +291,8 @@ class AttendanceDeclaration(Declared):
     consent: ConsentDeclaration = ConsentDeclaration()
     identity: IdentityDeclaration | None = None
     suggestions_expire_after_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 24
+    quiet_hours: QuietHoursDeclaration | None = None
+    phone_takeover: PhoneTakeoverDeclaration = PhoneTakeoverDeclaration()
 
     @field_validator("announce_under", mode="before")
     @classmethod

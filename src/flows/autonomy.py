@@ -6,7 +6,7 @@ Every change is an event that an admin sees on the page and can veto. See domain
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,8 @@ from domain.autonomy import (
     started_anew,
     vetoed,
 )
+from flows.policy_version import check_policy
+from flows.versions import ANY
 from store import autonomy, events, policy
 from store.database import Connection, Database, Row
 from store.wakeup import EVENTS, Wakeup
@@ -41,23 +43,30 @@ class Autonomy:
         self._db = db
         self._wakeup = wakeup
 
-    async def veto(self, tenant_id: UUID, intent: str, *, actor: str) -> None:
-        """From now on this intent's replies wait for an operator, whatever they earn. Raises NotFoundError."""
-        await self._change(tenant_id, intent, "vetoed", actor)
+    async def veto(self, tenant_id: UUID, intent: str, *, actor: str, version: str | None = ANY) -> None:
+        """From now on this intent's replies wait for an operator, whatever they earn. ``version``: the policy's.
 
-    async def lift_veto(self, tenant_id: UUID, intent: str, *, actor: str) -> None:
-        """The intent may earn autonomy again, from nothing. Raises NotFoundError."""
-        await self._change(tenant_id, intent, "veto_lifted", actor)
+        Raises NotFoundError and ChangedMeanwhileError.
+        """
+        await self._change(tenant_id, intent, "vetoed", actor, version)
 
-    async def _change(self, tenant_id: UUID, intent: str, change: AutonomyChange, actor: str) -> None:
+    async def lift_veto(self, tenant_id: UUID, intent: str, *, actor: str, version: str | None = ANY) -> None:
+        """The intent may earn autonomy again, from nothing. Raises NotFoundError and ChangedMeanwhileError."""
+        await self._change(tenant_id, intent, "veto_lifted", actor, version)
+
+    async def _change(
+        self, tenant_id: UUID, intent: str, change: AutonomyChange, actor: str, version: str | None
+    ) -> None:
         async with self._db.transaction(tenant_id) as tx:
             await policy.check_intent(tx, intent)
+            await check_policy(tx, version)
             before = await autonomy.locked(tx, tenant_id, intent)
             if (before.state == "vetoed") == (change == "vetoed"):
                 return
             after = vetoed(before) if change == "vetoed" else started_anew(before)
             await autonomy.save(tx, intent, after)
-            await _tell(tx, tenant_id, intent, change, after, actor=actor)
+            states: list[str] = [before.state, after.state]
+            await _tell(tx, tenant_id, intent, change, after, actor=actor, changes={"state": states})
         self._wakeup.signal(EVENTS)
 
 
@@ -93,6 +102,24 @@ async def replaced(tx: Connection, conversation: Row, text: str) -> None:
     if suggestion is not None:
         same = text.strip() == suggestion["text"].strip()
         await judged(tx, conversation["tenant_id"], suggestion, "approved" if same else "replaced")
+
+
+async def taken_back(tx: Connection, tenant_id: UUID, intent: str, before: Record, *, good: bool) -> None:
+    """A verdict was given by a message that its writer took back: it does not count.
+
+    ``before``: the record as it was without it; ``good``: whether it counted for the intent.
+    """
+    now = await autonomy.locked(tx, tenant_id, intent)
+    if now.epoch == before.epoch and now.cases != before.cases + 1:  # further verdicts came since: only this one goes
+        after = replace(now, approved=max(0, now.approved - good), other=max(0, now.other - (not good)))
+    elif now.epoch == before.epoch or (now.epoch == before.epoch + 1 and not now.cases):
+        after = before
+    else:
+        return
+    await autonomy.save(tx, intent, after)
+    if after.state != now.state and "vetoed" not in {after.state, now.state}:
+        change: AutonomyChange = "promoted" if after.state == "promoted" else "fell_back"
+        await _tell(tx, tenant_id, intent, change, after, actor="autonomy", case="taken_back")
 
 
 async def intent_changed(tx: Connection, tenant_id: UUID, intent: str) -> None:
@@ -132,11 +159,13 @@ async def _tell(
     *,
     actor: str,
     case: str | None = None,
+    changes: dict[str, list[str]] | None = None,
 ) -> None:
     await events.append(
         tx,
         tenant_id,
         f"autonomy.{change}",
-        payload={"intent": intent, "approved": record.approved, "cases": record.cases, "case": case},
+        payload={"intent": intent, "approved": record.approved, "cases": record.cases, "case": case}
+        | ({"changes": changes} if changes else {}),
         actor=actor,
     )

@@ -39,6 +39,8 @@ class Caller:
     now: datetime
     trigger_message_id: int
     answered_before: int
+    actor: str = "bot"
+    """Whose call it is: the agent's, or ``user:ID`` of a person who runs it by hand."""
 
 
 class Calls:
@@ -134,7 +136,7 @@ class Calls:
                 "function.called",
                 conversation_id=caller.conversation_id,
                 payload={"function": function.name, "call_id": str(row["id"]), "outcome": result.outcome},
-                actor="bot",
+                actor=caller.actor,
             )
         return result
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent.normalise import words
+from agent.untrusted import plain
 from domain.consent import PROACTIVE, ConsentCommand, ConsentWords
 from domain.messages import Address, AddressKind, Author, MessageKind
 from flows import decisions
@@ -23,7 +24,7 @@ from store.messages import NewMessage
 if TYPE_CHECKING:
     from channels.base import MessageReceived
 
-_MOST_CHARACTERS = 60
+_MOST_CHARACTERS = 90
 """A longer message says more than one of these words."""
 _KINDS = frozenset({MessageKind.TEXT, MessageKind.BUTTON_ANSWER, MessageKind.LIST_ANSWER})
 
@@ -55,7 +56,7 @@ def read(event: MessageReceived, author: Author, settings: Mapping[str, Any]) ->
         return None
     own = settings.get("consent") or {}
     known = ConsentWords(frozenset(own.get("opt_out_words", ())), frozenset(own.get("opt_in_words", ())))
-    word = " ".join(words(event.text))
+    word = " ".join(words(plain(event.text)))
     command = known.command(word)
     return Said(command, word, known.language(word)) if command else None
 

@@ -15,6 +15,7 @@ from domain.conversation import Event
 from domain.decisions import AskApproval, Decision, HandOff, Reply, Span, StaySilent, Suggest
 from domain.text import storable, storable_json
 from flows import service_window
+from flows.teams import queue_for_intent, team_for
 from store import conversations, events, turns
 from store.database import Connection, Row
 
@@ -99,22 +100,28 @@ async def suggest(
     turn_id: UUID | None,
     intent: str | None = None,
     unsupported: Sequence[Span] = (),
-) -> None:
+    origin: str = "agent",
+    explanation: Mapping[str, Any] | None = None,
+) -> UUID:
     """Offer a text to the operators, in place of any that was offered before. The caller holds the lock.
 
     ``intent``: whose record the verdict on it adds to (flows.autonomy). ``unsupported``: parts of the text that the
-    operator should look at before it goes out.
+    operator should look at before it goes out. ``origin``: the name of the program that proposes it, with its
+    ``explanation`` (confidence from 0 to 1, reasons and sources as a decision has them, all optional).
     """
     await conversations.withdraw_drafts(tx, conversation_id)
-    suggestion_id = await tx.fetchval(
-        """INSERT INTO suggestion (tenant_id, conversation_id, turn_id, text, intent, unsupported, fence)
-           SELECT $1, $2, $3, $4, $5, $6, fence FROM conversation WHERE id = $2 RETURNING id""",
+    suggestion_id: UUID = await tx.fetchval(
+        """INSERT INTO suggestion (tenant_id, conversation_id, turn_id, text, intent, unsupported, fence, origin,
+                                   explanation)
+           SELECT $1, $2, $3, $4, $5, $6, fence, $7, $8 FROM conversation WHERE id = $2 RETURNING id""",
         tenant_id,
         conversation_id,
         turn_id,
         storable(text)[0],
         intent,
         [dataclasses.asdict(span) for span in unsupported],
+        origin,
+        storable_json(dict(explanation or {})),
     )
     await events.append(
         tx,
@@ -122,8 +129,9 @@ async def suggest(
         "suggestion.created",
         conversation_id=conversation_id,
         payload={"suggestion_id": str(suggestion_id)},
-        actor="bot",
+        actor="bot" if origin == "agent" else f"api:{origin}",
     )
+    return suggestion_id
 
 
 async def _carry_out(
@@ -173,6 +181,8 @@ async def _carry_out(
             )
         case HandOff() as handoff:
             await conversations.apply(tx, conversation_id, Event.HANDED_OFF, actor="bot")
+            if team := team_for(row["settings"], result.trace.intent):
+                await queue_for_intent(tx, conversation_id, team)
             await tx.execute(
                 """INSERT INTO handoff (tenant_id, conversation_id, turn_id, reason, summary, collected, next_step,
                                         announcement, announced)

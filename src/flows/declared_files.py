@@ -67,7 +67,7 @@ class FileReader:
         found = []
         for path in sorted((self.folder / subfolder).glob("*")):
             relative = f"{subfolder}/{path.name}"
-            if path.name.startswith((".", "_")) or path.name == "README.md":
+            if path.name.startswith((".", "_")) or path.name in {"README.md", "versions"}:
                 continue
             if path.is_file() and path.suffix.lower() in suffixes:
                 found.append(relative)

@@ -11,7 +11,7 @@ import orjson
 
 from channels.base import ChannelEvent, SessionRef, Unrecognised
 from channels.gateway import Gateway, WebhookDelivery
-from flows.inbound import SessionInfo
+from flows.session_info import SessionInfo
 
 log = logging.getLogger(__name__)
 

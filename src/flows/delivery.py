@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from channels.base import (
@@ -22,14 +23,18 @@ from channels.base import (
 from domain.contents import Content, Media, from_json
 from domain.messages import Address, Outbound, Sent
 from domain.text import storable_key
-from flows import observed, receipts, sessions, stopping
+from flows import observed, pace, receipts, sessions, stopping
+from flows.pace import Limits
 from store import conversations, outbox, turns
 from store.database import Connection, Database, Row
 from store.jobs import TURNS, enqueue_turn
+from store.together import Together
 from store.wakeup import EVENTS, OUTBOX, Wakeup
 
 log = logging.getLogger(__name__)
 
+_LONGEST_QUOTE = 1000
+"""Characters of a quoted message that are repeated; WhatsApp's clients show a few lines."""
 _LEASE_MARGIN = timedelta(seconds=15)
 _MAX_ATTEMPTS = 8
 _BATCH = 50
@@ -44,8 +49,17 @@ class Route:
 
     sender: Sender
     session: SessionRef
-    pace: timedelta = timedelta(0)
+    limits: Limits = field(default_factory=Limits)
     typing_seconds_per_character: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A row whose message the provider took, under this id."""
+
+    row: Row
+    provider_id: str
+    at: datetime
 
 
 class Delivery:
@@ -69,9 +83,16 @@ class Delivery:
         self._senders = senders
         self._local = local
         self._patience = patience
+        # What an idempotent provider took may be forgotten, and is then sent again, without harm.
+        self._recording = {
+            durable: Together(
+                db, _record_together, order=lambda taken: str(taken.row["conversation_id"]), durable=durable
+            )
+            for durable in (True, False)
+        }
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._again: dict[UUID, tuple[UUID, UUID, UUID]] = {}
-        self._sessions: dict[UUID, tuple[float, SessionRef]] = {}
+        self._sessions: dict[UUID, tuple[float, SessionRef, Limits]] = {}
         self.more = asyncio.Event()
         """Set when something may be due; the owner's loop waits for it (see store.wakeup.every)."""
 
@@ -106,7 +127,9 @@ class Delivery:
         """
         if conversation_id in self._running or getattr(route.sender, "pair_rate", None) is not None:
             return None
-        row = await outbox.claim(tx, outbox_id, lease=_lease(route), pace=route.pace)
+        if route.limits.pace.is_limited:
+            return None  # its bucket would stay locked for as long as this transaction has other things to do
+        row = (await pace.claim(tx, outbox_id, route.limits, lease=_lease(route))).row
         if row is not None and row["barred"] is not None:
             await stopping.offer_instead(tx, row)
             return None
@@ -166,11 +189,11 @@ class Delivery:
                 window = timedelta(seconds=rate.burst * rate.seconds)
                 if await outbox.hold_back(tx, outbox_id, conversation_id, burst=rate.burst, window=window):
                     return None
-            row = await outbox.claim(tx, outbox_id, lease=lease, pace=route.pace)
-            is_stale = row is None and await outbox.is_stale(tx, outbox_id)
+            claimed = await pace.claim(tx, outbox_id, route.limits, lease=lease)
+            row = claimed.row
             barred = row is not None and row["barred"] is not None
             waits = row is not None and barred and await stopping.offer_instead(tx, row)
-        if is_stale:
+        if claimed.is_stale:
             await self._void_stale(tenant_id, conversation_id)
         if waits:
             self._wakeup.turn_waits(TURNS)
@@ -199,16 +222,18 @@ class Delivery:
             quoted_provider_id=row["quoted_provider_id"],
             content=content_of(row),
             quoted_from_me=row["quoted_from_me"],
+            **_quoted(row["quoted"]),
             answered_provider_id=row["answered_provider_id"],
             typing_seconds=min(len(text) * route.typing_seconds_per_character, 8.0) if row["origin"] == "bot" else 0.0,
         )
         next_id: UUID | None = None
         try:
-            sending = asyncio.wait_for(route.sender.send(route.session, message), route.sender.send_timeout_seconds)
-            sent = await observed.send(self._db, row, route.session.provider, message, sending)
+            async with asyncio.timeout(route.sender.send_timeout_seconds):
+                sending = route.sender.send(route.session, message)
+                sent = await observed.send(self._db, row, route.session.provider, message, sending)
         except SendRejectedError as error:
             async with self._db.transaction(tenant_id) as tx:
-                await outbox.mark_failed(tx, outbox_id, error.sentence())
+                await outbox.mark_failed(tx, outbox_id, error.sentence(), attempt=row["attempts"])
                 if isinstance(error, NumberRefusedError):
                     change = SessionChanged(error.status, datetime.now(UTC), error.sentence()[:500])
                     await sessions.record_status(tx, tenant_id, row["channel_session_id"], change)
@@ -223,32 +248,34 @@ class Delivery:
                 if route.sender.idempotent and row["attempts"] < _MAX_ATTEMPTS:
                     await outbox.repeat_later(tx, outbox_id, wait=_backoff(row), error=reason)
                 else:
-                    await outbox.mark_unknown(tx, outbox_id, reason)
+                    await outbox.mark_unknown(tx, outbox_id, reason, attempt=row["attempts"])
         else:
             next_id = await self._record(route, row, sent)
         self._wakeup.signal(EVENTS)
         return next_id
 
     async def _record(self, route: Route, row: Row, sent: Sent) -> UUID | None:
-        async with self._db.transaction(row["tenant_id"], durable=not route.sender.idempotent) as tx:
-            provider_id = storable_key(sent.provider_id)
-            marked = await outbox.mark_sent(tx, row["id"], provider_id=provider_id, at=sent.at)
-            if marked is None:
-                return None
-            if marked["has_held"]:
+        recording = self._recording[not route.sender.idempotent]
+        provider_id = storable_key(sent.provider_id)
+        recorded = await recording.do(row["tenant_id"], _Taken(row, provider_id, sent.at))
+        if recorded is not None and recorded["has_held"]:
+            # Not in the same transaction: changing a row twice locks its conversation, and here that would come last.
+            # Should this process die before, housekeeping does it.
+            async with self._db.transaction(row["tenant_id"]) as tx:
                 await receipts.apply_held_receipts(tx, row["tenant_id"], row["channel_session_id"], provider_id)
-        next_id: UUID | None = marked["next_id"]
+        next_id: UUID | None = recorded["next_id"] if recorded is not None else None
         return next_id
 
     async def _later(self, tenant_id: UUID, row: Row, error: SendRetryableError) -> None:
         async with self._db.transaction(tenant_id) as tx:
             if row["attempts"] >= _MAX_ATTEMPTS:
-                await outbox.mark_failed(tx, row["id"], f"given up after {row['attempts']} attempts: {error}")
+                given_up = f"given up after {row['attempts']} attempts: {error}"
+                await outbox.mark_failed(tx, row["id"], given_up, attempt=row["attempts"])
                 return
             # A provider that asks again and again to wait is given more time each time.
             stated = None if error.after_seconds is None else timedelta(seconds=error.after_seconds * row["attempts"])
             wait = _backoff(row) if stated is None else stated
-            await outbox.requeue(tx, row["id"], wait=wait, error=str(error))
+            await outbox.requeue(tx, row["id"], wait=wait, error=str(error), attempt=row["attempts"])
 
     async def route(self, tenant_id: UUID, session_id: UUID) -> Route | None:
         """How this number's messages leave, or None where this process cannot send for it (any more)."""
@@ -256,20 +283,23 @@ class Delivery:
         if cached is None or cached[0] < time.monotonic():
             async with self._db.transaction(tenant_id) as tx:
                 row = await tx.fetchrow(
-                    "SELECT provider, account, config FROM channel_session WHERE id = $1", session_id
+                    "SELECT s.provider, s.account, s.config, t.settings -> 'quiet_hours' AS quiet_hours, t.timezone "
+                    "FROM channel_session s JOIN tenant t ON t.id = s.tenant_id WHERE s.id = $1",
+                    session_id,
                 )
             if row is None:
                 return None
             session = SessionRef(str(session_id), row["provider"], row["account"], row["config"])
-            cached = self._sessions[session_id] = (time.monotonic() + _SESSION_CACHE_SECONDS, session)
-        session = cached[1]
+            limits = Limits.of(row["provider"], row["config"], row["quiet_hours"], row["timezone"])
+            cached = self._sessions[session_id] = (time.monotonic() + _SESSION_CACHE_SECONDS, session, limits)
+        _, session, limits = cached
         sender = self._local().get(session_id) or self._senders.get(session.provider)
         if sender is None:
             return None
         return Route(
             sender,
             session,
-            pace=timedelta(seconds=float(session.config.get("seconds_between_messages", 0))),
+            limits=limits,
             typing_seconds_per_character=float(session.config.get("typing_seconds_per_character", 0)),
         )
 
@@ -293,6 +323,15 @@ class Delivery:
         return len(overdue)
 
 
+async def _record_together(tx: Connection, batch: Sequence[_Taken]) -> list[Row | None]:
+    """Of each what ``store.outbox.mark_sent`` says; None: it was settled on its way, and sent once more."""
+    marked = await outbox.mark_many_sent(tx, [(taken.row["id"], taken.provider_id, taken.at) for taken in batch])
+    for taken, row in zip(batch, marked, strict=True):
+        if row is None:
+            await outbox.add_alias(tx, taken.row["id"], taken.provider_id)
+    return marked
+
+
 async def settle_predecessor(db: Database, tenant_id: UUID, session_id: UUID) -> None:
     """Settle what the number's last host was sending when it died, without waiting for the attempts to run out.
 
@@ -305,6 +344,14 @@ async def settle_predecessor(db: Database, tenant_id: UUID, session_id: UUID) ->
         )
         for row in left:
             await outbox.mark_unknown(tx, row["id"], "the sending process died in mid-send")
+
+
+def _quoted(found: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a quote carries of the message that it names; of our own, whose ids stand in the outbox, nothing."""
+    if not found:
+        return {}
+    sender = Address.parse(found["sender"]) if found["sender"] else None
+    return {"quoted_text": found["text"][:_LONGEST_QUOTE], "quoted_sender": sender}
 
 
 def content_of(row: Row) -> Content | None:

@@ -24,6 +24,12 @@ IDENTITY = "identity"
 REQUIRED = "required"
 """In a stored declaration: see ``BusinessFunction.needs_identity``. A person sets it, and imports keep it."""
 
+WORDING = "wording"
+"""In a stored declaration: what a model reads of the function, where a published bundle words it otherwise."""
+
+WITHHELD = "withheld"
+"""In a stored declaration: the published bundle does not offer this function. An import brings it back."""
+
 FOLDER_SOURCE = "folder:"
 """``business_function.source`` of a function from a tenant folder: this, then the folder's path."""
 

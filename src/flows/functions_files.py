@@ -101,7 +101,7 @@ def _of_file(reader: FileReader, file: str) -> list[HttpDeclaration]:
             reader.problem(file, key, f"{detail['msg'][:1].lower()}{detail['msg'][1:]}.", "Correct it.")
         return []
     try:
-        return [_declaration(declared)]
+        return [http_declaration(declared)]
     except (NotImportableError, SchemaUnusableError) as error:
         reader.problem(file, "parameters", f"cannot be used: {error}.", "Correct it.")
         return []
@@ -118,7 +118,8 @@ def _of_openapi(reader: FileReader, file: str, document: Mapping[str, Any]) -> l
     return list(described.functions)
 
 
-def _declaration(declared: HttpFunctionFile) -> HttpDeclaration:
+def http_declaration(declared: HttpFunctionFile) -> HttpDeclaration:
+    """What a file declares, ready to be called. Raises NotImportableError or SchemaUnusableError."""
     if declared.name in RESERVED_NAMES:
         raise NotImportableError(f"{declared.name} means something else to models")
     # The file's schema is a document of its own: its references lead into itself.

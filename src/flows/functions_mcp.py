@@ -16,6 +16,7 @@ from store.functions import FunctionRow
 from tools.declaration import BusinessFunction, Effect
 from tools.http_assembly import NotImportableError, assemble
 from tools.http_declaration import BodyFormat
+from tools.import_choices import unmet
 from tools.mcp_call import mcp_function
 from tools.mcp_connection import McpAccess, McpConnections
 from tools.mcp_declaration import McpServer, McpTool, digest_of
@@ -110,6 +111,11 @@ async def list_server(
         found.append(row)
         if row.effect == "write" and tool.annotations is not None and tool.annotations.read_only_hint:
             notes.append((name, "its server says that it only reads; if so: --effect " + name + "=read"))
+    problems += unmet(
+        {*choices.only, *choices.effects, *choices.idempotent},
+        choices.binds,
+        {row.name: McpTool.from_json(row.declaration["mcp"]).parts for row in found},
+    )
     return McpListing(tuple(found), tuple(problems), tuple(notes))
 
 

@@ -17,6 +17,7 @@ from channels.whatsapp.gowa import GowaGateway
 from channels.whatsapp.waha import WahaGateway
 from channels.whatsapp.wppconnect import WppconnectGateway
 from domain.errors import InvalidInputError
+from domain.sending_pace import PACE_SETTINGS, read_pace_setting
 
 Gateways = Mapping[str, Gateway]
 """One gateway for all numbers of a provider, by the provider's name."""
@@ -48,9 +49,13 @@ FACTORIES: Mapping[str, type[Any]] = {
 """The providers behind HTTP, in the order in which they are offered; each made of an HTTP client and a media source."""
 
 
+PACE = tuple(Setting(name, required=False) for name in PACE_SETTINGS)
+"""How fast a number may send; see domain.sending_pace."""
+
+
 def declared_settings(provider: str) -> tuple[Setting, ...]:
-    """What a number of this provider is told; nothing for those behind no gateway."""
-    return tuple(FACTORIES[provider].settings) if provider in FACTORIES else ()
+    """What a number of this provider is told: its gateway's settings, and the limits of its sending."""
+    return (*FACTORIES[provider].settings, *PACE) if provider in FACTORIES else PACE
 
 
 def open_gateways(http: httpx.AsyncClient, media: MediaSource) -> Gateways:
@@ -94,6 +99,11 @@ def _fault(setting: Setting, value: str) -> str:
         return "is missing" if setting.required else ""
     if len(value) > _LONGEST_VALUE or not value.isprintable():
         return f"must be at most {_LONGEST_VALUE} printable characters"
+    if setting.name in PACE_SETTINGS:
+        try:
+            read_pace_setting(setting.name, value)
+        except InvalidInputError as error:
+            return error.problem
     if setting.name.endswith("_url") and not _is_web_address(value):
         return "must be an address that begins with http:// or https://"
     return ""

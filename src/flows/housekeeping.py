@@ -14,7 +14,6 @@ from flows import receipts
 from flows.arriving import addresses
 from flows.held import own_message_event
 from flows.inbound import Inbound
-from store import contacts, outbox
 from store.database import Connection, Database, Row
 from store.jobs import enqueue_approval, enqueue_turn
 from store.wakeup import EVENTS, Wakeup
@@ -24,7 +23,7 @@ log = logging.getLogger(__name__)
 STALLED_AFTER_SECONDS = 6
 HEARTBEAT_SECONDS = 2
 _FORGOTTEN_AFTER = timedelta(seconds=60)
-_HELD_FOR = timedelta(seconds=3)
+_HELD_FOR = timedelta(seconds=1)
 _HELD_AT_MOST = timedelta(minutes=2)
 _RECEIPTS_KEPT = timedelta(hours=24)
 
@@ -103,8 +102,15 @@ async def settle_held_events(db: Database, inbound: Inbound, wakeup: Wakeup) -> 
     for kind, settle in (("own_message", _settle_own_message), ("receipt", _settle_receipt)):
         for held in await db.gate("held_events", kind, _HELD_FOR, 100):
             async with db.transaction(held["tenant_id"]) as tx:
+                # The conversation first, as everywhere: its own messages are settled one after the other.
+                await tx.execute(
+                    "SELECT 1 FROM conversation WHERE id = (SELECT conversation_id FROM held_event WHERE id = $1) "
+                    "FOR UPDATE",
+                    held["id"],
+                )
                 row = await tx.fetchrow(
-                    "SELECT *, now() - created_at AS age FROM held_event WHERE id = $1 FOR UPDATE", held["id"]
+                    "SELECT *, now() - created_at AS age FROM held_event WHERE id = $1 FOR UPDATE SKIP LOCKED",
+                    held["id"],
                 )
                 if row is not None and await settle(tx, inbound, row):
                     await tx.execute("DELETE FROM held_event WHERE id = $1", held["id"])
@@ -115,30 +121,18 @@ async def settle_held_events(db: Database, inbound: Inbound, wakeup: Wakeup) -> 
 
 
 async def _settle_own_message(tx: Connection, inbound: Inbound, held: Row) -> bool:
-    """Ours by its id, ours because an unknown one has this very text, or a person's on the paired phone."""
+    """Ours by its id, ours because a send of unknown fate has these very words, or a person's on the paired phone."""
     event = own_message_event(held["body"])
     session_id = held["channel_session_id"]
-    names = addresses(event)
     if await receipts.is_ours(tx, session_id, event.provider_id):
         return True
-    twin = await tx.fetchval(
-        f"""SELECT o.id FROM {contacts.named_by("$2", "$3")} a
-             JOIN conversation c ON c.contact_id = a.contact_id AND c.channel_session_id = $1
-             JOIN outbox_message o ON o.conversation_id = c.id
-             JOIN message m ON m.id = o.message_id
-            WHERE o.state = 'unknown' AND o.provider_id IS NULL AND m.text = $4
-            ORDER BY o.message_id LIMIT 1""",
-        session_id,
-        [name.kind.value for name in names],
-        [name.value for name in names],
-        event.text,
-    )
-    if twin is not None:
-        await outbox.mark_sent(tx, twin, provider_id=event.provider_id, at=event.sent_at)
-        await receipts.apply_held_receipts(tx, held["tenant_id"], session_id, event.provider_id)
+    ours = await receipts.settle_by_text(tx, held["tenant_id"], session_id, event, addresses(event))
+    if ours:
         return True
-    if held["age"] < _HELD_AT_MOST and await receipts.undecided_sends(tx, session_id, names):
+    if ours is None and held["age"] < _HELD_AT_MOST:
         return False
+    if await receipts.is_ours(tx, session_id, event.provider_id):
+        return True  # its send was recorded between the two questions
     session = await inbound.session(session_id)
     await inbound.take_over_from_phone(tx, session, event)
     return True

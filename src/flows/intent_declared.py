@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from agent.language import detect_language
 from domain.errors import InvalidInputError
 from domain.text import storable_json
-from flows.declared_files import FileReader
+from domain.told import Told, told_of_detail
+from flows.declared_files import FileReader, Problem
 from flows.tenant_declaration import LANGUAGES, IntentDeclaration
 from flows.tenant_files import check_intent, fold_sentence
 
@@ -112,24 +113,31 @@ def _check(intent: IntentDeclaration, tenant: Tenant, functions: Collection[str]
     faults = []
     count = sum(map(len, intent.examples.values()))
     if count == 0:
-        faults.append(Fault("/examples", "are missing: add at least one sentence; ten or more work well"))
+        faults.append(
+            Fault("/examples", Told("examples_needed", "are missing: add at least one sentence; ten or more work well"))
+        )
     if count > MOST_EXAMPLES:
         faults.append(Fault("/examples", f"are {count}; an intent takes at most {MOST_EXAMPLES}"))
     faults += [
-        Fault(f"/examples/{language}/{place}", f"has {len(text)} characters; at most {LONGEST_EXAMPLE} are read")
+        Fault(
+            f"/examples/{language}/{place}",
+            Told(
+                "long_example", "has {count} characters; at most {most} are read", count=len(text), most=LONGEST_EXAMPLE
+            ),
+        )
         for language, sentences in intent.examples.items()
         for place, text in enumerate(sentences)
         if len(text) > LONGEST_EXAMPLE
     ]
     for key, translations in {"answer": intent.answer, **_replies(intent)}.items():
         if translations and tenant.default_language not in translations:
-            what = f"is missing: {tenant.default_language} is the tenant's default language"
+            english = "is missing: {language} is the tenant's default language"
+            what = Told("default_language_needed", english, language=tenant.default_language)
             faults.append(Fault(f"/{key}/{tenant.default_language}", what))
     reader = FileReader(Path())
     check_intent(reader, "", intent, functions, may_be_bare=True)
     faults += [
-        Fault("/" + problem.key.replace(".", "/") if problem.key else "", f"{problem.what} {problem.todo}")
-        for problem in reader.problems
+        Fault("/" + problem.key.replace(".", "/") if problem.key else "", _told(problem)) for problem in reader.problems
     ]
     if faults:
         raise InvalidIntentError(faults)
@@ -141,10 +149,30 @@ def _replies(intent: IntentDeclaration) -> dict[str, Mapping[str, str]]:
 
 def _fault(detail: dict[str, Any]) -> Fault:
     place = "".join(f"/{part}" for part in detail["loc"] if part != "[key]")
-    kinds = {"extra_forbidden": "is no field of an intent", "missing": "is missing", "too_short": "is empty"}
     if detail["type"] == "value_error":
-        return Fault(place, str(detail["ctx"]["error"]))
+        return Fault(place, told_of_detail(detail))
     if detail["type"] == "string_pattern_mismatch" and place == "/name":
-        return Fault(place, "must be small letters, digits and _, beginning with a letter")
+        return Fault(place, Told("intent_name", "must be small letters, digits and _, beginning with a letter"))
     said = str(detail["msg"])
-    return Fault(place, kinds.get(detail["type"], said[:1].lower() + said[1:]))
+    said = said[:1].lower() + said[1:]
+    if place == "/threshold" and detail["type"].endswith("_than_equal"):
+        return Fault(place, Told("share", "{said}", said=said))
+    if detail["type"] == "string_too_short":
+        return Fault(place, Told("needed", "{said}", said=said))
+    return Fault(place, _BY_TYPE.get(detail["type"], said))
+
+
+_BY_TYPE: Final[Mapping[str, str]] = {
+    "extra_forbidden": "is no field of an intent",
+    "missing": Told("needed", "is missing"),
+    "too_short": Told("needed", "is empty"),
+}
+"""Our own words for some of pydantic's."""
+
+
+def _told(problem: Problem) -> str:
+    """The same in one sentence."""
+    english = f"{problem.what} {problem.todo}"
+    if not isinstance(problem.what, Told):
+        return english
+    return Told(problem.what.kind, "{english}", english=english, **problem.what.values)

@@ -16,6 +16,7 @@ import orjson
 
 from agent.normalise import fold
 from domain.errors import AtendeError
+from domain.told import Told
 from flows.intent_declared import LONGEST_EXAMPLE
 from flows.intent_rasa import RasaProblem, read_rasa
 from flows.tenant_declaration import LANGUAGES
@@ -24,6 +25,8 @@ from flows.tenant_files import fold_sentence
 Format = Literal["csv", "jsonl", "rasa"]
 LARGEST_FILE: Final = 8 * 1024 * 1024
 _SHOWN: Final = 20
+_DECLARED_SEPARATOR: Final = re.compile(r"sep=(.)\r?\n(?=\s*\S)")
+"""What spreadsheet programs write, and read, above the header."""
 
 _TEXT: Final = (
     *("text", "utterance", "example", "examples", "sentence", "phrase", "query", "message"),
@@ -82,7 +85,9 @@ def format_of(name: str) -> Format:
         "csv": "csv", "tsv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl", "yml": "rasa", "yaml": "rasa",
     }  # fmt: skip
     if ending not in known:
-        raise IntentFileError(name, [(0, "is of no known kind: name it .csv, .jsonl or, for Rasa NLU, .yml")])
+        raise IntentFileError(
+            name, [(0, Told("unknown_file", "is of no known kind: name it .csv, .jsonl or, for Rasa NLU, .yml"))]
+        )
     return known[ending]
 
 
@@ -94,7 +99,7 @@ def read_intents(name: str, data: bytes, form: Format | None = None) -> Imported
         raise IntentFileError(name, [(0, f"is larger than {LARGEST_FILE // 2**20} MB: split it")])
     text = reader.decoded(data)
     if not text.strip():
-        raise IntentFileError(name, [(0, "is empty")])
+        raise IntentFileError(name, [(0, Told("needed", "is empty"))])
     if form == "csv":
         reader.csv(text)
     elif form == "jsonl":
@@ -133,10 +138,13 @@ class _Reader:
         return data.decode("cp1252", errors="replace")
 
     def csv(self, text: str) -> None:
-        header, *_ = text.splitlines()
-        delimiter = max(";,\t|", key=lambda mark: _outside_quotes(header, mark))
+        declared = _DECLARED_SEPARATOR.match(text)
+        header = text[declared.end() if declared else 0 :].splitlines()[0]
+        delimiter = declared[1] if declared else max(";,\t|", key=lambda mark: _outside_quotes(header, mark))
         table = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         try:
+            if declared:
+                next(table)
             columns = self._columns(next(table))
             started = table.line_num + 1
             for cells in table:
@@ -158,8 +166,17 @@ class _Reader:
         known |= {name: name for name in _FIELDS}
         columns = [known.get(re.sub(r"[\s-]+", "_", fold(cell).strip()), "") for cell in header]
         named = ", ".join(repr(cell.strip()) for cell in header)
-        problems = [
-            (1, f"has no column for the {what}: it is {named}, and one must be called {' or '.join(names[:2])}")
+        problems: list[tuple[int, str]] = [
+            (
+                1,
+                Told(
+                    "no_column",
+                    "has no column for the {what}: it is {named}, and one must be called {known}",
+                    what=what,
+                    named=named,
+                    known=" or ".join(names[:2]),
+                ),
+            )
             for what, names in (("text", _TEXT), ("intent", _INTENT))
             if what not in columns
         ]
@@ -241,7 +258,17 @@ class _Reader:
             self._problems.append((line, f"has no text for the intent {intent}"))
             return
         if len(text) > LONGEST_EXAMPLE:
-            self._problems.append((line, f"has {len(text)} characters; an example has at most {LONGEST_EXAMPLE}"))
+            self._problems.append(
+                (
+                    line,
+                    Told(
+                        "long_example",
+                        "has {count} characters; an example has at most {most}",
+                        count=len(text),
+                        most=LONGEST_EXAMPLE,
+                    ),
+                )
+            )
             return
         values = {key: value for key, value in more.items() if value not in {"", None}}
         language = fold(str(values.pop("language", ""))).strip()[:2]
@@ -283,10 +310,17 @@ class _Reader:
             elif first.intent == row.intent:
                 repeated.append(row.line)
             else:
-                what = f"{row.text!r} is an example of {row.intent} here and of {first.intent} on line {first.line}"
-                self._problems.append((row.line, f"{what}: keep one of them"))
+                what = Told(
+                    "example_twice",
+                    "{text!r} is an example of {intent} here and of {other} on line {line}: keep one of them",
+                    text=row.text,
+                    intent=row.intent,
+                    other=first.intent,
+                    line=first.line,
+                )
+                self._problems.append((row.line, what))
         if not self._rows and not self._fields and not self._problems:
-            self._problems.append((0, "holds no example"))
+            self._problems.append((0, Told("no_example", "holds no example")))
         if self._problems:
             raise IntentFileError(self._name, self._problems)
         if repeated:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
 from agent.classifier import Example, vectorise
 from agent.encoder import Encoder, Vectors
-from store.database import Row
+
+_HEADER: Final = 4
 
 
-def trained_on(rows: Sequence[Row], encoder: Encoder) -> tuple[list[Example], Vectors]:
+def trained_on(rows: Sequence[Mapping[str, Any]], encoder: Encoder) -> tuple[list[Example], Vectors]:
     """Examples and their vectors from rows of ``store.knowledge.examples``.
 
     Stored vectors of this encoder are taken as they are; only what lacks one is encoded, so that a new example costs
@@ -22,8 +24,8 @@ def trained_on(rows: Sequence[Row], encoder: Encoder) -> tuple[list[Example], Ve
     lacking = []
     for place, row in enumerate(rows):
         if row["encoder"] == encoder.name and row["embedding"]:
-            stored = np.fromstring(row["embedding"][1:-1], sep=",", dtype=np.float32)
-            vectors[place] = stored[: encoder.dim]
+            # Two 16-bit numbers, the first of them the width, then 32-bit floats, all big-endian.
+            vectors[place] = np.frombuffer(row["embedding"], ">f4", encoder.dim, _HEADER)
         else:
             lacking.append(place)
     if lacking:

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from domain.errors import ConflictError, NotFoundError
+from domain.errors import ChangedMeanwhileError, ConflictError, NotFoundError
+from domain.told import Told
 from flows import autonomy
 from flows.intent_declared import MOST_EXAMPLES, Fault, InvalidIntentError, as_json, language_of, read_intent
 from flows.intent_files import ImportedFile, IntentFileError
@@ -28,13 +29,12 @@ MOST_INTENTS: Final = 1_000
 MOST_EXAMPLES_OF_TENANT: Final = 20_000
 
 
-class OutdatedIntentError(ConflictError):
+class OutdatedIntentError(ChangedMeanwhileError):
     """The intent was changed since the caller read it. ``current`` is its version now."""
 
     def __init__(self, name: str, current: int) -> None:
-        super().__init__(
-            f"The intent {name} was changed since: it is version {current} now.", hint="Read it again, then decide."
-        )
+        super().__init__(f"the intent {name} (it is version {current} now)")
+        self.problem = Told("outdated", "was changed since: it is version {version}", version=current)
         self.current = current
 
 
@@ -104,7 +104,8 @@ class Intents:
             await _tenant(tx, tenant_id, lock=True)
             rows = await intents.every(tx)
             if intent.name in {row["name"] for row in rows}:
-                raise ConflictError(f"There is an intent {intent.name} already.", hint="Replace it, or choose a name.")
+                there = Told("intent_there", "There is an intent {name} already.", name=intent.name)
+                raise ConflictError(there, hint="Replace it, or choose a name.")
             _check_room(rows, [intent])
             _check_apart(rows, intent)
             await self._write(tx, tenant_id, intent, vectors, "intent.created", actor=actor)
@@ -307,7 +308,15 @@ def _check_room(others: Sequence[Row], new: Sequence[IntentDeclaration]) -> None
 def _check_apart(others: Iterable[Row], intent: IntentDeclaration) -> None:
     homes = _homes(others)
     faults = [
-        Fault(f"/examples/{language}/{place}", f"{text!r} is an example of {homes[fold_sentence(text)]} already")
+        Fault(
+            f"/examples/{language}/{place}",
+            Told(
+                "example_elsewhere",
+                "{text!r} is an example of {other} already",
+                text=text,
+                other=homes[fold_sentence(text)],
+            ),
+        )
         for language, sentences in intent.examples.items()
         for place, text in enumerate(sentences)
         if fold_sentence(text) in homes
@@ -319,7 +328,16 @@ def _check_apart(others: Iterable[Row], intent: IntentDeclaration) -> None:
 def _check_file_apart(file: ImportedFile, others: Iterable[Row]) -> None:
     homes = _homes(others)
     problems = [
-        (row.line, f"{row.text!r} is an example of {homes[fold_sentence(row.text)]} already, not of {row.intent}")
+        (
+            row.line,
+            Told(
+                "example_elsewhere",
+                "{text!r} is an example of {other} already, not of {intent}",
+                text=row.text,
+                other=homes[fold_sentence(row.text)],
+                intent=row.intent,
+            ),
+        )
         for row in file.rows
         if homes.get(fold_sentence(row.text), row.intent) != row.intent
     ]

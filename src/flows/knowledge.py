@@ -25,6 +25,7 @@ from flows.tenant_declaration import KnowledgeDocument
 from store import events, knowledge_documents
 from store.database import Connection, Database, Row
 from store.knowledge_documents import ADDED, FOLDER, StoredChunk, StoredDocument, Vectors
+from store.profile_version import bump
 
 _LANGUAGE_READ = 3_000
 
@@ -87,6 +88,7 @@ async def add_file(db: Database, tenant_id: UUID, ref: str, data: bytes, languag
     async with db.transaction(tenant_id) as tx:
         await knowledge_documents.lock(tx, tenant_id)
         new, removed = await knowledge_documents.put(tx, tenant_id, document, chunks)
+        await bump(tx, tenant_id)
         await events.append(tx, tenant_id, "knowledge.changed", payload={"ref": ref, "new": new, "removed": removed})
     return Added(ref, document.title, language, len(chunks), new, removed, notes=found.notes)
 
@@ -101,6 +103,7 @@ async def remove(db: Database, tenant_id: UUID, ref: str) -> None:
         if known["source"] == FOLDER:
             raise FolderDocumentError(ref)
         await knowledge_documents.remove(tx, tenant_id, [ref])
+        await bump(tx, tenant_id)
         await events.append(tx, tenant_id, "knowledge.removed", payload={"ref": ref})
 
 

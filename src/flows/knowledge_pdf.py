@@ -97,7 +97,8 @@ def _without_margins(pages: list[list[str]]) -> list[list[str]]:
                 )
             ]
         )
-    return kept
+    # Pages of a line or two that differ in their numbers only, as of a price list, are no margins.
+    return kept if any(any(line.strip() for line in page) for page in kept) else pages
 
 
 def _shape(line: str) -> str:

@@ -9,6 +9,7 @@ from agent.classifier import vectorise
 from agent.encoder import Encoder
 from agent.relevance import FETCHED, Candidate, asked_words, ranked, weighed
 from agent.turn import Passage
+from agent.word_nearness import WordNearness
 from domain.text import storable
 from flows.knowledge_vectors import passage_encoder
 from store import knowledge
@@ -22,13 +23,15 @@ class KnowledgeSearch:
         self._db = db
         self._exact_up_to = exact_up_to
         self._encoder = passage_encoder(encoder)
+        self._nearness = WordNearness(self._encoder)
 
     async def search(self, tenant_id: UUID, query: str, language: str, limit: int) -> list[Passage]:
         """The tenant's passages that answer best, with the chance that they do; best first."""
-        words = asked_words(storable(query)[0])
+        text = storable(query)[0]
+        words = asked_words(text)
         vectors = await asyncio.to_thread(vectorise, [query], self._encoder)
         async with self._db.transaction(tenant_id, durable=False) as tx:
-            asked = weighed(words, await knowledge.frequencies(tx, tenant_id, words))
+            asked = weighed(words, await knowledge.frequencies(tx, tenant_id, words), text)
             if not asked.frequencies:
                 return []
             rows = await knowledge.search(
@@ -42,7 +45,9 @@ class KnowledgeSearch:
                 exact_up_to=self._exact_up_to,
             )
         rows.sort(key=lambda row: (row["document"], row["ordinal"]))
-        return ranked(asked, [Candidate(_passage(row), row["nearest"]) for row in rows], language)[:limit]
+        candidates = [Candidate(_passage(row), row["nearest"]) for row in rows]
+        # Words that were not met before take the encoder some tenths of a second.
+        return (await asyncio.to_thread(ranked, asked, candidates, language, self._nearness))[:limit]
 
 
 def _passage(row: Row) -> Passage:

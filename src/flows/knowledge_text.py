@@ -141,6 +141,7 @@ def _rows(name: str, text: str) -> Iterator[list[str]]:
     delimiter = declared[1] if declared else next((sign for sign in _DELIMITERS if sign in first), ",")
     csv.field_size_limit(1_000_000)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    width = 0
     try:
         for number, row in enumerate(reader):
             if number > MAX_ROWS:
@@ -148,13 +149,22 @@ def _rows(name: str, text: str) -> Iterator[list[str]]:
                     name, f"has more than {MAX_ROWS:,} rows", hint="Split it, or keep the questions that customers ask."
                 )
             if any(cell.strip() for cell in row):
-                yield row
+                width = width or len(row)
+                yield _whole(row, width, delimiter)
     except csv.Error as error:
         raise DocumentUnreadableError(
             name,
             f"is no readable table (line {reader.line_num}: {error})",
             hint="Check the quotation marks of that line, or save it again from a spreadsheet as CSV UTF-8.",
         ) from error
+
+
+def _whole(row: list[str], width: int, delimiter: str) -> list[str]:
+    """The row with the columns of the first one: an answer may hold separators without quotes around it."""
+    rest = row[width - 1 :]
+    while len(rest) > 1 and not rest[-1].strip():
+        rest.pop()
+    return [*row[: width - 1], delimiter.join(rest)]
 
 
 def _columns(name: str, rows: Sequence[Sequence[str]]) -> tuple[int, int]:

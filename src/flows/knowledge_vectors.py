@@ -31,4 +31,4 @@ def in_memory(declared: Sequence[KnowledgeDocument], encoder: Encoder) -> Knowle
     ordered = sorted(declared, key=lambda document: document.ref)
     passages = [passage for document in ordered for passage in document.passages()]
     vectors = [encode_chunk(chunk, document.title, encoder) for document in ordered for chunk in document.chunks]
-    return KnowledgeInMemory(passages, vectors)
+    return KnowledgeInMemory(passages, vectors, encoder)

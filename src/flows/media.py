@@ -6,10 +6,10 @@ import asyncio
 import base64
 import binascii
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from channels.base import ChannelEvent, MessageReceived, SendRejectedError, SessionRef
@@ -24,9 +24,6 @@ from store.database import Connection, Database, Row
 from store.media import MediaStore
 from store.wakeup import EVENTS, Wakeup
 
-if TYPE_CHECKING:
-    from flows.gateways import Gateways
-
 log = logging.getLogger(__name__)
 
 Event = TypeVar("Event", bound=ChannelEvent)
@@ -39,7 +36,7 @@ _ATTEMPTS = 8
 _LEASE = timedelta(minutes=3)
 _FETCH_SECONDS = 120.0
 _AT_ONCE = 4
-_FETCHABLE_FOR = timedelta(days=7)
+FETCHABLE_FOR = timedelta(days=7)
 
 
 class MediaFiles:
@@ -86,10 +83,22 @@ async def limit_of(tx: Connection) -> int:
     return int(found) if found and str(found).isdigit() else formats.DEFAULT_LIMIT
 
 
-async def note(tx: Connection, tenant_id: UUID, session_id: UUID, message_id: int, media: MediaReference) -> None:
-    """Note, in the message's own transaction, that its file is here or has to be fetched."""
+async def note(
+    tx: Connection,
+    tenant_id: UUID,
+    session_id: UUID,
+    message_id: int,
+    media: MediaReference,
+    *,
+    of_the_past: bool = False,
+) -> None:
+    """Note, in the message's own transaction, that its file is here or has to be fetched.
+
+    ``of_the_past``: it cannot be fetched any more.
+    """
     extra = dict(media.extra)
     sha256, size, mime = extra.pop(_STORED, None), extra.pop("stored_bytes", None), extra.pop("stored_mime", None)
+    preview, pages = formats.miniature(extra.pop("preview", "")), extra.pop("pages", None)
     reference = {
         "mime_type": media.mime_type,
         "file_name": media.file_name,
@@ -100,31 +109,50 @@ async def note(tx: Connection, tenant_id: UUID, session_id: UUID, message_id: in
     size = size or media.size_bytes
     await tx.execute(
         """INSERT INTO media_file (tenant_id, channel_session_id, message_id, state, sha256, mime_type, file_name,
-                                   size_bytes, reference)
-           SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+                                   size_bytes, reference, error, preview, pages)
+           SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
             WHERE NOT EXISTS (SELECT 1 FROM media_file WHERE message_id = $3)""",
         tenant_id,
         session_id,
         message_id,
-        "wanted" if sha256 is None else "stored",
+        "stored" if sha256 is not None else "failed" if of_the_past else "wanted",
         sha256,
         storable(mime or media.mime_type or "")[0][:200],
         formats.clean_name(storable(media.file_name or "")[0]),
         size if isinstance(size, int) and 0 <= size < 2**62 else 0,
         storable_json(reference),
+        "it is of the number's past, and too old to be fetched" if sha256 is None and of_the_past else None,
+        preview,
+        pages,
     )
 
 
-class MediaFetching:
-    """Fetches customers' files from gateways: a loop of every worker. A file is one worker's for some minutes."""
+class FileSource(Protocol):
+    """Where customers' files of a number are: its gateway, or the channel that holds its connection."""
 
-    def __init__(self, db: Database, wakeup: Wakeup, gateways: Gateways, store: MediaStore) -> None:
-        self._db, self._wakeup, self._gateways, self._store = db, wakeup, gateways, store
+    async def fetch_media(self, session: SessionRef, media: MediaReference) -> File: ...
+
+
+class MediaFetching:
+    """Fetches customers' files: a loop of every worker, for the gateways, and of every session host, for the numbers
+    (``local``) whose connection it holds. A file is one process's for some minutes.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        wakeup: Wakeup,
+        gateways: Mapping[str, FileSource],
+        store: MediaStore,
+        *,
+        local: Callable[[], Mapping[UUID, FileSource]] = dict,
+    ) -> None:
+        self._db, self._wakeup, self._gateways, self._store, self._local = db, wakeup, gateways, store, local
         self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def run_due(self) -> int:
         """Fetch what is due; returns how many files were tried."""
-        due = await self._db.gate("due_media", list(self._gateways), _AT_ONCE * 4)
+        due = await self._db.gate("due_media", list(self._gateways), list(self._local()), _AT_ONCE * 4)
         results = await asyncio.gather(*(self._one(row["tenant_id"], row["id"]) for row in due), return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
@@ -155,9 +183,12 @@ class MediaFetching:
         if (reference.size_bytes or 0) > limit:
             await self._settle(row, "too_large", error=f"the file is larger than {limit} bytes")
             return
+        source = self._local().get(row["channel_session_id"]) or self._gateways.get(row["provider"])
+        if source is None:
+            return  # the number went to another host meanwhile; the file is due again when its lease runs out
         try:
             async with asyncio.timeout(_FETCH_SECONDS):
-                file = await self._gateways[row["provider"]].fetch_media(session, reference)
+                file = await source.fetch_media(session, reference)
         except (GatewayRefusedError, SendRejectedError) as error:
             # A gateway may still be downloading it itself, so even a refusal is asked again for some time.
             await self._retry(row, error.sentence(), patience=3)
@@ -184,7 +215,7 @@ class MediaFetching:
         )
 
     async def _retry(self, row: Row, reason: str, *, patience: int) -> None:
-        if row["attempts"] >= patience or row["age"] > _FETCHABLE_FOR:
+        if row["attempts"] >= patience or row["age"] > FETCHABLE_FOR:
             await self._settle(row, "failed", error=reason)
             return
         wait = timedelta(seconds=min(2.0 ** row["attempts"], 900.0))

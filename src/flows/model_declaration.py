@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from agent.language_model import ModelPrice, ModelSettings
 from domain.budgets import Budgets, Limit, read_prices
+from domain.told import Told
 
 MODEL_KEY: Final = "model.api_key"
 """Name of the secret that holds the key for the tenant's endpoint."""
@@ -29,7 +30,7 @@ _LIMIT: Final = re.compile(r"(?:(?P<cost>[\d.,]+)|(?P<tokens>[\d_]+)\s*(?:tokens
 def _web_address(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ValueError("must be an address such as https://api.example.com/v1, without a key in it")
+        raise ValueError(Told("address", "must be an address such as https://api.example.com/v1, without a key in it"))
     return value.rstrip("/")
 
 
@@ -68,19 +69,25 @@ class ModelDeclaration(_Declared):
     @model_validator(mode="after")
     def _fits_together(self) -> ModelDeclaration:
         if self.deadline_seconds < self.timeout_seconds:
-            raise ValueError("deadline_seconds must not be smaller than timeout_seconds")
+            raise ValueError(Told("longest_wait", "deadline_seconds must not be smaller than timeout_seconds"))
         if ours := sorted(_OURS & set(self.options)):
-            raise ValueError(f"options must not hold {', '.join(ours)}: Atende sets them itself")
+            raise ValueError(
+                Told("own_options", "options must not hold {names}: Atende sets them itself", names=", ".join(ours))
+            )
         return self
 
-    def settings(self, installation: ModelSettings | None, key: str | None) -> ModelSettings | None:
-        """What the agent uses; None: no model. ``key``: the tenant's own, if it has one."""
+    def settings(
+        self, installation: ModelSettings | None, key: str | None, allowed_hosts: frozenset[str] = frozenset()
+    ) -> ModelSettings | None:
+        """What the agent uses; None: no model. ``key``: the tenant's own, if it has one. ``allowed_hosts``: those of
+        our own network that this tenant may reach, besides the installation's."""
         name = self.name or (installation.model if installation else None)
         if not name:
             return None
         base = installation or ModelSettings(name)
         # Whoever may set the address could otherwise have the installation's key sent to it.
-        shares_key = key is None and (self.base_url is None or self.base_url == base.base_url.rstrip("/"))
+        is_ours = self.base_url is None or self.base_url == base.base_url.rstrip("/")
+        shares_key = key is None and is_ours
         return replace(
             base,
             model=name,
@@ -93,6 +100,8 @@ class ModelDeclaration(_Declared):
             summary_model=self.summary or (base.summary_model if self.name is None else None),
             prices={**base.prices, **{model: ModelPrice(**p.model_dump()) for model, p in self.prices.items()}},
             options=self.options,
+            is_tenants_own=not is_ours,
+            private_hosts=base.private_hosts | allowed_hosts,
         )
 
 
@@ -147,7 +156,11 @@ def read_limit(text: str) -> dict[str, Any]:
         match = _LIMIT.fullmatch(part.strip())
         kind = match.lastgroup if match else None
         if match is None or kind is None or kind in found:
-            raise ValueError(f"must be money such as 20.00, or such as 500000 tokens, or both, not {text!r}")
+            raise ValueError(
+                Told(
+                    "limit", "must be money such as 20.00, or such as 500000 tokens, or both, not {given!r}", given=text
+                )
+            )
         found[kind] = int(match[kind].replace("_", "")) if kind == "tokens" else match[kind].replace(",", ".")
     return _checked(LimitDeclaration, found)
 
@@ -160,7 +173,7 @@ def read_options(text: str) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict):
         raise ValueError(  # noqa: TRY004 - of a text
-            'must be a JSON object such as {"max_completion_tokens": 800, "max_tokens": null}'
+            Told("json_object", 'must be a JSON object such as {{"max_completion_tokens": 800, "max_tokens": null}}')
         )
     return found
 
@@ -173,7 +186,7 @@ def read_address(text: str) -> str:
 def read_name(text: str) -> str:
     """A model's name. Raises ValueError."""
     if not re.fullmatch(r"\S{1,200}", text):
-        raise ValueError(f"must be a model's name without spaces, not {text!r}")
+        raise ValueError(Told("model_name", "must be a model's name without spaces, not {given!r}", given=text))
     return text
 
 

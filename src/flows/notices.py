@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from domain.content_words import message_kind
+from domain.contents import Content, as_json
 from domain.text import storable
 from store import events, outbox
 from store.database import Connection, Row
@@ -17,23 +19,34 @@ async def say(
     *,
     notices: Sequence[str] = (),
     purpose: Literal["reply", "proactive"] = "reply",
+    content: Content | None = None,
 ) -> int:
     """Queue ``text``, in the caller's transaction. Nothing newer cancels it; the kill switch does. Returns its id.
 
-    ``notices``: what it says that must be said only once (see agent.announcing).
+    ``notices``: what it says that must be said only once (see agent.announcing). ``content``: what goes out with it.
     """
+    carried = as_json(content) if content is not None else None
     message_id: int = await tx.fetchval(
         """INSERT INTO message (tenant_id, conversation_id, channel_session_id, contact_id, author, text, content,
-                                sent_at)
-           VALUES ($1, $2, $3, $4, 'bot', $5, $6, now()) RETURNING id""",
+                                kind, sent_at)
+           VALUES ($1, $2, $3, $4, 'bot', $5, $6, $7, now()) RETURNING id""",
         conversation["tenant_id"],
         conversation["id"],
         conversation["channel_session_id"],
         conversation["contact_id"],
         storable(text)[0],
-        {"notices": list(notices)} if notices else {},
+        {**({"notices": list(notices)} if notices else {}), **({"carries": carried} if carried else {})},
+        message_kind(content).value,
     )
-    await outbox.add(tx, conversation=conversation, message_id=message_id, origin="bot", fence=None, purpose=purpose)
+    await outbox.add(
+        tx,
+        conversation=conversation,
+        message_id=message_id,
+        origin="bot",
+        fence=None,
+        purpose=purpose,
+        content=carried,
+    )
     await tx.execute(
         "UPDATE conversation SET last_message_at = now(), last_preview = left($2, 120) WHERE id = $1",
         conversation["id"],

@@ -14,7 +14,7 @@ from store.database import Database, Row
 if TYPE_CHECKING:  # the way in shall not load the agent
     from agent.graph import Agent
     from agent.turn import TurnContext, TurnInput, TurnResult
-    from flows.inbound import SessionInfo
+    from flows.session_info import SessionInfo
     from store.messages import NewMessage
 
 AGENT_NAME = "atende"

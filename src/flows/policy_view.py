@@ -10,6 +10,7 @@ from domain.autonomy import AutonomyTerms
 from domain.decisions import ReplyMode
 from domain.policy import PolicyRule
 from flows.autonomy import Standing, standings, terms_of
+from flows.policy_version import version_of_policy
 from flows.tenant_profile import profile_of
 from store import policy
 from store.database import Connection
@@ -27,6 +28,8 @@ class PolicyView:
     terms: AutonomyTerms | None
     intents: tuple[Standing, ...]
     changes: tuple[Change, ...]
+    version: str
+    """Sent back with a change, so that it overwrites no other one."""
 
 
 async def policy_view(tx: Connection) -> PolicyView:
@@ -42,4 +45,5 @@ async def policy_view(tx: Connection) -> PolicyView:
         terms=terms_of(tenant["settings"]),
         intents=tuple(await standings(tx, tenant["settings"])),
         changes=tuple(await policy.changes(tx)),
+        version=await version_of_policy(tx),
     )

@@ -9,24 +9,30 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-from agent.classifier import Classification, Classifier, Example, vectorise
-from agent.encoder import Encoder, EncodingFailedError
+import asyncpg
+
+from agent.bundle import bundle_parts, hash_of_parts, part_hashes
+from agent.classifier import Classification, vectorise
+from agent.encoder import Encoder
 from agent.language import detect_language
 from agent.language_model import LanguageModel, ModelClients, ModelSettings
 from agent.media_reader import MediaReader, MediaReaderSettings, OpenAIMediaReader
-from agent.spared_classifier import train_spared
+from agent.prompts import load_prompts
 from agent.turn import Passage, TenantProfile
+from flows.bundle_content import BundleContent
+from flows.canary import place_of
 from flows.functions import FunctionSource, callable_functions, holdings_of
 from flows.functions_python import PythonFunctions
-from flows.intent_vectors import trained_on
+from flows.intent_learning import Batches, Learning, learned
 from flows.knowledge_search import KnowledgeSearch
-from flows.model_declaration import MODEL_KEY, declared_budgets, declared_model
-from flows.tenant_profile import profile_of
-from store import functions, knowledge
-from store.database import Database, Row
+from flows.knowledge_snapshot import Knowledge, snapshot
+from flows.live_tenant import LiveTenant, TenantRows, own_prompts, read_rows, worded
+from flows.model_declaration import MODEL_KEY, declared_budgets
+from store import bundles
+from store.bundles import Canary
+from store.database import Database
 from store.functions import Kind
 from store.media import MediaFolder, MediaStore
 from store.profile_version import bump  # noqa: F401 - callers know it from here
@@ -35,41 +41,6 @@ from store.secrets import Sealer
 log = logging.getLogger(__name__)
 
 _KEPT_PROFILES = 256
-_MAX_BATCH = 32
-
-
-class Batches:
-    """Classifies messages that come at the same time together, in a thread, so that the loop stays free.
-
-    Nothing waits for a batch to fill: while one runs, the next one gathers.
-    """
-
-    def __init__(self, classifier: Classifier) -> None:
-        self._classifier = classifier
-        self._waiting: list[tuple[str, asyncio.Future[Classification]]] = []
-        self._running: asyncio.Task[None] | None = None
-
-    async def classify(self, text: str) -> Classification:
-        """The classification of one text."""
-        future: asyncio.Future[Classification] = asyncio.get_running_loop().create_future()
-        self._waiting.append((text, future))
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run(), name="classify")
-        return await future
-
-    async def _run(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
-            try:
-                results = await asyncio.to_thread(self._classifier.classify_many, [text for text, _ in batch])
-            except Exception as error:
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-            else:
-                for (_, future), result in zip(batch, results, strict=True):
-                    if not future.done():
-                        future.set_result(result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +50,18 @@ class Brain:
     profile: TenantProfile
     batches: Batches
     model: LanguageModel | None
-    _knowledge: KnowledgeSearch = field(repr=False)
+    knowledge: Knowledge = field(repr=False)
     reader: MediaReader | None = None
     """What puts customers' files into words; None: people look at them."""
+    beside: Brain | None = None
+    share: float = 0.0
+    """The canary, and the share of the contacts that meet it."""
+
+    def for_contact(self, contact_id: UUID) -> Brain:
+        """The brain that this contact meets: always the same one, and a greater share only adds contacts."""
+        if self.beside is None or place_of(UUID(self.profile.id), contact_id) >= self.share:
+            return self
+        return self.beside
 
     async def classify(self, text: str) -> Classification:
         """The message's intent with its calibrated confidence."""
@@ -89,7 +69,7 @@ class Brain:
 
     async def search(self, query: str, language: str, limit: int) -> Sequence[Passage]:
         """The tenant's passages that answer best, with the chance that they do."""
-        return await self._knowledge.search(UUID(self.profile.id), query, language, limit)
+        return await self.knowledge.search(UUID(self.profile.id), query, language, limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +85,7 @@ class Installation:
     """What makes functions of other kinds than Python callable."""
     sealer: Sealer | None = None
     """Opens tenants' secrets; None: functions that need one cannot be called."""
-    media_folder: Path | None = None
+    media_store: MediaStore | None = None
     media_reader: MediaReaderSettings | None = None
     """Where customers' files lie, and what reads them; without either none is read."""
 
@@ -120,6 +100,9 @@ class Profiles:
         self._sources: Mapping[Kind, FunctionSource] = {"python": python, **installation.function_sources}
         self._brains: OrderedDict[tuple[UUID, int], Brain] = OrderedDict()
         self._loading: dict[tuple[UUID, int], asyncio.Task[Brain]] = {}
+        self.library = load_prompts()
+        self._noted: set[tuple[UUID, str]] = set()
+        self._learning = Learning(installation.encoder)
 
     async def get(self, tenant_id: UUID, version: int) -> Brain:
         """The tenant's brain of this ``profile_version`` (of a newer one if it changed in the meantime)."""
@@ -159,43 +142,97 @@ class Profiles:
         for row in await self._db.gate("recent_tenants", tenants):
             await self.get(row["tenant_id"], row["profile_version"])
 
-    async def _load(self, tenant_id: UUID) -> Brain:
+    async def live(self, tenant_id: UUID) -> LiveTenant:
+        """The tenant as its rows are now, with its functions callable."""
+        return (await self._read(tenant_id))[0]
+
+    async def _read(self, tenant_id: UUID) -> tuple[LiveTenant, TenantRows]:
         async with self._db.transaction(tenant_id) as tx:
-            tenant = await tx.fetchrow("SELECT * FROM tenant WHERE id = $1", tenant_id)
-            intents = await tx.fetch("SELECT declaration FROM intent ORDER BY name")
-            declared = await functions.every(tx)
+            rows = await read_rows(tx, tenant_id)
             holdings = await holdings_of(tx, tenant_id, self._installation.sealer)
-            examples = await knowledge.examples(tx)
-        model = self._model(tenant["settings"], holdings.secrets.get(MODEL_KEY))
         # Functions say which secrets they want; the model's key is for the model alone.
         theirs = {name: value for name, value in holdings.secrets.items() if name != MODEL_KEY}
-        usable = callable_functions(declared, self._sources, replace(holdings, secrets=theirs))
-        profile = profile_of(tenant, intents, declared, usable)
-        classifier = await asyncio.to_thread(_train, examples, self._installation.encoder)
+        usable = callable_functions(rows.functions, self._sources, replace(holdings, secrets=theirs))
+        live = LiveTenant(
+            rows.tenant,
+            {row["name"]: row["declaration"] for row in rows.intents},
+            rows.functions,
+            worded(usable, rows.functions),
+            rows.examples,
+            rows.documents,
+            own_prompts(rows.prompts, self.library),
+            self.library,
+            self._installation.default_model,
+            holdings.secrets.get(MODEL_KEY),
+            holdings.allowed_hosts,
+        )
+        return live, rows
+
+    async def _load(self, tenant_id: UUID) -> Brain:
+        live, rows = await self._read(tenant_id)
+        profile, settings = live.profile(), live.model()
+        await self._note_used(tenant_id, live, profile)
+        newest = self._newest(tenant_id)
+        if newest is not None and newest.profile.examples_version == profile.examples_version:
+            batches = newest.batches
+        else:
+            batches = await self._learning.learn(tenant_id, live.examples, newest.batches if newest else None)
         search = KnowledgeSearch(self._db, self._installation.encoder)
-        return Brain(profile, Batches(classifier), model, search, self._reader())
+        brain = Brain(profile, batches, self._model(live, settings), search, self._reader())
+        return brain if rows.canary is None else await self._with_canary(tenant_id, brain, live, *rows.canary)
+
+    def _newest(self, tenant_id: UUID) -> Brain | None:
+        known = [version for one, version in self._brains if one == tenant_id]
+        return self._brains[tenant_id, max(known)] if known else None
+
+    async def _with_canary(
+        self, tenant_id: UUID, brain: Brain, live: LiveTenant, canary: Canary, content: BundleContent
+    ) -> Brain:
+        """The brain with the one beside it that a share of the contacts meets; what both share is loaded once."""
+        other = live.under(content)
+        profile = other.profile()
+        # Whoever keeps something by a profile's version must not take one for the other.
+        profile = replace(profile, version=f"{profile.version}/{canary.hash}")
+        batches, search = brain.batches, brain.knowledge
+        if profile.examples_version != brain.profile.examples_version:
+            batches = Batches(await asyncio.to_thread(learned, other.examples, self._installation.encoder))
+        if profile.documents_version != brain.profile.documents_version:
+            async with self._db.transaction(tenant_id) as tx:
+                kept = await bundles.documents(tx, tenant_id, [one.digest for one in content.documents])
+            search = await asyncio.to_thread(snapshot, content.documents, kept, self._installation.encoder)
+        beside = Brain(profile, batches, self._model(other, other.model()), search, brain.reader)
+        return replace(brain, beside=beside, share=canary.share)
+
+    async def _note_used(self, tenant_id: UUID, live: LiveTenant, profile: TenantProfile) -> None:
+        """Keep what turns are run with from here on. What cannot be kept must not stop a turn."""
+        contents = bundle_parts(self.library, profile, live.model())
+        parts = part_hashes(contents)
+        name = hash_of_parts(parts)
+        if (tenant_id, name) in self._noted:
+            return
+        try:
+            content = live.content(contents).to_json()
+            async with self._db.transaction(tenant_id, durable=False) as tx:
+                await bundles.put(tx, tenant_id, name, content, parts=parts, used=True)
+                await bundles.keep_live_documents(tx, tenant_id)
+        except asyncpg.PostgresError:
+            log.exception("the prompt bundle %s of tenant %s could not be kept", name, tenant_id)
+            return
+        self._noted.add((tenant_id, name))
 
     @property
     def media_store(self) -> MediaStore:
         """Where customers' files lie."""
-        return MediaFolder(self._installation.media_folder or Path(os.devnull))
+        return self._installation.media_store or MediaFolder(Path(os.devnull))
 
     def _reader(self) -> MediaReader | None:
         settings = self._installation.media_reader
-        if settings is None or self._installation.media_folder is None:
+        if settings is None or self._installation.media_store is None:
             return None
         return OpenAIMediaReader(settings, self._installation.model_clients)
 
-    def _model(self, settings: Mapping[str, Any], key: str | None) -> LanguageModel | None:
-        chosen = declared_model(settings).settings(self._installation.default_model, key)
+    def _model(self, live: LiveTenant, chosen: ModelSettings | None) -> LanguageModel | None:
+        settings = live.tenant["settings"]
         if chosen and chosen.model not in chosen.prices and declared_budgets(settings).budgets().limit_money:
             log.warning("model %s has no price, so that a budget of money never ends; see model.prices", chosen.model)
         return LanguageModel(chosen, self._installation.model_clients) if chosen else None
-
-
-def _train(rows: Sequence[Row], encoder: Encoder) -> Classifier:
-    try:
-        examples, vectors = trained_on(rows, encoder)
-    except EncodingFailedError:  # the endpoint is away: what stands in for it learns them (agent.spared_classifier)
-        examples, vectors = [Example(row["text"], row["intent"], row["language"]) for row in rows], None
-    return train_spared(examples, encoder, vectors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from channels.base import MessageReceived, SessionRef
@@ -9,8 +10,10 @@ from channels.simulator import parse_door_message
 from domain.content_words import described
 from domain.errors import NotFoundError
 from domain.messages import Outbound
-from flows.inbound import Inbound, SessionInfo
-from store.database import Database, Row
+from flows.inbound import Inbound
+from flows.session_info import SessionInfo
+from store.database import Connection, Database, Row
+from store.together import Together
 
 
 class SimulatedPhones:
@@ -19,20 +22,13 @@ class SimulatedPhones:
     def __init__(self, db: Database, inbound: Inbound) -> None:
         self._db = db
         self._inbound = inbound
+        self._delivering = Together(db, _deliver_together, order=lambda delivered: delivered[2])
 
     async def deliver(self, session: SessionRef, message: Outbound) -> None:
         """Put a message on the simulated phone; the same key twice is one message."""
         info = await self._inbound.session(UUID(session.id))
-        async with self._db.transaction(info.tenant_id) as tx:
-            await tx.execute(
-                "INSERT INTO simulator_delivery (tenant_id, channel_session_id, key, contact, text) "
-                "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (key) DO NOTHING",
-                info.tenant_id,
-                info.id,
-                message.key,
-                message.to.value,
-                described(message.content, message.text),
-            )
+        text = described(message.content, message.text)
+        await self._delivering.do(info.tenant_id, (info.tenant_id, info.id, message.key, message.to.value, text))
 
     async def received(self, session_id: UUID, *, after: int = 0, limit: int = 500) -> list[Row]:
         """What the number's simulated phones got, in order: (seq, contact, text, at).
@@ -51,6 +47,15 @@ class SimulatedPhones:
                     limit,
                 )
             )
+
+
+async def _deliver_together(tx: Connection, batch: Sequence[tuple[UUID, UUID, str, str, str]]) -> list[None]:
+    await tx.execute(
+        "INSERT INTO simulator_delivery (tenant_id, channel_session_id, key, contact, text) "
+        "SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) ON CONFLICT (key) DO NOTHING",
+        *(list(column) for column in zip(*batch, strict=True)),
+    )
+    return [None] * len(batch)
 
 
 def read_door_message(session: SessionInfo, body: object) -> MessageReceived:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from domain.conversation import Status
 from domain.errors import NotFoundError
-from flows import decisions
+from flows import decisions, notifications
 from store import conversations, events, outbox, turns
 from store.database import Connection, Database, Row
 from store.jobs import TURNS, enqueue_turn
@@ -78,9 +78,16 @@ class KillSwitch:
                 tx,
                 tenant_id,
                 "policy.stopped" if stopped else "policy.resumed",
-                payload={"number": str(number) if number else None, "name": found["name"] if number else None},
+                payload={
+                    "number": str(number) if number else None,
+                    "name": found["name"] if number else None,
+                    "changes": {"stopped": [not stopped, stopped]},
+                },
                 actor=actor,
             )
+            if stopped:
+                told = {"number": str(number) if number else None, "name": found["name"] if number else None}
+                await notifications.tell(tx, tenant_id, "policy.stopped", payload={**told, "actor": actor})
 
 
 async def offer_instead(tx: Connection, row: Row) -> bool:

@@ -73,7 +73,7 @@ class Summaries:
             for id_, kind, text, at, author, forwarded in due["messages"]
         ]
         text = await summarise(
-            self._agent.prompts["summary"],
+            self._agent.prompts.of(brain.profile.prompts, "summary"),
             BudgetedModel(brain.model, budget),
             brain.profile,
             turn,

@@ -145,7 +145,8 @@ async def conversation_with(db: Database, tenant_id: UUID, session_id: UUID, pho
         await _session(tx, session_id)
         contact_id = await contacts.resolve(tx, tenant_id, (address,))
         await tx.execute(
-            "INSERT INTO conversation (tenant_id, channel_session_id, contact_id, address) VALUES ($1, $2, $3, $4) "
+            "INSERT INTO conversation (tenant_id, channel_session_id, contact_id, address, team_id) "
+            "VALUES ($1, $2, $3, $4, (SELECT team_id FROM channel_session WHERE id = $2)) "
             "ON CONFLICT DO NOTHING",
             tenant_id,
             session_id,

@@ -12,10 +12,16 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
+from agent.bundle import documents_version, examples_version
 from agent.hours import holidays_of, spans_of
 from agent.pacing import SPLIT_CHARACTERS
+from agent.prompts import Prompt
 from agent.turn import BusinessHours, IntentSpec, Passage, TenantProfile
 from domain.decisions import HandOffReason, ReplyMode
+from domain.errors import InvalidInputError
+from domain.roles import Role
+from domain.sending_pace import PACE_SETTINGS, read_pace_setting
+from domain.told import Told
 from flows.attendance_declaration import AttendanceDeclaration, Declared, off_is_a_word
 from flows.knowledge_chunks import Chunk
 from flows.model_declaration import BudgetsDeclaration, ModelDeclaration
@@ -69,7 +75,7 @@ class DebounceDeclaration(Declared):
     @model_validator(mode="after")
     def _cap_is_not_smaller(self) -> DebounceDeclaration:
         if self.cap_seconds < self.seconds:
-            raise ValueError("cap_seconds must not be smaller than seconds")
+            raise ValueError(Told("longest_wait", "cap_seconds must not be smaller than seconds"))
         return self
 
 
@@ -104,6 +110,20 @@ class NumberDeclaration(Declared):
     name: Sentence
     provider: Sentence
     team: str = ""
+    pace: dict[str, str | float] = Field(default_factory=dict)
+    """How fast it may send; names and values as in domain.sending_pace."""
+
+    @field_validator("pace")
+    @classmethod
+    def _is_a_pace(cls, pace: dict[str, str | float]) -> dict[str, str | float]:
+        for name, value in pace.items():
+            if name not in PACE_SETTINGS:
+                raise ValueError(f"{name!r} is no setting of a pace; there are {', '.join(PACE_SETTINGS)}")
+            try:
+                read_pace_setting(name, f"{value:g}" if isinstance(value, float) else value)
+            except InvalidInputError as error:
+                raise ValueError(f"{name} {error.problem}") from error
+        return pace
 
 
 class UserDeclaration(Declared):
@@ -111,7 +131,7 @@ class UserDeclaration(Declared):
 
     name: Sentence
     email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", to_lower=True)]
-    role: Literal["admin", "manager", "operator"]
+    role: Role
     demo_password: Annotated[str, StringConstraints(min_length=8)] | None = None
 
 
@@ -227,6 +247,8 @@ class TenantDeclaration:
     knowledge: tuple[KnowledgeDocument, ...]
     http_functions: Mapping[str, HttpDeclaration] = field(default_factory=dict)
     """Those of ``functions`` that are requests, as declared."""
+    prompts: Mapping[str, Prompt] = field(default_factory=dict)
+    """The tenant's own wording of Atende's prompts, by name."""
     records: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     """As written in data/: days relative to the import are still words. ``seed_records`` resolves them."""
 
@@ -245,14 +267,19 @@ def seed_records(declaration: TenantDeclaration, today: date) -> dict[str, dict[
     hours = declaration.settings.hours.business_hours()
     seeds = {
         collection: {
-            key: {name: _resolved(value, today) for name, value in record.items()} for key, record in rows.items()
+            key: {name: resolve_days(value, today) for name, value in record.items()} for key, record in rows.items()
         }
         for collection, rows in declaration.records.items()
     }
     if hours.weekly:
-        weekly = [[list(span) for span in day] for day in hours.weekly]
-        seeds[OWN_COLLECTION] = {"hours": {"weekly": weekly, "closed_dates": _closed_dates(hours, today.year)}}
+        seeds[OWN_COLLECTION] = {"hours": hours_record(hours, today.year)}
     return seeds
+
+
+def hours_record(hours: BusinessHours, year: int) -> dict[str, Any]:
+    """Opening hours as functions read them: the record ``hours`` of the collection ``tenant``."""
+    weekly = [[list(span) for span in day] for day in hours.weekly]
+    return {"weekly": weekly, "closed_dates": _closed_dates(hours, year)}
 
 
 def _closed_dates(hours: BusinessHours, year: int) -> list[str]:
@@ -278,7 +305,7 @@ def to_profile(declaration: TenantDeclaration, tenant_id: str) -> TenantProfile:
         knowledge_threshold=settings.knowledge_threshold,
         unmatched_mode=settings.unmatched_mode,
         intents={name: intent.spec() for name, intent in declaration.intents.items()},
-        functions=declaration.functions,
+        functions=dict(sorted(declaration.functions.items())),
         trusted_writes=frozenset(settings.trust),
         trusted_only_for={name: frozenset(intents) for name, intents in settings.trust.items() if intents},
         texts=settings.texts,
@@ -287,14 +314,23 @@ def to_profile(declaration: TenantDeclaration, tenant_id: str) -> TenantProfile:
         **settings.profile_fields(),
         budgets=settings.budgets.budgets(),
         mask_model_prompts=settings.mask_model_prompts,
+        prompts=declaration.prompts,
+        documents_version=documents_version((one.ref, one.language, one.digest) for one in declaration.knowledge),
+        examples_version=examples_version(
+            (intent.name, language, text)
+            for intent in declaration.intents.values()
+            for language, texts in intent.examples.items()
+            for text in texts
+        ),
     )
 
 
-def _resolved(value: Any, today: date) -> Any:
+def resolve_days(value: Any, today: date) -> Any:
+    """``today``, ``today-3`` and the like in JSON values become ISO dates."""
     if isinstance(value, str) and (match := _RELATIVE_DAY.fullmatch(value)):
         return (today + timedelta(days=int(match[1] or 0))).isoformat()
     if isinstance(value, dict):
-        return {name: _resolved(item, today) for name, item in value.items()}
+        return {name: resolve_days(item, today) for name, item in value.items()}
     if isinstance(value, list):
-        return [_resolved(item, today) for item in value]
+        return [resolve_days(item, today) for item in value]
     return value

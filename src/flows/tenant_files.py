@@ -12,7 +12,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import inspect
-import re
 import sys
 import types
 from collections.abc import Collection, Iterable, Mapping
@@ -23,21 +22,18 @@ from agent.templates import TemplateFailedError, variables_of
 from agent.texts import load_texts
 from domain.decisions import HandOffReason
 from domain.policy import CLOSED, OPEN
+from domain.told import Told
 from flows.declared_files import FileReader
 from flows.functions_files import files_of, http_functions
 from flows.identity_files import check_identity
-from flows.knowledge_apart import read_document
-from flows.knowledge_chunks import cut
-from flows.knowledge_files import READER, SUFFIXES, DocumentUnreadableError
 from flows.model_declaration import unpriced
 from flows.tenant_declaration import (
-    LANGUAGES,
     OWN_COLLECTION,
     IntentDeclaration,
-    KnowledgeDocument,
     TenantDeclaration,
     TenantSettings,
 )
+from flows.tenant_texts import read_documents, read_prompts
 from tools.declaration import BusinessFunction
 from tools.http_call import unconnected
 
@@ -62,8 +58,9 @@ def load_tenant(folder: Path, imported: Collection[str] = ()) -> TenantDeclarati
     for name in sorted(functions.keys() & over_http.keys()):
         reader.problem("functions.py", name, "is declared in functions/ too.", "Rename one of them.")
     functions |= {name: unconnected(declared) for name, declared in over_http.items()}
-    knowledge = _knowledge(reader, default or "pt")
+    knowledge = read_documents(reader, default or "pt")
     records = _records(reader)
+    prompts = read_prompts(reader)
     if settings:
         _check_settings(reader, settings, functions)
         _check_policy(reader, settings, {intent.name for _, intent in intents})
@@ -86,6 +83,7 @@ def load_tenant(folder: Path, imported: Collection[str] = ()) -> TenantDeclarati
         intents={intent.name: intent for _, intent in intents},
         functions=functions,
         http_functions=over_http,
+        prompts=prompts,
         knowledge=knowledge,
         records=records,
     )
@@ -113,7 +111,7 @@ def fold_sentence(text: str) -> str:
 def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
     files = ["tenant.yaml", "functions.py", *files_of(folder)]
-    for pattern in ("intents/*.yaml", "knowledge/*", "data/*.json"):
+    for pattern in ("intents/*.yaml", "knowledge/*", "data/*.json", "prompts/*.md.j2"):
         files += sorted(path.relative_to(folder).as_posix() for path in folder.glob(pattern) if path.is_file())
     for file in files:
         path = folder / file
@@ -162,28 +160,32 @@ def check_intent(
     serves = intent.action == "serve" and not intent.restricted
     if intent.function and intent.function not in functions:
         known = ", ".join(sorted(functions)) or "none"
-        reader.problem(file, "function", f"there is no function {intent.function}.", f"Known: {known}.")
+        what = Told("no_function", "there is no function {name}.", name=intent.function)
+        reader.problem(file, "function", what, f"Known: {known}.")
     if serves and not intent.function and not intent.answer and not may_be_bare:
         reader.problem(file, "", "says nothing about how to serve it.", "Add function, answer, action or restricted.")
     if intent.function and intent.answer:
-        reader.problem(file, "answer", "stands beside a function.", "Keep one; texts of a function belong in replies.")
+        what = Told("answer_and_function", "stands beside a function.")
+        reader.problem(file, "answer", what, "Keep one; texts of a function belong in replies.")
     if not serves and (intent.function or intent.replies):
-        reader.problem(
-            file, "", "is never served, so its function and replies are unused.", "Remove them, or the action."
-        )
+        what = Told("never_served", "is never served, so its function and replies are unused.")
+        reader.problem(file, "", what, "Remove them, or the action.")
     if intent.hand_off_reason and serves:
-        reader.problem(file, "hand_off_reason", "stands without a handoff.", "Add action: hand_off, or remove it.")
+        what = Told("reason_alone", "stands without a handoff.")
+        reader.problem(file, "hand_off_reason", what, "Add action: hand_off, or remove it.")
     if intent.action == "stay_silent" and intent.answer:
-        reader.problem(file, "answer", "is never said by an intent that stays silent.", "Remove it, or the action.")
+        what = Told("never_said", "is never said by an intent that stays silent.")
+        reader.problem(file, "answer", what, "Remove it, or the action.")
     if intent.replies and not intent.function:
-        reader.problem(file, "replies", "need a function.", "Add it, or write a fixed text under answer.")
+        what = Told("replies_alone", "need a function.")
+        reader.problem(file, "replies", what, "Add it, or write a fixed text under answer.")
     if intent.function and "ok" not in intent.replies:
-        reader.problem(file, "replies.ok", "is missing.", "Say what the customer reads when the function succeeds.")
+        what = Told("ok_reply_needed", "is missing.")
+        reader.problem(file, "replies.ok", what, "Say what the customer reads when the function succeeds.")
     for language, text in intent.answer.items():
         if "{{" in text or "{%" in text:
-            reader.problem(
-                file, f"answer.{language}", "is a fixed text, not a template.", "Remove the braces, or use replies."
-            )
+            what = Told("fixed_text", "is a fixed text, not a template.")
+            reader.problem(file, f"answer.{language}", what, "Remove the braces, or use replies.")
     for outcome, texts in intent.replies.items():
         for language, template in texts.items():
             _check_template(reader, file, f"replies.{outcome}.{language}", template)
@@ -195,13 +197,15 @@ def _check_template(
     try:
         used = variables_of(key, template)
     except TemplateFailedError as error:
-        reader.problem(file, key, f"is no valid template: {error.problem}.", "Correct it.")
+        what = Told("no_template", "is no valid template: {problem}.", problem=error.problem)
+        reader.problem(file, key, what, "Correct it.")
         return
     if variables is None:
         return
     allowed = ", ".join(sorted(variables))
     for name in sorted(used - variables):
-        reader.problem(file, key, f"uses the unknown variable {name}.", f"A template knows: {allowed}.")
+        what = Told("unknown_variable", "uses the unknown variable {name}.", name=name, allowed=allowed)
+        reader.problem(file, key, what, f"A template knows: {allowed}.")
 
 
 def _check_languages(reader: FileReader, file: str, texts: Mapping[str, Mapping[Any, Any]], default: str) -> None:
@@ -327,40 +331,6 @@ def _check_functions(reader: FileReader, functions: Mapping[str, BusinessFunctio
             if not takes_any and parameter.name not in {argument.name for argument in taken}:
                 reader.problem(file, place, "is declared, but the function does not take it.", "Add the argument.")
             _check_languages(reader, file, {f"{place}.ask": parameter.ask}, default)
-
-
-def _knowledge(reader: FileReader, default: str) -> tuple[KnowledgeDocument, ...]:
-    documents: dict[str, KnowledgeDocument] = {}
-    for file in reader.files("knowledge", *SUFFIXES):
-        path = Path(file)
-        ref, *marks = path.name.removesuffix(path.suffix).split(".")
-        language = marks[-1] if marks else default
-        if language not in LANGUAGES:
-            reader.problem(
-                file, "", f"names an unknown language {language!r}.", "Call it name.md, or name.es.md and so on."
-            )
-            continue
-        try:
-            data = (reader.folder / file).read_bytes()
-            if path.suffix == ".md" and not re.match(r"\ufeff?\s*# +\S", text := reader.text(file) or "# "):
-                todo = "Write `# Title` as its first line." if text.strip() else "Write something, or remove the file."
-                reader.problem(file, "", "does not begin with a title.", todo)
-                continue
-            found = read_document(path.name, data)
-        except DocumentUnreadableError as error:
-            reader.problem(file, "", f"{error.problem}.", error.hint)
-            continue
-        except OSError as error:
-            reader.problem(file, "", f"cannot be read ({error.strerror}).", "Check its permissions.")
-            continue
-        name = ".".join([ref, *marks])
-        if name in documents:
-            taken = documents[name].file_name
-            reader.problem(file, "", f"has the name of {taken} but for its ending.", "Rename one of them.")
-            continue
-        digest = hashlib.sha256(f"{READER} {language} ".encode() + data).hexdigest()
-        documents[name] = KnowledgeDocument(name, found.title, language, path.name, digest, tuple(cut(found)))
-    return tuple(documents.values())
 
 
 def _records(reader: FileReader) -> dict[str, dict[str, dict[str, Any]]]:

@@ -21,17 +21,19 @@ from agent.classifier import vectors_to_store
 from agent.encoder import Encoder
 from domain.messages import SessionStatus
 from flows import autonomy
+from flows.bundle_writing import PUBLISHED_OVER
 from flows.functions import FOLDER_SOURCE
 from flows.functions_http import row_of
 from flows.knowledge import prepared_documents, put_folder
 from flows.knowledge_vectors import passage_encoder
+from flows.opening_hours import put_record
 from flows.tenant_declaration import (
     IntentDeclaration,
     TenantDeclaration,
     seed_records,
 )
 from flows.tenant_settings import SET_BY_HAND
-from store import events, functions, knowledge
+from store import bundles, events, functions, knowledge
 from store.database import Connection, Database
 from store.functions import FunctionRow
 
@@ -85,15 +87,23 @@ async def import_tenant(
         # Two imports at once, for instance of two processes that start: one after the other.
         before = await tx.fetchval("SELECT settings FROM tenant WHERE id = $1 FOR UPDATE", tenant_id)
         numbers = await _put_numbers(tx, tenant_id, declaration)
+        await _put_records(tx, tenant_id, declaration, today)
+        if before.get(PUBLISHED_OVER) == declaration.version:
+            # A bundle was published over these very files: only a change of theirs takes its place.
+            await tx.execute("UPDATE tenant SET settings = settings || $2 WHERE id = $1", tenant_id, {"import": stamp})
+            return ImportedTenant(tenant_id, numbers)
         await _put_functions(tx, tenant_id, declaration)
         await _put_intents(tx, tenant_id, declaration, made_by, examples)
         await put_folder(tx, tenant_id, documents, reader.name)
-        await _put_records(tx, tenant_id, declaration, today)
+        await bundles.set_wordings(tx, tenant_id, {name: one.source for name, one in declaration.prompts.items()})
         await tx.execute(
-            "UPDATE tenant SET settings = settings || $2, profile_version = profile_version + 1 WHERE id = $1",
+            "UPDATE tenant SET settings = (settings - $3) || $2, profile_version = profile_version + 1 WHERE id = $1",
             tenant_id,
             {**_settings(declaration), **before.get(SET_BY_HAND, {}), "import": stamp},
+            PUBLISHED_OVER,
         )
+        if by_hand := before.get(SET_BY_HAND, {}).get("hours"):
+            await put_record(tx, tenant_id, by_hand)  # the files' own hours were written with their records
         await events.append(tx, tenant_id, "tenant.imported", payload={"version": declaration.version})
     return ImportedTenant(tenant_id, numbers)
 
@@ -146,7 +156,7 @@ async def _known_numbers(tx: Connection, tenant_id: UUID) -> dict[str, UUID]:
 async def _put_numbers(tx: Connection, tenant_id: UUID, declaration: TenantDeclaration) -> dict[str, UUID]:
     known = await _known_numbers(tx, tenant_id)
     for number in declaration.settings.numbers:
-        config = {"key": number.key, "team": number.team}
+        config = {"key": number.key, "team": number.team, **number.pace}
         if number.key in known:
             await tx.execute(
                 """UPDATE channel_session SET name = $2, provider = $3, config = config || $4, wanted = true

@@ -85,7 +85,9 @@ class Transcripts:
         late = [id_ for id_ in wanted if id_ in files and files[id_]["state"] == "wanted" and files[id_]["may_come"]]
         if late:
             return _LOOK_AGAIN
-        instructions = self._prompts["describe_media"].render(business=profile.name, language=language)
+        instructions = self._prompts.of(profile.prompts, "describe_media").fill(
+            business=profile.name, language=language
+        )
         room = asyncio.Semaphore(_AT_ONCE)
 
         async def one(position: int, message_id: int) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,24 +16,26 @@ from agent.budgeted_model import BudgetedModel
 from agent.graph import Agent
 from agent.language import detect_language
 from agent.language_model import Usage
-from agent.policy import policy_of
-from agent.turn import CallFunction, HistoryMessage, TenantProfile, TurnContext, TurnInput, TurnResult
+from agent.turn import CallFunction, TenantProfile, TurnContext, TurnInput, TurnResult
 from domain.conversation import Status
 from domain.decisions import AskApproval, HandOff, HandOffReason, Reason, Reply, ReplyMode, TurnTrace
-from domain.messages import Author, MessageKind
 from domain.policy import Policy
 from flows import decisions, observed, untold
-from flows.budgets import TurnBudget, turn_budget
+from flows.budgets import Spendings, TurnBudget, turn_budget
 from flows.calls import Caller, Calls
-from flows.delivery import Delivery
+from flows.delivery import Delivery, Route
 from flows.identity import identity_of
 from flows.profiles import Brain, Profiles
+from flows.suggest_now import at_most_suggested
 from flows.summaries import Summaries
+from flows.teams import team_for
 from flows.transcripts import ReadingLimits, Transcripts, unread, with_costs
+from flows.turn_input import as_input, policy_for
 from flows.typing import TypingIndicator
 from store import conversations, turns
 from store.database import Connection, Database, Row
 from store.jobs import MODEL_TURNS, TURNS, enqueue_turn
+from store.together import Together
 from store.wakeup import EVENTS, Wakeup
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,18 @@ class _Run:
     started: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Decided:
+    """A decision about to be written. ``route``: how its message leaves, where this process can send it."""
+
+    row: Row
+    result: TurnResult
+    attempt: int
+    latency_ms: float
+    approval_id: UUID | None
+    route: Route | None
+
+
 class Turns:
     """Runs turns. Safe to run twice, concurrently or late: the fence lets one of them write."""
 
@@ -70,6 +84,9 @@ class Turns:
         self.summaries = Summaries(db, agent)
         self._typing = TypingIndicator(delivery)
         self._transcripts = Transcripts(db, profiles.media_store, agent.prompts)
+        self._spendings = Spendings(db)
+        self._reading = Together(db, turns.read_many, order=str)
+        self._writing = Together(db, self._write_together, order=lambda decided: str(decided.row["id"]), at_most=8)
         self.model_places = 0
         """How many turns of the quick queue may wait for a language model where they are, in this process. The rest
         moves to the model's queue. The quick queue must have so many places more than others need."""
@@ -102,8 +119,8 @@ class Turns:
                 async with self._db.transaction(tenant_id) as tx:
                     await turns.nothing_to_answer(tx, conversation_id, row["fence"])
             return
-        brain = await self._profiles.get(tenant_id, row["profile_version"])
-        budget = turn_budget(self._db, row, brain.profile)
+        brain = (await self._profiles.get(tenant_id, row["profile_version"])).for_contact(row["contact_id"])
+        budget = turn_budget(self._spendings, row, brain.profile)
         try:
             if brain.reader is not None and unread(row) and await self._may_read(row, brain.profile, budget):
                 await self._after_reading(tenant_id, row, brain, budget, run)
@@ -136,7 +153,7 @@ class Turns:
         await self._write(tenant_id, row, result, run.attempt, run.started)
         if any(call.finish_reason != "error" for call in trace.model_calls):
             # Where a model answers only: whoever is served without one needs no summary.
-            self.summaries.start_if_due(row, turn_input, brain, turn_budget(self._db, row, brain.profile))
+            self.summaries.start_if_due(row, turn_input, brain, turn_budget(self._spendings, row, brain.profile))
 
     def _shows_typing(self, row: Row, policy: Policy | None, on_model_queue: bool) -> bool:
         """Whether the customer may see that an answer is coming: only where one may go out by itself."""
@@ -182,10 +199,10 @@ class Turns:
         return not await budget.is_used_up()
 
     async def _read(self, tenant_id: UUID, conversation_id: UUID) -> Row | None:
-        async with self._db.transaction(tenant_id) as tx:
-            row = await turns.read(tx, conversation_id)
-            if row is not None and row["has_stale"]:
-                # An earlier reply was overtaken before it left: take it back first, then answer everything at once.
+        row = await self._reading.do(tenant_id, conversation_id)
+        if row is not None and row["has_stale"]:
+            # An earlier reply was overtaken before it left: take it back first, then answer everything at once.
+            async with self._db.transaction(tenant_id) as tx:
                 await conversations.lock(tx, conversation_id)
                 await turns.void_stale(tx, conversation_id)
                 row = await turns.read(tx, conversation_id)
@@ -211,8 +228,11 @@ class Turns:
             now=now,
             model=BudgetedModel(brain.model, budget) if brain.model else None,
             may_call_model=may_call_model,
-            queue_position=lambda: self._queue_position(tenant_id),
-            identity=identity_of(
+            queue_position=lambda intent: self._queue_position(row, intent),
+            # One who proves who it is in a group would prove it for all of them: there a person looks.
+            identity=None
+            if row["is_group"]
+            else identity_of(
                 self._db,
                 tenant_id,
                 profile.identity,
@@ -256,38 +276,37 @@ class Turns:
 
         return Calls(self._db, caller, still_current)
 
-    async def _queue_position(self, tenant_id: UUID) -> int | None:
-        async with self._db.transaction(tenant_id) as tx:
-            waiting: int = await tx.fetchval("SELECT count(*) FROM conversation WHERE status = 'waiting'")
+    async def _queue_position(self, row: Row, intent: str | None) -> int | None:
+        """Behind those who wait in the queue that it would come to and are served before it."""
+        async with self._db.transaction(row["tenant_id"]) as tx:
+            waiting: int = await tx.fetchval(
+                """WITH own AS (SELECT c.priority, coalesce(q.id, c.team_id) AS team_id
+                                  FROM conversation c LEFT JOIN team q ON q.name = $2 AND q.tenant_id = c.tenant_id
+                                 WHERE c.id = $1)
+                   SELECT count(*) FROM conversation c, own
+                    WHERE c.status = 'waiting' AND c.team_id IS NOT DISTINCT FROM own.team_id
+                      AND c.priority >= own.priority AND (c.snoozed_until IS NULL OR c.snoozed_until <= now())""",
+                row["id"],
+                team_for(row["settings"], intent),
+            )
         return waiting + 1
 
     async def _write(self, tenant_id: UUID, row: Row, result: TurnResult, attempt: int, started: float) -> None:
         approval_id: UUID | None = None
         if row["has_acted"]:
-            brain = await self._profiles.get(tenant_id, row["profile_version"])
+            brain = (await self._profiles.get(tenant_id, row["profile_version"])).for_contact(row["contact_id"])
             announcement = self._agent.texts.say(brain.profile, "hand_off", result.language)
             async with self._db.transaction(tenant_id) as tx:
                 announce = policy_for(row, brain.profile, datetime.now(UTC)).may_announce_any()
                 result = await untold.answering_for(tx, row, result, announcement, announce=announce)
+        result = at_most_suggested(row, result)
         if result.approval is not None:
             # The durable graph commits by itself, so it goes first: an approval without its thread could not resume.
             approval_id = uuid.uuid4()
             await self._agent.start_approval(str(approval_id), result.approval)
         route = await self._delivery.route(tenant_id, row["channel_session_id"])
-        claimed = None
-        async with self._db.transaction(tenant_id) as tx:
-            written = await decisions.write(
-                tx,
-                row,
-                result,
-                upto_message_id=row["unanswered"][-1][0],
-                attempt=attempt,
-                latency_ms=(time.monotonic() - started) * 1000,
-                approval_id=approval_id,
-            )
-            outbox_id = written["outbox_id"] if written else None
-            if route is not None and outbox_id is not None:
-                claimed = await self._delivery.claim_at_once(tx, route, row["id"], outbox_id)
+        decided = _Decided(row, result, attempt, (time.monotonic() - started) * 1000, approval_id, route)
+        written, claimed = await self._writing.do(tenant_id, decided)
         if written is None:
             log.info("turn of conversation %s is void: something newer happened", row["id"])
             await self._again_if_stopped(tenant_id, row, attempt)
@@ -297,8 +316,27 @@ class Turns:
         self._wakeup.signal(EVENTS)
         if route is not None and claimed is not None:
             self._delivery.send_claimed(route, claimed)
-        elif outbox_id is not None:
-            self._delivery.start(tenant_id, row["id"], written["channel_session_id"], outbox_id)
+        elif written["outbox_id"] is not None:
+            self._delivery.start(tenant_id, row["id"], written["channel_session_id"], written["outbox_id"])
+
+    async def _write_together(self, tx: Connection, batch: Sequence[_Decided]) -> list[tuple[Row | None, Row | None]]:
+        """For each what was written of it (None: it is void), and its message where it was claimed at once."""
+        return [await self._write_one(tx, decided) for decided in batch]
+
+    async def _write_one(self, tx: Connection, decided: _Decided) -> tuple[Row | None, Row | None]:
+        row = decided.row
+        written = await decisions.write(
+            tx,
+            row,
+            decided.result,
+            upto_message_id=row["unanswered"][-1][0],
+            attempt=decided.attempt,
+            latency_ms=decided.latency_ms,
+            approval_id=decided.approval_id,
+        )
+        if written is None or written["outbox_id"] is None or decided.route is None:
+            return written, None
+        return written, await self._delivery.claim_at_once(tx, decided.route, row["id"], written["outbox_id"])
 
     async def _again_if_stopped(self, tenant_id: UUID, row: Row, attempt: int) -> None:
         """The kill switch came in between: the turn runs again and reads it."""
@@ -339,47 +377,7 @@ class Turns:
         await self._write(tenant_id, row, result, attempt, time.monotonic())
 
 
-def policy_for(row: Row, profile: TenantProfile, now: datetime) -> Policy:
-    """The reply policy for the conversation as read."""
-    return policy_of(
-        profile,
-        now,
-        number=row["number_key"],
-        tags=row["tags"],
-        promoted=row["promoted"],
-        stopped=row["stopped"],
-    )
-
-
 def _announces(settings: Mapping[str, Any]) -> bool:
     """Whether handoffs are announced by the tenant's default, where its profile may be what failed."""
     mode = settings.get("reply_mode", "suggest")
     return mode == "auto" or mode in settings.get("announce_under", ())
-
-
-def as_input(row: Row) -> TurnInput:
-    """The conversation as read, in the agent's terms."""
-    return TurnInput(
-        conversation_id=str(row["id"]),
-        history=tuple(
-            HistoryMessage(
-                id_, Author(author), text, datetime.fromtimestamp(float(at), UTC), MessageKind(kind), bool(forwarded)
-            )
-            for id_, kind, text, at, author, forwarded in row["history"]
-        ),
-        unanswered=tuple(
-            HistoryMessage(
-                id_, Author.CONTACT, text, datetime.fromtimestamp(float(at), UTC), MessageKind(kind), bool(forwarded)
-            )
-            for id_, kind, text, at, forwarded, _ in row["unanswered"]
-        ),
-        contact_id=str(row["contact_id"]),
-        contact_name=row["name"] or row["push_name"],
-        contact_addresses=tuple(row["addresses"] or ()),
-        language=row["language"],
-        dialogue=row["dialogue"][0] if row["dialogue"] else {},
-        is_first_reply=not row["has_disclosed"],
-        told_closed_at=row["told_closed_at"],
-        summary=row["summary"] or "",
-        summary_upto_id=row["summary_upto_id"] if row["summary"] else 0,
-    )

@@ -21,9 +21,11 @@ import aiohttp
 import orjson
 
 from domain.errors import AtendeError
-from flows.outgoing_webhooks import disable, wants
+from domain.event_kinds import wants
+from flows.outgoing_webhooks import disable
 from store import webhooks as store
 from store.database import Database, Row
+from store.event_order import EventOrder
 from tools.public_web import check_url
 from tools.signing import signature_headers
 
@@ -58,14 +60,16 @@ class WebhookPosting:
         self._db = db
         self._http = http
         self._allowed = allowed_hosts
+        self._order = EventOrder(db)
         self._running: dict[int, asyncio.Task[None]] = {}
         self.more = asyncio.Event()
         """Set when something may be due; the owner's loop waits for it (see store.wakeup.every)."""
 
     async def run_due(self) -> int:
         """Turn new events into deliveries and start posting what is due; returns how many were started."""
-        for row in await self._db.gate("webhooks_behind"):
-            while await self._fan_out(row["tenant_id"], row["endpoint_id"]) == _BATCH:
+        upto = await self._order.look()
+        for row in await self._db.gate("webhooks_behind", upto):
+            while await self._fan_out(row["tenant_id"], row["endpoint_id"], upto) == _BATCH:
                 pass
         room = _CONCURRENCY - len(self._running)
         due = await self._db.gate("due_webhooks", room) if room > 0 else []
@@ -91,13 +95,13 @@ class WebhookPosting:
 
         task.add_done_callback(ended)
 
-    async def _fan_out(self, tenant_id: UUID, endpoint_id: UUID) -> int:
+    async def _fan_out(self, tenant_id: UUID, endpoint_id: UUID, upto: int) -> int:
         """Make deliveries of the endpoint's next events; returns how many events were looked at."""
         async with self._db.transaction(tenant_id) as tx:
             endpoint = await store.behind(tx, endpoint_id)
             if endpoint is None:
                 return 0
-            found = await store.events_after(tx, endpoint["cursor_id"], _BATCH)
+            found = await store.events_after(tx, endpoint["cursor_id"], upto, _BATCH)
             rows = [
                 (row["id"], f"msg_{row['id']}_{endpoint_id.hex[:12]}", row["conversation_id"], row["kind"], body(row))
                 for row in found

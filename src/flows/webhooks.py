@@ -17,8 +17,9 @@ from channels.gateway import Gateway, WebhookDelivery
 from domain.errors import AtendeError, NotAuthenticError, NotFoundError
 from flows.deliveries import read_delivery, session_ref
 from flows.gateways import Gateways
-from flows.inbound import Inbound, SessionInfo, read_session
+from flows.inbound import Inbound
 from flows.media import MediaFiles
+from flows.session_info import SessionInfo, read_session
 from store import quarantine
 from store.database import Database
 from store.journal import Entry, Journal, JournalFullError

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from domain.conversation import Event, Status
 from domain.messages import Address, AddressKind
-from store import conversations, events, turns
+from store import conversations, episodes, events, turns
+from store.contact_erasure import is_suppressed
 from store.database import Connection
 from store.jobs import enqueue_turn
 
@@ -48,10 +49,12 @@ async def resolve(
     else:
         is_group = any(address.kind is AddressKind.GROUP for address in addresses)
         contact_id = await tx.fetchval(
-            "INSERT INTO contact (tenant_id, push_name, is_group) VALUES ($1, $2, $3) RETURNING id",
+            "INSERT INTO contact (tenant_id, push_name, is_group, opted_out_at) "
+            "VALUES ($1, $2, $3, CASE WHEN $4 THEN now() END) RETURNING id",
             tenant_id,
             push_name,
             is_group,
+            await is_suppressed(tx, tenant_id, [f"{kind}:{value}" for kind, value in wanted]),
         )
     await tx.executemany(
         "INSERT INTO contact_address (tenant_id, kind, value, contact_id) VALUES ($1, $2, $3, $4) "
@@ -93,6 +96,13 @@ async def merge(tx: Connection, tenant_id: UUID, *, into: UUID, twin: UUID) -> N
             await enqueue_turn(tx, tenant_id, conversation["id"])
     await tx.execute("UPDATE message_change SET contact_id = $1 WHERE contact_id = $2", into, twin)
     await tx.execute("UPDATE consent_entry SET contact_id = $1 WHERE contact_id = $2", into, twin)
+    await tx.execute("UPDATE task SET contact_id = $1 WHERE contact_id = $2", into, twin)
+    await tx.execute(
+        "UPDATE contact_profile SET contact_id = $1 "
+        "WHERE contact_id = $2 AND NOT EXISTS (SELECT 1 FROM contact_profile WHERE contact_id = $1)",
+        into,
+        twin,
+    )
     # One of the two said no: that holds for the person. Tags are what somebody called either.
     await tx.execute(
         """UPDATE contact k SET opted_out_at = coalesce(k.opted_out_at, t.opted_out_at),
@@ -116,9 +126,14 @@ _MORE_HUMAN = {
 """What moves the kept conversation (first) to where its twin (second) already was."""
 
 
+_DESK = ("conversation_note", "task", "notification", "satisfaction_answer")
+"""What people noted of a conversation."""
+
+
 async def _join_conversations(tx: Connection, into: UUID, *, kept: UUID, twin: UUID) -> None:
     row = await conversations.lock(tx, kept)
     other = await conversations.lock(tx, twin)
+    await episodes.join(tx, kept=row, twin=other)
     # Replies that wait to be sent are taken back while each conversation still knows what they answered.
     await tx.execute("UPDATE conversation SET fence = fence + 1 WHERE id IN ($1, $2)", kept, twin)
     await turns.void_stale(tx, kept)
@@ -146,7 +161,7 @@ async def _join_conversations(tx: Connection, into: UUID, *, kept: UUID, twin: U
         "UPDATE message SET conversation_id = $1, contact_id = $3 WHERE conversation_id = $2", kept, twin, into
     )
     await conversations.withdraw_drafts(tx, twin)
-    for table in ("outbox_message", "turn", "function_call", "approval", "suggestion", "handoff"):
+    for table in ("outbox_message", "turn", "function_call", "approval", "suggestion", "handoff", *_DESK):
         await tx.execute(f"UPDATE {table} SET conversation_id = $1 WHERE conversation_id = $2", kept, twin)
     await tx.execute(
         """UPDATE conversation k

@@ -7,6 +7,13 @@ from uuid import UUID
 
 from store.database import Connection
 
+STILL_LOST = """e.kind = 'message.lost'
+           AND (SELECT l.id FROM message l WHERE l.provider_id = e.payload ->> 'provider_id'
+                   AND l.channel_session_id = (e.payload ->> 'channel_session_id')::uuid LIMIT 1) IS NULL"""
+"""Whether event ``e`` tells of a message that a provider's library lost, and that did not come after all.
+
+Not as NOT EXISTS: that becomes a join, for which all messages are read even where no message was lost."""
+
 
 async def append(
     tx: Connection,

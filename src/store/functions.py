@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Literal
 from uuid import UUID
 
@@ -14,12 +15,18 @@ Kind = Literal["python", "http", "mcp"]
 Change = Literal["added", "changed", "unchanged"]
 
 
+def shown_source(source: str) -> str:
+    """See FunctionRow.shown_source."""
+    kind, _, where = source.partition(":")
+    return f"{kind}:{PurePath(where).name}" if kind == "folder" else source
+
+
 class FunctionNameTakenError(AtendeError):
     """A function of this name came from another source already."""
 
     def __init__(self, name: str, source: str) -> None:
         super().__init__(
-            f"The name {name} is taken by a function of {source}.",
+            f"The name {name} is taken by a function of {shown_source(source)}.",
             hint="Import it under another name (a prefix, for one), or remove the other function.",
         )
         self.name = name
@@ -38,6 +45,11 @@ class FunctionRow:
     trusted: bool = False
     trusted_for: tuple[str, ...] = ()
     enabled: bool = True
+
+    @property
+    def shown_source(self) -> str:
+        """Where it came from, for who works for the tenant: of a folder its name, not where it is on this server."""
+        return shown_source(self.source)
 
     @property
     def details(self) -> Mapping[str, Any]:
@@ -92,12 +104,18 @@ async def every(tx: Connection) -> list[FunctionRow]:
     return [_row(row) for row in await tx.fetch("SELECT * FROM business_function ORDER BY name")]
 
 
-async def one(tx: Connection, name: str) -> FunctionRow:
+async def find(tx: Connection, name: str, *, lock: bool = False) -> FunctionRow | None:
+    """The function of this name, or None."""
+    row = await tx.fetchrow(f"SELECT * FROM business_function WHERE name = $1{' FOR UPDATE' if lock else ''}", name)
+    return _row(row) if row is not None else None
+
+
+async def one(tx: Connection, name: str, *, lock: bool = False) -> FunctionRow:
     """The function of this name. Raises NotFoundError."""
-    row = await tx.fetchrow("SELECT * FROM business_function WHERE name = $1", name)
+    row = await find(tx, name, lock=lock)
     if row is None:
         raise NotFoundError("function", name)
-    return _row(row)
+    return row
 
 
 async def remove_others(tx: Connection, source: str, kept: Collection[str]) -> list[str]:
@@ -125,6 +143,11 @@ async def trust(tx: Connection, name: str, *, trusted: bool, intents: Sequence[s
     )
     if found is None:
         raise NotFoundError("function", name)
+
+
+async def switch(tx: Connection, name: str, *, enabled: bool) -> None:
+    """Let the agent use a function, or no more."""
+    await tx.execute("UPDATE business_function SET enabled = $2, updated_at = now() WHERE name = $1", name, enabled)
 
 
 async def allowed_hosts(tx: Connection) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -38,10 +39,15 @@ _OPTIONS = " ".join(
 )
 
 
-def queue_app(queue_url: str, *, connections: int = 4) -> App:
-    """procrastinate's App over the queue role. Open it with ``async with app.open_async()``."""
+def queue_app(queue_url: str, *, places: Mapping[str, int] | None = None, connections: int = 4) -> App:
+    """procrastinate's App over the queue role. Open it with ``async with app.open_async()``.
+
+    ``places``: by queue, how many jobs its worker runs at once.
+    """
     from procrastinate import App, PsycopgConnector  # noqa: PLC0415 - only workers pay for loading it
     from psycopg_pool import AsyncConnectionPool  # noqa: PLC0415
+
+    from store.job_batches import BatchingJobManager  # noqa: PLC0415
 
     def pool(**arguments: Any) -> AsyncConnectionPool[Any]:
         # The library would ask the server "are you there?" before each of its statements. A broken connection shows
@@ -52,7 +58,7 @@ def queue_app(queue_url: str, *, connections: int = 4) -> App:
         # Each of the library's steps is one statement: a transaction around it would cost two round trips more.
         await connection.set_autocommit(True)
 
-    return App(
+    app = App(
         connector=PsycopgConnector(
             pool_factory=pool,
             configure=configure,
@@ -62,6 +68,8 @@ def queue_app(queue_url: str, *, connections: int = 4) -> App:
             max_size=connections,
         )
     )
+    app.job_manager = BatchingJobManager(app.connector, places or {})
+    return app
 
 
 async def enqueue_turn(

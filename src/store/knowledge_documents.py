@@ -46,9 +46,10 @@ async def lock(tx: Connection, tenant_id: UUID) -> None:
 
 
 async def digests(tx: Connection, tenant_id: UUID) -> dict[str, Row]:
-    """ref → (digest, title, language, source, indexed_with) of all documents."""
+    """ref → (digest, title, language, source, indexed_with, file_name) of all documents."""
     rows = await tx.fetch(
-        "SELECT ref, digest, title, language, source, indexed_with FROM knowledge_document WHERE tenant_id = $1",
+        "SELECT ref, digest, title, language, source, indexed_with, file_name FROM knowledge_document "
+        "WHERE tenant_id = $1",
         tenant_id,
     )
     return {row["ref"]: row for row in rows}

@@ -27,6 +27,10 @@ class MediaStore(Protocol):
         """The bytes. Raises NotFoundError."""
         ...
 
+    async def delete(self, tenant_id: UUID, sha256: str) -> None:
+        """Forget the bytes. What is not there needs no forgetting."""
+        ...
+
     def path(self, tenant_id: UUID, sha256: str) -> Path | None:
         """Where a local file with them is, for answering parts of it; None where the store has no local files."""
         ...
@@ -48,6 +52,11 @@ class MediaFolder:
         if path is None:
             raise NotFoundError("file", sha256)
         return await asyncio.to_thread(path.read_bytes)
+
+    async def delete(self, tenant_id: UUID, sha256: str) -> None:
+        """See MediaStore."""
+        if place := self._place(tenant_id, sha256):
+            await asyncio.to_thread(place.unlink, missing_ok=True)
 
     def path(self, tenant_id: UUID, sha256: str) -> Path | None:
         """See MediaStore. None for a file that is not there."""

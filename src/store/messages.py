@@ -47,7 +47,7 @@ class Arrival:
 # tables. Rows are locked in the order of the arrays, so two batches in the same order never wait for each other.
 _STORE = """
 WITH c AS (
-    SELECT i.*, c.id AS conversation_id, a.contact_id
+    SELECT i.*, c.id AS conversation_id, a.contact_id, c.snoozed_until
       FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::jsonb[],
                   $10::timestamptz[], $11::text[], $12::bool[], $13::text[], $14::interval[], $15::interval[],
                   $16::bool[], $17::text[])
@@ -57,7 +57,7 @@ WITH c AS (
            SELECT x.contact_id FROM contact_address x
             WHERE x.tenant_id = $1 AND x.kind = i.address_kind AND x.value = i.address LIMIT 1) a
      CROSS JOIN LATERAL (
-           SELECT x.id FROM conversation x
+           SELECT x.id, x.snoozed_until FROM conversation x
             WHERE x.contact_id = a.contact_id AND x.channel_session_id = i.session_id
               AND (x.status <> 'closed' OR i.historical)
             LIMIT 1 FOR UPDATE) c
@@ -84,13 +84,17 @@ WITH c AS (
        SET fence = k.fence + CASE WHEN s.starts_turn THEN 1 ELSE 0 END,
            last_inbound_id = CASE WHEN s.starts_turn THEN s.id ELSE k.last_inbound_id END,
            unread = k.unread + CASE WHEN s.author = 'contact' THEN 1 ELSE 0 END,
-           last_message_at = now(), last_preview = left(s.text, 120), address = s.address_kind || ':' || s.address
+           last_message_at = now(), last_preview = left(s.text, 120), address = s.address_kind || ':' || s.address,
+           snoozed_until = CASE WHEN s.author <> 'contact' THEN k.snoozed_until END
       FROM s WHERE k.id = s.conversation_id AND NOT s.historical
     RETURNING k.id, k.status
 ), e AS (
     INSERT INTO event (tenant_id, conversation_id, kind, payload, actor)
     SELECT $1, s.conversation_id, 'message.received',
            jsonb_build_object('message_id', s.id, 'author', s.author, 'kind', s.kind), s.author FROM s
+    UNION ALL
+    SELECT $1, s.conversation_id, 'conversation.unsnoozed', '{"by": "message"}'::jsonb, s.author FROM s
+     WHERE s.snoozed_until IS NOT NULL AND s.author = 'contact' AND NOT s.historical
 )
 SELECT s.n, s.id, s.conversation_id, u.status,
        CASE WHEN u.status = 'bot' AND s.starts_turn THEN
@@ -227,3 +231,14 @@ async def add_change(
         at,
     )
     return added is not None
+
+
+async def mark_if_late(tx: Connection, message_id: int) -> None:
+    """Note on a message just stored that its contact had written newer ones that were stored before it."""
+    await tx.execute(
+        """UPDATE message m SET content = content || '{"late": true}'
+            WHERE id = $1 AND EXISTS (SELECT 1 FROM message n
+                                       WHERE n.conversation_id = m.conversation_id AND n.author = 'contact'
+                                         AND n.id < m.id AND n.sent_at > m.sent_at)""",
+        message_id,
+    )

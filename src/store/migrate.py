@@ -13,7 +13,17 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from sqlalchemy import create_engine, pool
 
-from store.roles import GATE_ROLE, GROUPS, LOGINS, QUEUE_ROLE, SESSIONS_ROLE, login_name, role_password
+from store.roles import (
+    APP_ROLE,
+    GATE_ROLE,
+    GROUPS,
+    LIMITED_ROLE,
+    LOGINS,
+    QUEUE_ROLE,
+    SESSIONS_ROLE,
+    login_name,
+    role_password,
+)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x4174656E6465  # "Atende": two processes that start at once must not migrate at once
@@ -51,6 +61,13 @@ def _approval_tables(owner_dsn: str) -> None:
                 sql.Identifier(QUEUE_ROLE)
             )
         )
+        # The gate may forget threads, of contacts that are erased; it cannot read them.
+        db.execute(sql.SQL("GRANT USAGE ON SCHEMA approvals TO {}").format(sql.Identifier(GATE_ROLE)))
+        db.execute(
+            sql.SQL(
+                "GRANT DELETE, SELECT (thread_id) ON checkpoints, checkpoint_blobs, checkpoint_writes TO {}"
+            ).format(sql.Identifier(GATE_ROLE))
+        )
 
 
 def _device_schema(owner_dsn: str) -> None:
@@ -74,6 +91,9 @@ def _roles(db: psycopg.Connection[tuple[object, ...]], secret: bytes) -> None:
     # Roles belong to the whole server, the lock only to this database: a twin may create them at the same moment.
     for group in GROUPS:
         _create_role(db, group, sql.SQL("NOLOGIN"))
+    if not db.execute("SELECT 1 WHERE pg_has_role(%s, %s, 'USAGE')", [LIMITED_ROLE, APP_ROLE]).fetchone():
+        with contextlib.suppress(psycopg.errors.UniqueViolation):
+            db.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(APP_ROLE), sql.Identifier(LIMITED_ROLE)))
     database = sql.Identifier(db.info.dbname)
     # Members of the groups exist for every installation of this server; each enters its own database only.
     db.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(database))

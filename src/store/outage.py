@@ -1,4 +1,4 @@
-"""Which errors mean that the database is away for now, so that the same may be tried again later."""
+"""What errors of the database mean: it is away for now and the same may be tried again, or it never can be."""
 
 from __future__ import annotations
 
@@ -26,3 +26,6 @@ AWAY: tuple[type[Exception], ...] = (
     asyncpg.LockNotAvailableError,
 )
 """The same, and whatever else is the server's trouble rather than the statement's: full disk, shutdown, fail-over."""
+
+UNKEPT: tuple[type[Exception], ...] = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+"""The other side's fault: a text held NUL, which PostgreSQL keeps in no text."""

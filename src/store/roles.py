@@ -6,14 +6,16 @@ import hashlib
 import hmac
 
 APP_ROLE = "atende_app"
+LIMITED_ROLE = "atende_limited"
+"""The application on behalf of people whose reach is limited: all that ``atende_app`` may, under further policies."""
 QUEUE_ROLE = "atende_queue"
 GATE_ROLE = "atende_gate"
 SESSIONS_ROLE = "atende_sessions"
 """Owns the schema of paired devices' keys and may enter nothing else; only session hosts connect as it."""
 
 
-GROUPS = (APP_ROLE, QUEUE_ROLE, SESSIONS_ROLE, GATE_ROLE)
-LOGINS = (APP_ROLE, QUEUE_ROLE, SESSIONS_ROLE)
+GROUPS = (APP_ROLE, LIMITED_ROLE, QUEUE_ROLE, SESSIONS_ROLE, GATE_ROLE)
+LOGINS = (APP_ROLE, LIMITED_ROLE, QUEUE_ROLE, SESSIONS_ROLE)
 
 
 def login_name(secret: bytes, role: str) -> str:

@@ -42,7 +42,8 @@ SELECT m.id AS message_id, m.author, u.name AS by, m.text, o.id AS outbox_id, o.
 """
 
 _SUGGESTIONS = """
-SELECT s.id, s.text, s.status, s.final_text, s.reject_reason, u.name AS by, s.decided_at, s.created_at
+SELECT s.id, s.text, s.status, s.final_text, s.reject_reason, s.reject_note, s.origin, s.instruction,
+       u.name AS by, s.decided_at, s.created_at
   FROM suggestion s LEFT JOIN user_account u ON u.id = s.decided_by
  WHERE s.conversation_id = $1 AND s.turn_id = $2
  ORDER BY s.created_at

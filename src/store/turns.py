@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -32,8 +33,9 @@ _READ = f"""
 SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.last_inbound_id, c.address,
        c.contact_id, c.channel_session_id, c.window_start_id,
        c.summary_upto_id, {_SUMMARY} AS summary,
-       t.profile_version, t.settings, k.name, k.push_name, k.tags, n.config ->> 'key' AS number_key,
+       t.profile_version, t.settings, k.name, k.push_name, k.is_group, k.tags, n.config ->> 'key' AS number_key,
        (t.stopped_at IS NOT NULL OR n.stopped_at IS NOT NULL) AS stopped,
+       (c.drafts_upto_id > 0 AND c.drafts_upto_id >= c.last_inbound_id) AS drafts_only,
        coalesce((SELECT jsonb_agg(a.intent) FROM intent_autonomy a
                   WHERE a.tenant_id = c.tenant_id AND a.state = 'promoted'), '[]') AS promoted,
        (SELECT array_agg(a.kind || ':' || a.value ORDER BY a.kind DESC, a.value)
@@ -43,7 +45,8 @@ SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.l
           FROM message_as_changed m
          WHERE m.conversation_id = c.id AND m.id > c.answered_upto_id AND m.author = 'contact' AND NOT m.historical
            AND NOT m.revoked AND m.kind NOT IN ('reaction', 'system', 'poll_vote', 'call')
-           AND (m.kind <> 'text' OR btrim(m.text) <> '') AND NOT m.content ? 'command'), '[]') AS unanswered,
+           AND (m.kind <> 'text' OR btrim(m.text) <> '') AND NOT m.content ? 'command'
+           AND NOT m.content ? 'aside'), '[]') AS unanswered,
        coalesce((SELECT jsonb_agg(jsonb_build_array(h.id, h.kind, {_WORDS.format(m="h")}, extract(epoch FROM h.sent_at),
                                                     h.author,
                                                     h.content #> '{{raw,forwarded}}')
@@ -71,7 +74,7 @@ SELECT c.id, c.tenant_id, c.fence, c.status, c.language, c.answered_upto_id, c.l
   JOIN tenant t ON t.id = c.tenant_id
   JOIN contact k ON k.id = c.contact_id
   JOIN channel_session n ON n.id = c.channel_session_id
- WHERE c.id = $1
+ WHERE c.id = ANY ($1)
 """
 
 _DECIDE = """
@@ -83,7 +86,7 @@ WITH c AS (
        AND ($6 = '' OR NOT EXISTS (SELECT 1 FROM channel_session n JOIN tenant b ON b.id = n.tenant_id
                                     WHERE n.id = conversation.channel_session_id
                                       AND (b.stopped_at IS NOT NULL OR n.stopped_at IS NOT NULL)))
-    RETURNING id, tenant_id, fence, channel_session_id, contact_id
+    RETURNING id, tenant_id, fence, channel_session_id, contact_id, address
 ), t AS (
     INSERT INTO turn (id, tenant_id, conversation_id, upto_message_id, answered_before, fence, status, attempt,
                       decision, intent, confidence, language, prompt_bundle, model, trace, dialogue, cost_micros,
@@ -97,9 +100,11 @@ WITH c AS (
       FROM c WHERE approval.conversation_id = c.id AND approval.status = 'pending'
 ), m AS (
     INSERT INTO message (tenant_id, conversation_id, channel_session_id, contact_id, author, text, turn_id, sent_at,
-                         content)
+                         content, quoted_provider_id)
     SELECT c.tenant_id, c.id, c.channel_session_id, c.contact_id, 'bot', p.part ->> 'text', $3, now(),
-           CASE WHEN p.part -> 'notices' = '[]' THEN '{}' ELSE p.part - 'text' END
+           CASE WHEN p.part -> 'notices' = '[]' THEN '{}' ELSE p.part - 'text' END,
+           CASE WHEN c.address LIKE 'group:%' AND p.position = 1
+                THEN (SELECT q.provider_id FROM message q WHERE q.id = $4 AND q.author = 'contact') END
       FROM c, jsonb_array_elements($19::jsonb) WITH ORDINALITY p(part, position)
      WHERE $6 <> '' ORDER BY p.position
     RETURNING id
@@ -118,12 +123,18 @@ SELECT c.fence, c.channel_session_id, (SELECT o.id FROM o ORDER BY o.message_id 
 
 
 async def read(tx: Connection, conversation_id: UUID) -> Row | None:
+    """``read_many`` for one conversation."""
+    return (await read_many(tx, [conversation_id]))[0]
+
+
+async def read_many(tx: Connection, conversation_ids: Sequence[UUID]) -> list[Row | None]:
     """Everything a turn needs, in one statement and therefore of one moment. None if there is no such conversation.
 
     ``unanswered``: [[id, kind, text, epoch seconds, forwarded, transcript] …]; ``history`` likewise, with the author in
     place of the last two but one and without transcripts. A file's transcript is part of its message's text.
     """
-    return await tx.fetchrow(_READ, conversation_id, HISTORY_LENGTH)
+    rows = {row["id"]: row for row in await tx.fetch(_READ, conversation_ids, HISTORY_LENGTH)}
+    return [rows.get(conversation_id) for conversation_id in conversation_ids]
 
 
 async def decide(
@@ -154,7 +165,7 @@ async def decide(
     ``text`` goes to the customer ("" sends nothing), as the messages ``parts``: [{text, notices}, …], each with a row
     of its own in the outbox. Returns the new (fence, channel_session_id, outbox_id of the first part). Everything
     that makes the fence differ voids the turn: a newer message, a person, another run of the same turn. So does the
-    kill switch where there is a text (``is_stopped``).
+    kill switch where there is a text (``is_stopped``). In a group the first part quotes what it answers.
     """
     return await tx.fetchrow(
         _DECIDE,
@@ -178,6 +189,17 @@ async def decide(
         text_may_be_cancelled,
         parts,
     )
+
+
+async def answered_in_group(tx: Connection, turn_id: UUID) -> str | None:
+    """The provider's id of the message that a turn answered, where that was said in a group: an answer quotes it."""
+    found: str | None = await tx.fetchval(
+        """SELECT q.provider_id FROM turn t JOIN conversation c ON c.id = t.conversation_id
+             JOIN message q ON q.id = t.upto_message_id AND q.author = 'contact'
+            WHERE t.id = $1 AND c.address LIKE 'group:%'""",
+        turn_id,
+    )
+    return found
 
 
 async def told_closed_at(tx: Connection, conversation_id: UUID) -> datetime | None:

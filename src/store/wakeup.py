@@ -21,6 +21,12 @@ log = logging.getLogger(__name__)
 EVENTS = "atende_event"
 OUTBOX = "atende_outbox"
 PROFILES = "atende_profile"
+NUMBERS = "atende_number"
+"""What people want of a number changed; the database itself tells it (trigger tell_hosts)."""
+ACCESS = "atende_access"
+"""Somebody's access changed: signed out, revoked, another role, reach or team."""
+PRESENCE = "atende_presence"
+"""Who has which conversation open; carries it (flows.presence)."""
 _JOB_INSERTED = '{"type": "job_inserted", "job_id": 0}'  # procrastinate's own form; it reads only the type
 
 
@@ -81,11 +87,20 @@ class Wakeup:
 
 
 class Listener:
-    """Calls back on notifications, over a connection of its own that is re-made when it breaks."""
+    """Calls back on notifications, over a connection of its own that is re-made when it breaks.
 
-    def __init__(self, db: Database, callbacks: dict[str, Callable[[], None]]) -> None:
+    ``callbacks`` are also called whenever it listens anew; ``readers`` get what a notification carries instead.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        callbacks: dict[str, Callable[[], None]],
+        readers: dict[str, Callable[[str], None]] | None = None,
+    ) -> None:
         self._db = db
         self._callbacks = callbacks
+        self._readers = readers or {}
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -101,8 +116,11 @@ class Listener:
         broken = asyncio.Event()
         connection.add_termination_listener(lambda _: broken.set())
 
-        def heard(_connection: object, _pid: int, channel: str, _payload: str) -> None:
-            self._callbacks[channel]()
+        def heard(_connection: object, _pid: int, channel: str, payload: str) -> None:
+            if channel in self._readers:
+                self._readers[channel](payload)
+            else:
+                self._callbacks[channel]()
 
         for channel in self._callbacks:
             await connection.add_listener(channel, heard)
@@ -116,8 +134,13 @@ class Listener:
                     await connection.remove_listener(channel, heard)
 
 
-async def every(seconds: float, work: Callable[[], Awaitable[object]], wake: asyncio.Event | None = None) -> None:
-    """Run ``work`` for ever: after each ``wake`` and at least every ``seconds``. Failures are logged, then retried."""
+async def every(
+    seconds: float, work: Callable[[], Awaitable[object]], wake: asyncio.Event | None = None, *, pause: float = 0.0
+) -> None:
+    """Run ``work`` for ever: after each ``wake`` and at least every ``seconds``. Failures are logged, then retried.
+
+    ``pause``: so long a rest after each run, for work that many wake-ups in a moment need only once.
+    """
     while True:
         try:
             await work()
@@ -126,9 +149,11 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]], wake: asy
         except Exception:
             log.exception("background work failed; trying again in %.1f s", max(seconds, 1))
             await asyncio.sleep(max(seconds, 1))
+        await asyncio.sleep(pause)
         if wake is None:
             await asyncio.sleep(seconds)
         else:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await wake.wait()
             wake.clear()

@@ -56,7 +56,7 @@ async def behind(tx: Connection, endpoint_id: UUID) -> Row | None:
     )
 
 
-_EVENTS = """
+EVENT_CONTENT = """
 SELECT e.id, e.conversation_id, e.kind, e.payload, e.actor, e.created_at,
        CASE WHEN c.id IS NOT NULL THEN jsonb_build_object(
            'id', c.id, 'status', c.status, 'channel_session_id', c.channel_session_id, 'address', c.address,
@@ -66,7 +66,8 @@ SELECT e.id, e.conversation_id, e.kind, e.payload, e.actor, e.created_at,
                                FROM contact_address a WHERE a.contact_id = k.id))) END AS conversation,
        CASE WHEN m.id IS NOT NULL THEN jsonb_build_object(
            'id', m.id, 'provider_id', m.provider_id, 'author', m.author, 'kind', m.kind, 'text', m.text,
-           'sent_at', m.sent_at, 'quoted_provider_id', m.quoted_provider_id, 'historical', m.historical) END AS message,
+           'sent_at', m.sent_at, 'quoted_provider_id', m.quoted_provider_id, 'historical', m.historical,
+           'late', coalesce(m.content ->> 'late', '') = 'true') END AS message,
        CASE WHEN s.id IS NOT NULL THEN jsonb_build_object(
            'id', s.id, 'turn_id', s.turn_id, 'text', s.text, 'final_text', s.final_text) END AS suggestion,
        CASE WHEN e.kind = 'conversation.handed_off' THEN (
@@ -78,14 +79,16 @@ SELECT e.id, e.conversation_id, e.kind, e.payload, e.actor, e.created_at,
   LEFT JOIN outbox_message o ON o.id = (e.payload ->> 'outbox_id')::uuid
   LEFT JOIN suggestion s ON s.id = (e.payload ->> 'suggestion_id')::uuid
   LEFT JOIN message m ON m.id = coalesce((e.payload ->> 'message_id')::bigint, o.message_id)
- WHERE e.id > $1 AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
- ORDER BY e.id LIMIT $2
+"""
+"""Events with what they are about, as webhooks and websockets carry them."""
+_EVENTS = f"""{EVENT_CONTENT}
+ WHERE e.id > $1 AND e.id <= $2 ORDER BY e.id LIMIT $3
 """
 
 
-async def events_after(tx: Connection, cursor: int, limit: int) -> list[Row]:
-    """The tenant's next events with what they are about; only as far as no open transaction can still write."""
-    return list(await tx.fetch(_EVENTS, cursor, limit))
+async def events_after(tx: Connection, cursor: int, upto: int, limit: int) -> list[Row]:
+    """The tenant's next events with what they are about, up to an id before which nothing can come any more."""
+    return list(await tx.fetch(_EVENTS, cursor, upto, limit))
 
 
 async def advance(tx: Connection, tenant_id: UUID, endpoint_id: UUID, cursor: int, rows: list[tuple[Any, ...]]) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from tools.http_assembly import NotImportableError, assemble
 from tools.http_call import HttpDeclaration
 from tools.http_declaration import HttpDetails, Part
+from tools.import_choices import unmet
 from tools.openapi import LONGEST_NAME, RESERVED_NAMES, Described, ImportChoices, tool_name
 from tools.openapi_schema import Schemas
 from tools.openapi_text import DocumentUnusableError
@@ -48,6 +49,7 @@ def functions_of_tools(document: Any, endpoint: str, choices: ImportChoices) -> 
         if not choices.only or declared.name in choices.only:
             seen.add(declared.name)
             found.append(declared)
+    problems += unmet({*choices.only, *choices.effects}, choices.binds, {one.name: one.details.parts for one in found})
     return Described(parts.netloc, tuple(found), tuple(problems))
 
 

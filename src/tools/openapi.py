@@ -16,6 +16,7 @@ from tools.declaration import Effect
 from tools.http_assembly import Assembled, Input, NotImportableError, assemble, check_header_name
 from tools.http_call import HttpDeclaration
 from tools.http_declaration import BodyFormat, Credential, HttpDetails, Place
+from tools.import_choices import unmet
 from tools.openapi_schema import Schemas, dereferenced
 from tools.openapi_text import DocumentUnusableError
 from tools.schema import SchemaUnusableError, check_schema
@@ -87,8 +88,7 @@ def functions_of(document: Any, choices: ImportChoices) -> Described:
         except (ValidationError, TypeError, AttributeError, KeyError) as error:
             detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else type(error).__name__
             problems.append((operation.where, f"it is not as OpenAPI wants it ({detail})"))
-    if unused := set(choices.only) - {one.name for one in found} - {p[0] for p in problems}:
-        problems += [(name, "there is no such function") for name in sorted(unused)]
+    problems += unmet({*choices.only, *choices.effects}, choices.binds, {one.name: one.details.parts for one in found})
     return Described(title or "API", tuple(found), tuple(problems))
 
 

@@ -71,6 +71,22 @@ def check_url(url: str, allowed_hosts: Collection[str] = ()) -> str:
     return url
 
 
+async def check_public(url: str, allowed_hosts: Collection[str] = ()) -> None:
+    """Look a URL's name up: raise PrivateAddressError where it has no public address now.
+
+    For addresses that another client calls; ``public_client`` judges each connection besides.
+    """
+    parts = urlsplit(url)
+    host, port = (parts.hostname or "").rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
+    if _is_ip(host):
+        return
+    resolver = PublicResolver(allowed_hosts)
+    try:
+        await resolver.resolve(host, port)
+    except OSError as error:
+        raise PrivateAddressError(host) from error
+
+
 class PublicResolver(AbstractResolver):
     """Resolves names to their public addresses only; raises PrivateAddressError where there is none.
 
@@ -103,16 +119,20 @@ def public_client(
     timeout_seconds: float = 15.0,
     reuse_connections: bool = True,
     names: AbstractResolver | None = None,
+    most_to_a_host: int = 10,
 ) -> aiohttp.ClientSession:
     """An HTTP client that reaches public hosts only. Pass each URL through ``check_url`` too: IP addresses in URLs are
     not resolved. Call with ``allow_redirects=False``.
 
     A request is sent once: the library would by itself repeat a PUT or DELETE whose answer was lost, which may act
     twice. ``reuse_connections`` off: each request gets a connection of its own, so that none is lost on a kept one that
-    the other side closes at that moment.
+    the other side closes at that moment. ``most_to_a_host``: connections at once; 0: no limit of its own.
     """
     connector = aiohttp.TCPConnector(
-        resolver=PublicResolver(allowed_hosts, names), limit=100, limit_per_host=10, force_close=not reuse_connections
+        resolver=PublicResolver(allowed_hosts, names),
+        limit=100,
+        limit_per_host=most_to_a_host,
+        force_close=not reuse_connections,
     )
     return aiohttp.ClientSession(
         connector=connector,

@@ -37,3 +37,14 @@ class InMemoryRecords:
     async def put(self, collection: str, key: str, value: Mapping[str, Any]) -> None:
         """Write the record, replacing what was there."""
         self._collections.setdefault(collection, {})[key] = copy.deepcopy(dict(value))
+
+    def draft(self) -> InMemoryRecords:
+        """The same records, to be changed apart. Cheap: a record itself is never changed, only replaced."""
+        other = InMemoryRecords()
+        other._collections = {collection: dict(records) for collection, records in self._collections.items()}
+        return other
+
+    @property
+    def all(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """All there is, by collection and key: to look at, never to change."""
+        return self._collections

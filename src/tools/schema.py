@@ -50,7 +50,7 @@ _WORDS: Final = {
 """Last words of a property's name that say what it is, where its schema only says that it is a text."""
 _NAMING: Final = frozenset({"id", "ids", "code", "codigo", "number", "numero", "protocol", "protocolo", "sku", "key"})
 """Last words of a property's name that say it selects one thing among many, so it must come from the customer."""
-_MOST_CHARACTERS: Final = 4_000
+MOST_CHARACTERS: Final = 4_000
 _CHECKER: Final = FormatChecker(formats=("date", "email", "uuid", "ipv4", "ipv6"))
 
 
@@ -93,18 +93,27 @@ def conform(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str
 
     Raises InvalidInputError, worded so that a language model can correct itself; ``field`` is the parameter at fault.
     """
-    given: dict[str, Any] = _coerced(schema, _with_nulls(schema, arguments), schema)
-    for text in _texts(given):
-        if len(text) > _MOST_CHARACTERS:
-            raise InvalidInputError("arguments", f"a text is longer than {_MOST_CHARACTERS} characters")
-    validator = _validator(orjson.dumps(_safe(schema)))
+    given = coerced(schema, arguments)
+    if any(len(text) > MOST_CHARACTERS for text in texts_of(given)):
+        raise InvalidInputError("arguments", f"a text is longer than {MOST_CHARACTERS} characters")
     try:
-        error: ValidationError | None = best_match(validator.iter_errors(given))
+        error: ValidationError | None = best_match(errors_of(schema, given))
     except Unresolvable as unresolved:
         raise InvalidInputError("arguments", f"the schema refers to {unresolved.ref}, which is not in it") from None
     if error is not None:
         raise InvalidInputError(_field(error), _problem(error))
     return given
+
+
+def coerced(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with texts of digits as numbers where numbers are meant, and so on; not checked."""
+    found: dict[str, Any] = _coerced(schema, _with_nulls(schema, arguments), schema)
+    return found
+
+
+def errors_of(schema: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[ValidationError]:
+    """What is wrong with coerced arguments."""
+    return iter(_validator(orjson.dumps(_safe(schema))).iter_errors(given))
 
 
 def as_collected(parameters: Sequence[Parameter], arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -327,16 +336,17 @@ def _problem(error: ValidationError) -> str:
             return error.message[:300]
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_of(value: Any) -> Iterator[str]:
+    """Every text within a JSON value, names of properties too."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield str(key)
-            yield from _texts(item)
+            yield from texts_of(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item)
+            yield from texts_of(item)
 
 
 def _refuse_endless(schema: Mapping[str, Any]) -> None:

@@ -11,13 +11,22 @@ from uuid import UUID
 from fastapi import Depends
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from domain.errors import NotAllowedError
+from domain.roles import Reach, Right, rights_of, roles_with
 from flows.desk import Actor
+from store.reach import Sight, see_as, sight_of
 from web.errors import ForgedRequestError, LoginRequiredError
+from web.menu import first_page
 from web.security import comes_from_here, csrf_token, csrf_token_is_valid
 from web.services import Access, services
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+ACCOUNT = "/account"
+PLATFORM_HOME = "/platform"
+NOBODYS = UUID(int=0)
+"""The tenant of those who are in none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +50,59 @@ class Visitor:
     tenant_name: str
     tenant_locale: str
     role: str
+    """domain.roles.Role; empty: a platform administrator who is in no business, and then ``tenant_id`` is nobody's."""
     memberships: tuple[Membership, ...]
     token_hash: str
     access: Access
+    login_id: UUID
+    """This very sign-in."""
+    reach: str = Reach.ALL
+    """domain.roles.Reach. Enforced by the database: see ``sight``."""
+    runs_platform: bool = False
 
     @property
     def actor(self) -> Actor:
         """The visitor as the one who acts in a flow."""
         return Actor(tenant_id=self.tenant_id, user_id=self.user_id, name=self.name)
 
+    @property
+    def sight(self) -> Sight | None:
+        """What the visitor sees of the tenant's conversations; None: everything. Every transaction that answers this
+        request already sees with it; elsewhere ask ``store.reach.may_see``."""
+        return sight_of(self.user_id, self.reach)
+
+    @property
+    def home(self) -> str:
+        """The first page that the visitor may open."""
+        return home_of(self.role, runs_platform=self.runs_platform)
+
+    def may(self, right: Right | str) -> bool:
+        """Whether the visitor's role includes the right."""
+        return right in rights_of(self.role)
+
+    def need(self, right: Right) -> None:
+        """Raise NotAllowedError where the visitor's role does not include the right."""
+        if not self.may(right):
+            raise NotAllowedError.to(tuple(role.value for role in roles_with(right)))
+
     def csrf_token(self) -> str:
         return csrf_token(self.access.secret, self.token_hash)
+
+
+class FreshSight:
+    """Each request begins with nobody's sight: over one connection come those of several people."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        see_as(None)
+        await self._app(scope, receive, send)
+
+
+def home_of(role: str, *, runs_platform: bool) -> str:
+    """The first page that somebody with this role may open."""
+    return first_page(rights_of(role)) or (PLATFORM_HOME if runs_platform else ACCOUNT)
 
 
 def cookie_name(access: Access) -> str:
@@ -86,13 +137,18 @@ def clear_login_cookie(response: Response, access: Access) -> None:
 
 async def recognise(connection: HTTPConnection) -> Visitor | None:
     """The visitor of a request or websocket, or None. Asks the database each time: signing out works at once."""
+    see_as(None)
     found = services(connection)
     token = connection.cookies.get(cookie_name(found.access))
     if not token:
         return None
     hashed = token_hash(token)
     rows = await found.db.gate("resume_login", hashed)
-    return _visitor(rows[0], hashed, found.access) if rows else None
+    if not rows:
+        return None
+    known = _visitor(rows[0], hashed, found.access)
+    see_as(known.sight)
+    return known
 
 
 async def visitor(request: Request) -> Visitor:
@@ -100,6 +156,9 @@ async def visitor(request: Request) -> Visitor:
 
     Raises LoginRequiredError and ForgedRequestError.
     """
+    asked: Visitor | None = getattr(request.state, "visitor", None)
+    if asked is not None:  # a route's own rights and those of its router ask once
+        return asked
     known = await recognise(request)
     if known is None:
         raise LoginRequiredError
@@ -113,7 +172,36 @@ async def visitor(request: Request) -> Visitor:
     return known
 
 
+class Needs:
+    """A dependency: the visitor, who has all of these rights. What a route declares; docs/access.md is made of it.
+
+    Raises LoginRequiredError, ForgedRequestError and NotAllowedError.
+    """
+
+    def __init__(self, *rights: Right, platform: bool = False) -> None:
+        self.rights = rights
+        self.platform = platform
+        """Only for platform administrators."""
+
+    async def __call__(self, request: Request) -> Visitor:
+        known = await visitor(request)
+        for right in self.rights:
+            known.need(right)
+        if self.platform and not known.runs_platform:
+            raise NotAllowedError.to(("platform administrator",))
+        return known
+
+
+def needs(*rights: Right) -> Any:
+    """``visitor: Annotated[Visitor, needs(Right.X)]``, or in a router's or a route's ``dependencies``."""
+    return Depends(Needs(*rights))
+
+
 CurrentVisitor = Annotated[Visitor, Depends(visitor)]
+"""Whoever is signed in. For pages that need no right; others say ``Annotated[Visitor, needs(Right.X)]``."""
+CurrentPlatformAdmin = Annotated[Visitor, Depends(Needs(platform=True))]
+"""Somebody who runs the platform (makes and closes businesses). Has no rights in a business without a membership: then
+``tenant_id`` is the nil UUID, under which the database shows no row."""
 
 
 def _visitor(row: Any, hashed: str, access: Access) -> Visitor:
@@ -122,11 +210,14 @@ def _visitor(row: Any, hashed: str, access: Access) -> Visitor:
         name=row["user_name"],
         email=row["user_email"],
         locale=row["locale"],
-        tenant_id=row["tenant_id"],
-        tenant_name=row["tenant_name"],
-        tenant_locale=row["tenant_locale"],
-        role=row["role"],
+        tenant_id=row["tenant_id"] or NOBODYS,
+        tenant_name=row["tenant_name"] or "",
+        tenant_locale=row["tenant_locale"] or "pt",
+        role=row["role"] or "",
+        reach=row["reach"] or Reach.OWN,
+        runs_platform=row["runs_platform"],
         memberships=tuple(Membership(UUID(m["tenant_id"]), m["name"], m["role"]) for m in row["memberships"] or ()),
         token_hash=hashed,
         access=access,
+        login_id=row["login_id"],
     )

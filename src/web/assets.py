@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import mimetypes
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,21 @@ STATIC = Path(__file__).parent / "static"
 _COMPRESSIBLE = frozenset({".css", ".js", ".svg"})
 _SERVED = _COMPRESSIBLE | {".woff2", ".png", ".ico"}
 _LINK = re.compile(r"url\(([\w./-]+)\)")
+_STYLE_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+_INBOX = ("keys", "settings", "files", "sending", "drafts", "list", "thread", "composer", "media", "acts")
+BUNDLES: Mapping[str, Sequence[str]] = {
+    "inbox.css": ("app.css", "desk.css", "drafts.css"),
+    "inbox.js": (
+        "connection.js",
+        "presence.js",
+        "inbox/patch.js",
+        "app.js",
+        *(f"inbox/{part}.js" for part in _INBOX),
+    ),
+}
+"""What a page takes whole, in this order: one answer weighs less than its parts, and its words repeat themselves."""
 
 mimetypes.add_type("font/woff2", ".woff2")
 
@@ -58,6 +73,8 @@ class Assets:
             if path.is_file() and path.suffix in _SERVED
             for asset in [_load(folder, path)]
         }
+        for name, parts in BUNDLES.items():
+            self._assets[name] = Asset(name, b"\n".join(self._assets[part].body for part in parts))
         for name, asset in list(self._assets.items()):
             if name.endswith(".css") and "/" not in name:  # ours: its links get the hash of what they point to
                 linked = _LINK.sub(lambda found: f"url({self.url(found[1])})", asset.body.decode())
@@ -89,6 +106,17 @@ class Assets:
 
 def _load(folder: Path, path: Path) -> Asset:
     brotli = path.with_name(path.name + ".br")
-    return Asset(
-        path.relative_to(folder).as_posix(), path.read_bytes(), brotli.read_bytes() if brotli.exists() else None
-    )
+    name = path.relative_to(folder).as_posix()
+    return Asset(name, _lean(name, path.read_bytes()), brotli.read_bytes() if brotli.exists() else None)
+
+
+def _lean(name: str, body: bytes) -> bytes:
+    """Our own scripts and styles without comments and indentation: a tenth of what they weigh. No line of code may
+    begin with ``//`` within a text."""
+    if name.startswith("vendor/") or not name.endswith((".js", ".css")):
+        return body
+    text = body.decode()
+    if name.endswith(".css"):
+        text = _STYLE_COMMENT.sub("", text)
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//")).encode()

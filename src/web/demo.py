@@ -11,19 +11,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.errors import NotFoundError
+from domain.roles import Right
 from store import inbox, phone
-from web.access import CurrentVisitor, Visitor
+from web.access import CurrentVisitor, Visitor, needs
 from web.inbox import inbox_page
+from web.inbox_list import ListQuery, WantedList
 from web.pages import pages
 from web.services import services
 
-router = APIRouter(prefix="/demo")
+router = APIRouter(prefix="/demo", dependencies=[needs(Right.CONVERSATIONS_READ)])
 MOST_CUSTOMERS = 9
 
 
 @router.get("")
-async def show_demo(request: Request, visitor: CurrentVisitor, view: inbox.View = "open") -> Response:
-    return await _page(request, visitor, view)
+async def show_demo(request: Request, visitor: CurrentVisitor, wanted: WantedList) -> Response:
+    return await _page(request, visitor, wanted)
 
 
 @router.get("/phone/{session_id}")
@@ -42,18 +44,17 @@ async def show_phone(
 
 @router.get("/{conversation_id}")
 async def show_conversation(
-    request: Request, visitor: CurrentVisitor, conversation_id: UUID, view: inbox.View = "open"
+    request: Request, visitor: CurrentVisitor, conversation_id: UUID, wanted: WantedList
 ) -> Response:
-    return await _page(request, visitor, view, conversation_id)
+    return await _page(request, visitor, wanted, conversation_id)
 
 
-async def _page(request: Request, visitor: Visitor, view: inbox.View, conversation_id: UUID | None = None) -> Response:
+async def _page(request: Request, visitor: Visitor, wanted: ListQuery, conversation_id: UUID | None = None) -> Response:
+    wanted = wanted.model_copy(update={"base": "/demo"})
     demo = services(request).demo
     async with services(request).db.transaction(visitor.tenant_id) as tx:
         space = await inbox.workspace(tx)
         seen = [name for session, _ in space.simulators[:1] for name in await phone.contacts(tx, session)]
     known = demo.contacts if demo else ()
     customers = [*known, *(name for name in seen if name not in known)][:MOST_CUSTOMERS]
-    return await inbox_page(
-        request, visitor, view, conversation_id, base="/demo", phone=True, demo=demo, customers=customers
-    )
+    return await inbox_page(request, visitor, wanted, conversation_id, phone=True, demo=demo, customers=customers)

@@ -10,10 +10,13 @@ from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.errors import AtendeError, ConflictError, NotAllowedError, NotFoundError
-from flows.outgoing_webhooks import KINDS, OutgoingWebhooks
+from domain.errors import AtendeError, ConflictError, NotFoundError
+from domain.event_kinds import KINDS
+from domain.roles import Right
+from flows.outgoing_webhooks import OutgoingWebhooks, endpoint_version
 from store import inbox
 from web.access import CurrentVisitor, Visitor
+from web.admin_frame import version_in
 from web.pages import pages
 from web.services import services
 
@@ -40,7 +43,13 @@ def endpoints_router(hooks: OutgoingWebhooks) -> APIRouter:
     ) -> Response:
         _administers(visitor)
         try:
-            made = await hooks.add(visitor.tenant_id, url, kinds.replace(",", " ").split(), description=description)
+            made = await hooks.add(
+                visitor.tenant_id,
+                url,
+                kinds.replace(",", " ").split(),
+                description=description,
+                actor=str(visitor.actor),
+            )
         except (ConflictError, NotFoundError):
             raise
         except AtendeError as error:
@@ -63,21 +72,21 @@ def endpoints_router(hooks: OutgoingWebhooks) -> APIRouter:
     @router.post("/{endpoint_id}/{action}")
     async def act(request: Request, visitor: CurrentVisitor, endpoint_id: UUID, action: str) -> Response:
         await _administers_one(visitor, endpoint_id)
-        tenant_id = visitor.tenant_id
-        secret = ""
+        tenant_id, actor = visitor.tenant_id, str(visitor.actor)
+        secret, version = "", version_in(await request.form())
         match action:
             case "rotate":
-                secret = await hooks.rotate(tenant_id, endpoint_id)
+                secret = await hooks.rotate(tenant_id, endpoint_id, actor=actor)
             case "test":
                 await hooks.test(tenant_id, endpoint_id)
             case "disable":
-                await hooks.disable(tenant_id, endpoint_id)
+                await hooks.disable(tenant_id, endpoint_id, version=version, actor=actor)
             case "enable":
-                await hooks.enable(tenant_id, endpoint_id)
+                await hooks.enable(tenant_id, endpoint_id, version=version, actor=actor)
             case "skip":
-                await hooks.enable(tenant_id, endpoint_id, skip_missed=True)
+                await hooks.enable(tenant_id, endpoint_id, skip_missed=True, version=version, actor=actor)
             case "remove":
-                await hooks.remove(tenant_id, endpoint_id)
+                await hooks.remove(tenant_id, endpoint_id, version=version, actor=actor)
                 return Response(status_code=204, headers={"HX-Redirect": "/integrations"})
             case _:
                 raise NotFoundError("action", action)
@@ -129,6 +138,7 @@ def endpoints_router(hooks: OutgoingWebhooks) -> APIRouter:
             request,
             template,
             endpoint=endpoint,
+            version=endpoint_version(endpoint),
             deliveries=deliveries,
             more=len(deliveries) == _PAGE,
             secret=secret,
@@ -139,5 +149,4 @@ def endpoints_router(hooks: OutgoingWebhooks) -> APIRouter:
 
 
 def _administers(visitor: Visitor) -> None:
-    if visitor.role != "admin":
-        raise NotAllowedError("administrators")
+    visitor.need(Right.WEBHOOKS_WRITE)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from domain.errors import (
     AtendeError,
+    ChangedMeanwhileError,
     ConflictError,
     InvalidInputError,
     NotAllowedError,
@@ -23,19 +23,37 @@ from domain.errors import (
     NotFoundError,
     TooLargeError,
 )
-from flows.intent_declared import InvalidIntentError
 from flows.intent_files import IntentFileError
+from flows.message_files import FileNotKeptError
+from flows.refusals import RefusedError
+from flows.second_factor import CodeRefusedError
 from flows.service_window import WindowClosedError
+from flows.session_views import QrCodeExpiredError
+from flows.sign_in import NoBusinessError, TooManyAttemptsError, WrongCodeError, WrongCredentialsError
+from flows.tenant_settings import SettingsRefusedError
 from flows.webhooks import NumberUnknownNowError
+from flows.writing_desk import HelpBudgetError, HelpFailedError, NoModelError
 from store.journal import JournalFullError
-from store.outage import UNREACHABLE
+from store.outage import UNKEPT, UNREACHABLE
+from web.api_errors import (
+    BadKeyError,
+    RangeError,
+    ScopeMissingError,
+    TooManyBadKeysError,
+    VersionNeededError,
+    VersionPassedError,
+    described,
+    told_to_programs,
+)
 from web.floods import BusyError, TooManyDeliveriesError
 from web.i18n import N_
 from web.pages import pages
+from web.rates import TooManyCallsError
 from web.security import HEADERS
 
 log = logging.getLogger(__name__)
 
+PROBLEM = "application/problem+json"
 API = "/api/"
 """Below this path answers are JSON, whoever asks; errors are problem details (RFC 9457)."""
 
@@ -61,60 +79,13 @@ class QrExpiredError(AtendeError):
         super().__init__("This QR code has expired.", hint="Wait for the next one, or pair the number again.")
 
 
-class TooManyAttemptsError(AtendeError):
-    """Sign-in was tried too often. ``seconds`` is when it may be tried again."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__("Too many failed sign-ins.", hint=f"Try again in {seconds} seconds.")
-        self.seconds = seconds
-
-
-class BadKeyError(NotAuthenticError):
-    """A call of the API without a key, or with one that is nobody's."""
-
-    def __init__(self, *, given: bool) -> None:
-        what = "The API key is unknown, revoked or past its time." if given else "There is no API key."
-        super().__init__(what, hint="Send one as: Authorization: Bearer … (atende api-key create makes it).")
-
-
-class TooManyBadKeysError(AtendeError):
-    """So many calls without a valid key came from there that they are told to wait ``seconds``."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__("Too many calls without a valid API key.", hint=f"Try again in {seconds} seconds.")
-        self.seconds = seconds
-
-
-class ScopeMissingError(AtendeError):
-    """The key is valid but may not do this."""
-
-    def __init__(self, scope: str) -> None:
-        super().__init__(f"This API key may not do this: it lacks the scope {scope}.", hint="Make a key with it.")
-        self.scope = scope
-
-
-class VersionNeededError(AtendeError):
-    """A change without the version it is based on would overwrite what somebody else has just written."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The version that this change is based on is missing.",
-            hint='Send the ETag that you read as: If-Match: "3" (or If-Match: * to overwrite whatever is there).',
-        )
-
-
-class VersionPassedError(AtendeError):
-    """The version that the change is based on is no longer the current one, ``current``."""
-
-    def __init__(self, told: str) -> None:
-        super().__init__(told)
-
-
 @dataclass(frozen=True)
 class _Answer:
     status: int
     title: str
     advice: str
+    said: str = ""
+    """Instead of the advice: words in the reader's language already, which may hold what was typed."""
 
 
 _ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
@@ -124,11 +95,19 @@ _ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
         _Answer(403, N_("The request was refused"), N_("Reload the page and try again.")),
     ),
     (TooManyAttemptsError, _Answer(429, N_("Too many failed sign-ins"), N_("Wait a few minutes and try again."))),
+    (WrongCredentialsError, _Answer(401, N_("This cannot be accepted"), N_("Correct what you entered and try again."))),
+    (WrongCodeError, _Answer(401, N_("This cannot be accepted"), N_("Correct what you entered and try again."))),
+    (CodeRefusedError, _Answer(422, N_("This cannot be accepted"), N_("Correct what you entered and try again."))),
+    (
+        NoBusinessError,
+        _Answer(403, N_("Your role does not include this"), N_("Ask an administrator of your business.")),
+    ),
     (
         NotAllowedError,
-        _Answer(403, N_("Only administrators may do this"), N_("Ask an administrator of your business.")),
+        _Answer(403, N_("Your role does not include this"), N_("Ask an administrator of your business.")),
     ),
     (QrExpiredError, _Answer(410, N_("QR code expired"), N_("Wait for the next one, or pair the number again."))),
+    (QrCodeExpiredError, _Answer(410, "QR code expired", "")),
     (NotFoundError, _Answer(404, N_("This does not exist"), N_("It may have been removed, or the address is wrong."))),
     (
         WindowClosedError,
@@ -146,11 +125,32 @@ _ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
             N_("Nothing was done. The page now shows the current state; look at it and decide again."),
         ),
     ),
+    (
+        NoModelError,
+        _Answer(409, N_("There is no language model"), N_("An administrator of your business can name one.")),
+    ),
+    (
+        HelpBudgetError,
+        _Answer(
+            409,
+            N_("The budget for the language model is used up"),
+            N_("Your text is as it was. An administrator may raise the budget; else wait for the next day or month."),
+        ),
+    ),
+    (
+        HelpFailedError,
+        _Answer(
+            502, N_("The language model did not answer"), N_("Your text is as it was. Try again, or write it yourself.")
+        ),
+    ),
     # The API's, which no page shows: not translated.
     (BadKeyError, _Answer(401, "The API key is not valid", "")),
     (ScopeMissingError, _Answer(403, "The API key may not do this", "")),
+    (RangeError, _Answer(416, "There is no such part of the file", "")),
+    (FileNotKeptError, _Answer(410, "The file was not kept", "")),
     (VersionNeededError, _Answer(428, "The version is missing", "")),
     (VersionPassedError, _Answer(412, "It was changed in the meantime", "")),
+    (TooManyCallsError, _Answer(429, "Too many calls", "")),
     (TooManyBadKeysError, _Answer(429, "Too many calls without a valid key", "")),
     (TooManyDeliveriesError, _Answer(429, N_("The request was refused"), N_("Wait a few minutes and try again."))),
     *(
@@ -159,6 +159,10 @@ _ANSWERS: tuple[tuple[type[Exception], _Answer], ...] = (
     ),
     (NotAuthenticError, _Answer(401, N_("The request was refused"), N_("Reload the page and try again."))),
     (TooLargeError, _Answer(413, N_("The request was refused"), N_("Reload the page and try again."))),
+    (
+        SettingsRefusedError,
+        _Answer(422, N_("This cannot be accepted"), N_("Correct what you entered and try again.")),
+    ),
     (IntentFileError, _Answer(422, "The file cannot be imported", "")),
     (InvalidInputError, _Answer(422, N_("This cannot be accepted"), N_("Correct what you entered and try again."))),
     (
@@ -177,6 +181,8 @@ def install_error_handlers(app: FastAPI) -> None:
     """Map every error of the application. Unexpected ones are logged with their trace and answered without it."""
     for kind in UNREACHABLE:
         app.add_exception_handler(kind, _away)
+    for kind in UNKEPT:
+        app.add_exception_handler(kind, _unkept)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(AtendeError, _expected)
     app.add_exception_handler(RequestValidationError, _expected)
@@ -185,6 +191,8 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 async def _expected(request: Request, error: Exception) -> Response:
+    if isinstance(error, ChangedMeanwhileError) and _is_programs(request):
+        error = VersionPassedError(error)
     answer = next(answer for kind, answer in _ANSWERS if isinstance(error, kind))
     if isinstance(error, RequestValidationError) and any(
         part.get("loc", ("",))[0] == "path" for part in error.errors()
@@ -192,33 +200,20 @@ async def _expected(request: Request, error: Exception) -> Response:
         answer = _NOT_FOUND  # an id that is not even an id: there is nothing under it
     if isinstance(error, LoginRequiredError) and not _wants_json(request):
         return _to_login(request)
-    detail = error.sentence() if isinstance(error, AtendeError) else "The request is not in the expected form."
+    if isinstance(error, RefusedError):
+        answer = replace(answer, said=pages(request).said(request, error))
+    detail = error.sentence() if isinstance(error, AtendeError) else described(error)
     if answer.status >= 500:
         log.error("Request failed: %s", detail, exc_info=error if answer.status == 500 else None)
-    return _respond(request, answer, detail, _headers(error, answer), _more(request, error))
+    return _respond(request, answer, detail, _headers(error, answer), error)
 
 
 def _headers(error: Exception, answer: _Answer) -> dict[str, str]:
     if isinstance(error, BadKeyError):
         return {"WWW-Authenticate": 'Bearer realm="atende"'}
+    if isinstance(error, RangeError):
+        return {"Content-Range": f"bytes */{error.size}"}
     return _retry_after(error, answer)
-
-
-def _more(request: Request, error: Exception) -> dict[str, Any]:
-    """What a program learns besides: the kind of the problem by name, and each fault with its place."""
-    if not request.url.path.startswith(API):
-        return {}
-    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
-    more: dict[str, Any] = {"type": f"urn:atende:problem:{kind}", "instance": request.url.path}
-    if isinstance(error, InvalidIntentError):
-        more["errors"] = [{"pointer": fault.pointer, "detail": fault.what} for fault in error.faults]
-    elif isinstance(error, IntentFileError):
-        more["errors"] = [{"line": line, "detail": what} for line, what in error.problems]
-    elif isinstance(error, RequestValidationError):
-        more["errors"] = [
-            {"parameter": str(part["loc"][-1]), "detail": str(part["msg"])} for part in error.errors() if part["loc"]
-        ]
-    return more
 
 
 def _retry_after(error: Exception, answer: _Answer) -> dict[str, str]:
@@ -231,17 +226,25 @@ def _retry_after(error: Exception, answer: _Answer) -> dict[str, str]:
 async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     if error.status_code == 404:
-        return _respond(request, _NOT_FOUND, "There is nothing at this address.")
+        return _respond(request, _NOT_FOUND, "There is nothing at this address.", error=error)
     answer = _Answer(error.status_code, N_("The request was refused"), N_("Reload the page and try again."))
     detail = f"{str(error.detail).rstrip('.')}."
-    return _respond(request, answer, detail, headers=dict(error.headers or {}))
+    return _respond(request, answer, detail, dict(error.headers or {}), error)
 
 
 async def _away(request: Request, error: Exception) -> Response:
     """Nothing was done that the caller could count on: it may try the same again."""
     log.error("The database cannot be reached: %r", error)
     headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
-    return _respond(request, _AWAY, "The database cannot be reached. Try again in a moment.", headers)
+    return _respond(request, _AWAY, "The database cannot be reached. Try again in a moment.", headers, error)
+
+
+async def _unkept(request: Request, _: Exception) -> Response:
+    """The transaction was undone. Most doors refuse such a text before; this holds for all of them."""
+    hint = "Take it out and send it again."
+    return await _expected(
+        request, InvalidInputError("text", "holds the character NUL, which cannot be kept", hint=hint)
+    )
 
 
 async def _gone(_: Request, __: Exception) -> Response:
@@ -251,7 +254,7 @@ async def _gone(_: Request, __: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("Unexpected error", exc_info=error)
-    response = _respond(request, _BROKEN, "An unexpected error was logged.")
+    response = _respond(request, _BROKEN, "An unexpected error was logged.", error=error)
     response.headers.update(HEADERS)  # this answer does not pass through our middleware
     return response
 
@@ -261,17 +264,18 @@ def _respond(
     answer: _Answer,
     detail: str,
     headers: dict[str, str] | None = None,
-    more: dict[str, Any] | None = None,
+    error: Exception | None = None,
 ) -> Response:
     if _wants_json(request):
-        problem = {"type": "about:blank", "title": answer.title, "status": answer.status, "detail": detail}
-        problem |= more or {}
-        return JSONResponse(problem, answer.status, headers, media_type="application/problem+json")
+        problem: dict[str, Any] = {"title": answer.title, "status": answer.status, "detail": detail}
+        if _is_programs(request):
+            problem = told_to_programs(problem, request.url.path, error)
+        return JSONResponse({"type": "about:blank"} | problem, answer.status, headers, media_type=PROBLEM)
     if request.headers.get("hx-request") == "true":
         response = pages(request).render(request, "notice.html", answer=answer, status=answer.status)
         response.headers["HX-Retarget"] = "#notices"
         response.headers["HX-Reswap"] = "beforeend"
-        response.headers["HX-Trigger"] = "atende:refresh"
+        response.headers["HX-Trigger"] = "atende:refresh" if not answer.said else "atende:refused"
     else:
         response = pages(request).render(request, "error.html", answer=answer, status=answer.status)
     response.headers.update(headers or {})
@@ -279,15 +283,19 @@ def _respond(
 
 
 def _to_login(request: Request) -> Response:
-    back = request.url.path if request.method == "GET" else "/inbox"
+    back = request.url.path if request.method == "GET" else "/"
     if request.headers.get("hx-request") == "true":
         # The fragment's address is no page to come back to; the browser's is.
         return Response(status_code=401, headers={"HX-Redirect": "/login"})
     return RedirectResponse(f"/login?next={quote(back)}", status_code=303)
 
 
+def _is_programs(request: Request) -> bool:
+    return request.url.path.startswith(API) or request.url.path == API.rstrip("/")
+
+
 def _wants_json(request: Request) -> bool:
     """Programs get JSON; only who asks for HTML, as browsers do, gets a page. The API has none."""
-    if request.url.path.startswith(API):
+    if _is_programs(request):
         return True
     return request.headers.get("hx-request") != "true" and "text/html" not in request.headers.get("accept", "")

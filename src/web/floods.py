@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from domain.errors import AtendeError, TooLargeError
 from web.security import Throttle
@@ -135,7 +135,7 @@ class _Room:
             self._changed.notify_all()
 
 
-def source_of(request: Request) -> str:
+def source_of(request: HTTPConnection) -> str:
     """Where a request comes from: an address, or the network that one owner of IPv6 addresses has."""
     host = request.client.host if request.client else ""
     try:

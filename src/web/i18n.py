@@ -1,12 +1,8 @@
 """Languages of the pages: gettext catalogues, and which of them a visitor gets.
 
 English is the source language. The catalogues are compiled in memory when the server starts: a checkout needs no
-build step, and a stale ``.mo`` cannot exist. After changing words run, from the repository's root::
-
-    pybabel extract -F src/web/locale/babel.cfg -k N_ --no-location -o messages.pot src/web
-    pybabel update -i messages.pot -d src/web/locale -D atende --no-fuzzy-matching
-
-and translate what is empty; ``tests/web/test_translations.py`` says what is missing.
+build step, and a stale ``.mo`` cannot exist. A language's catalogue is every ``.po`` file of its folder, one for each
+part of the pages; ``atende.po`` holds what belongs to none. ``tests/web/test_translations.py`` says what is missing.
 """
 
 from __future__ import annotations
@@ -16,6 +12,7 @@ from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -35,14 +32,24 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's customary name, which the
 @cache
 def load_catalogue(language: str) -> NullTranslations:
     """The translations of ``language``; English falls through to the source strings."""
-    source = LOCALE / BABEL_LOCALES[language] / "LC_MESSAGES" / "atende.po"
-    if not source.exists():
+    words = catalogue(BABEL_LOCALES[language])
+    if not len(words):
         return NullTranslations()
     compiled = io.BytesIO()
-    with source.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=BABEL_LOCALES[language]))
+    write_mo(compiled, words)
     compiled.seek(0)
     return GNUTranslations(compiled)
+
+
+def catalogue(locale: str) -> Catalog:
+    """All ``.po`` files of a locale in one; a sentence that stands in two is taken from the first."""
+    joined = Catalog(locale=locale)
+    for source in sorted((LOCALE / locale / "LC_MESSAGES").glob("*.po")):
+        with source.open("rb") as file:
+            for message in read_po(file, locale=locale):
+                if message.id and message.id not in joined:
+                    joined[message.id] = message
+    return joined
 
 
 def known_language(tag: str | None) -> str | None:

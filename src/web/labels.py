@@ -4,8 +4,69 @@ from __future__ import annotations
 
 import zlib
 
-from domain import media
+from web import desk_labels, draft_labels, thread_labels
+from web.admin_labels import (  # noqa: F401 - templates look all tables up here
+    ASSIGNMENTS,
+    AUDIT_ACTORS,
+    AUDIT_FAMILIES,
+    AUDIT_FIELDS,
+    AUDIT_KINDS,
+    AUDIT_VALUES,
+    BUDGET_SPANS,
+    FIGURES,
+    KEY_STATES,
+    LEAD_REASONS,
+    LEAD_STATUS,
+    NOTIFICATIONS,
+    NUMBER_NEEDS,
+    REACHES,
+    SCOPE_GROUPS,
+    SCOPES,
+    WEEKDAYS,
+)
+from web.assistant_labels import (  # noqa: F401 - read by templates
+    CREDENTIALS,
+    FUNCTION_EFFECTS,
+    FUNCTION_KINDS,
+    HOURS_ROWS,
+    INTENT_SERVICES,
+    PACE_NAMES,
+    PROVIDER_HINTS,
+    RELEASES,
+    SESSION_LOG,
+    START_MODES,
+    START_STEPS,
+    UNDERSTOOD,
+    WEAK_EXAMPLES,
+)
+from web.bundle_labels import (  # noqa: F401 - read by templates
+    BUNDLE_PARTS,
+    BUNDLE_THINGS,
+    DIFF_STATES,
+    PROMPT_ABOUT,
+)
+from web.eval_labels import (  # noqa: F401 - templates look all tables up here
+    CASE_AUTHORS,
+    CASE_ORIGINS,
+    CASE_STATES,
+    EVAL_EXITS,
+    EVAL_GATE_STATES,
+    EVAL_GATES,
+    EVAL_MODES,
+    EVAL_ORIGINS,
+    EVAL_STATUS,
+    EVAL_VERDICTS,
+    REPRODUCTION,
+)
+from web.file_labels import READ_FILES, SHOWN_FILES  # noqa: F401 - read by templates
 from web.i18n import N_
+from web.session_states import GROUP_CHOICES, GROUPS, NEXT_STEPS  # noqa: F401 - looked up here by name, like the rest
+from web.settings_fields import PAGES as _SETTINGS_PAGES
+from web.settings_form import USUAL as SETTING_USUAL
+
+QUEUES, PRIORITIES, LEADS = desk_labels.QUEUES, desk_labels.PRIORITIES, desk_labels.LEADS
+CLOSING_REASONS, SCORES = desk_labels.CLOSING_REASONS, desk_labels.SCORES
+DELIVERY, WAITS, SYSTEM_LINES = thread_labels.DELIVERY, thread_labels.WAITS, thread_labels.SYSTEM_LINES
 
 STATUS = {
     "bot": (N_("Assistant"), "azure", "robot"),
@@ -29,6 +90,8 @@ HANDOFF_REASONS = {
     "media": N_("The customer sent a file that the assistant cannot read"),
     "unknown_outcome": N_("It is not certain whether an action took effect"),
     "old_message": N_("The message had been waiting for too long"),
+    "transferred": N_("Passed on by a colleague"),
+    "by_hand": N_("Somebody gave it to people"),
 }
 
 DECISIONS = {
@@ -80,13 +143,18 @@ REASONS = {
     "not_announced": N_("The policy lets nothing out by itself"),
     "unsupported": N_("Nothing supports what the reply would claim"),
     "unsupported_claims": N_("Parts of the reply have no source, so a person sees it first"),
+    "number_of_another": N_("It looked something up by a number that the customer does not write from"),
     "write_needs_approval": N_("This action needs a person's approval"),
+    "asked_for": N_("An operator asked for another one"),
+    "look_twice": N_("Look twice at this text"),
     "angry_words": N_("The customer sounds angry"),
     "function_failed": N_("A business function failed"),
     "function_outcome_unknown": N_("It is not certain whether a business function acted"),
     "intent_hands_off": N_("This intent always goes to a person"),
     "intent_stays_silent": N_("This intent needs no answer"),
+    "message_too_old": N_("The message had been waiting for too long"),
     "media_only": N_("Only files, no words"),
+    "unsupported_kind": N_("A kind of message that the assistant cannot read"),
     "model_answer_incomplete": N_("The language model's answer was cut short"),
     "model_calls_unusable": N_("The language model only asked for impossible things"),
     "model_failed": N_("The language model failed"),
@@ -165,32 +233,9 @@ KINDS = {
     "list_answer": (N_("Chosen entry"), "check"),
     "call": (N_("Call"), "phone"),
     "system": (N_("Notice"), "info-circle"),
-    "unknown": (N_("Message of a kind that cannot be shown"), "question-mark"),
+    "unknown": (N_("Unsupported kind of message"), "question-mark"),
 }
 """Message kinds other than text → words, icon."""
-
-DELIVERY = {
-    "queued": (N_("Waiting to be sent"), "clock", ""),
-    "sending": (N_("Being sent"), "clock", ""),
-    "sent": (N_("Sent"), "check", ""),
-    "device": (N_("Delivered"), "checks", ""),
-    "read": (N_("Read"), "checks", "tick-read"),
-    "played": (N_("Played"), "checks", "tick-read"),
-    "unknown": (N_("It is not certain whether this arrived"), "alert-triangle", "text-orange"),
-    "failed": (N_("Not sent"), "circle-x", "text-red"),
-    "cancelled": (N_("Withdrawn before it was sent"), "ban", ""),
-}
-"""Delivery state → words, icon, colour class."""
-
-SYSTEM_LINES = {
-    "conversation.handed_off": (N_("The assistant handed the conversation off"), "hand-stop"),
-    "conversation.claimed": (N_("%(who)s took the conversation"), "user-check"),
-    "conversation.taken_over": (N_("%(who)s took the conversation over"), "user-check"),
-    "conversation.returned": (N_("%(who)s returned the conversation to the assistant"), "robot"),
-    "conversation.closed": (N_("%(who)s closed the conversation"), "circle-check"),
-    "conversation.reopened": (N_("A new message reopened the conversation"), "refresh"),
-}
-"""Event kind → sentence in the thread, icon."""
 
 CLAIMS = {
     "action": N_("something done"),
@@ -225,17 +270,14 @@ CLAIM_SOURCES = {
 }
 """Sources of a claim that are no function and no document."""
 
-REJECT_REASONS = {
-    "wrong": N_("The information is wrong"),
-    "tone": N_("The tone does not fit"),
-    "not_asked": N_("It does not answer the question"),
-    "other": N_("Another reason"),
-}
+REJECT_REASONS, WANTED, FATES = draft_labels.REJECT_REASONS, draft_labels.WANTED, draft_labels.FATES
+CONFIDENCES, confidence_word = draft_labels.CONFIDENCES, draft_labels.confidence_word
 
 ROLES = {
     "admin": N_("Administrator"),
     "manager": N_("Manager"),
     "operator": N_("Operator"),
+    "prompt_engineer": N_("Prompt engineer"),
 }
 
 ADDRESS_KINDS = {
@@ -255,31 +297,6 @@ SESSION_STATUS = {
     "restricted": (N_("Restricted by WhatsApp"), "orange"),
     "error": (N_("Error"), "red"),
 }
-
-NEXT_STEPS = {
-    "unknown": N_("The connection is being prepared; its state appears here within seconds."),
-    "awaiting_qr": N_(
-        "Scan this code with the phone of the number: in WhatsApp, open Linked devices and choose Link a device."
-    ),
-    "qr_expired": N_(
-        "Nobody scanned the code in time; take the phone of the number at hand and choose Pair again for a new code."
-    ),
-    "connecting": N_("The connection to WhatsApp is being opened; this takes a few seconds, there is nothing to do."),
-    "connected": N_("Messages come in and replies go out; there is nothing to do."),
-    "disconnected": N_(
-        "WhatsApp cannot be reached through this number; Atende keeps trying, but if the phone unlinked it, "
-        "choose Pair again."
-    ),
-    "restricted": N_("WhatsApp limits what this number may send; start no new chats until it lifts the limit."),
-    "error": N_("WhatsApp refuses the connection; read the reason below and tell your administrator if it stays."),
-    "unheld": N_(
-        "No session host has taken this number yet; if this lasts longer than a minute, check that it is running."
-    ),
-    "paused": N_("The number is paused and WhatsApp keeps its messages; choose Resume to bring it online again."),
-    "gateway": N_("A gateway holds the connection of this number; choose Set up to register it there."),
-    "simulated": N_("This phone is simulated, for trying things out; there is nothing to do."),
-}
-"""State of a number → what to do next. More states than the provider reports: see web.numbers.Card."""
 
 REPLY_MODES = {
     "auto": (N_("Replies by itself"), "azure"),
@@ -326,9 +343,6 @@ PROVIDERS = {
     "simulator": N_("Simulated phone"),
 }
 
-SHOWN_FILES = media.SHOWN
-"""MIME types that a page shows by itself."""
-
 GATEWAY_WISHES = {
     "restart": N_("Restart"),
     "logout": N_("Unlink the phone"),
@@ -348,6 +362,12 @@ DELIVERY_STATES = {
     "delivered": (N_("Delivered"), "success"),
     "failed": (N_("Failed"), "danger"),
 }
+
+SETTING_NAMES = {field.key: field.name for page in _SETTINGS_PAGES for field in page.fields}
+AUDITED_FIELDS = {**FIGURES, **SETTING_NAMES, **AUDIT_FIELDS}
+AUDITED_VALUES = {**SETTING_USUAL, **AUDIT_VALUES}
+SETTING_HELP = {field.key: field.help for page in _SETTINGS_PAGES for field in page.fields}
+"""What a setting is called and does. Plain words: what stands between braces in them is no template."""
 
 _TINTS = ("blue", "azure", "indigo", "purple", "pink", "orange", "lime", "green", "teal", "cyan")
 

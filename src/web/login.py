@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 from uuid import UUID
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from domain.errors import NotFoundError
+from domain.roles import Right, rights_of
+from flows.accounts import Accounts
+from flows.first_run import is_unfinished
+from flows.sign_in import NoBusinessError, Person, WrongCodeError, WrongCredentialsError
 from web.access import (
     CurrentVisitor,
     clear_login_cookie,
+    home_of,
     new_token,
     recognise,
     set_login_cookie,
     token_hash,
 )
-from web.errors import ForgedRequestError, TooManyAttemptsError
+from web.errors import ForgedRequestError
+from web.floods import source_of
 from web.i18n import N_, known_language
 from web.pages import LANGUAGE_COOKIE, pages
-from web.security import Throttle, comes_from_here
+from web.security import comes_from_here
 from web.services import services
 
 router = APIRouter()
-_hasher = PasswordHasher()
-_NOBODY = _hasher.hash("nobody has this password")
 _YEAR = 365 * 24 * 3600
 
 
-class LoginThrottles:
-    """Sign-in limits of this process: per address and name, and per address alone (many names from one place)."""
-
-    def __init__(self) -> None:
-        self.person = Throttle(limit=5, seconds=300)
-        self.address = Throttle(limit=50, seconds=300)
-
-
 @router.get("/login")
-async def show_login(request: Request, next: str = "/inbox") -> Response:  # noqa: A002 - the parameter's name in the URL
-    if await recognise(request):
-        return RedirectResponse(_local(next), status_code=303)
+async def show_login(request: Request, next: str = "") -> Response:  # noqa: A002 - the parameter's name in the URL
+    visitor = await recognise(request)
+    if visitor:
+        return RedirectResponse(_local(next) or visitor.home, status_code=303)
+    if (await services(request).db.gate("is_empty"))[0][0]:
+        return RedirectResponse("/setup", status_code=303)
     return pages(request).render(
         request, "login.html", next=_local(next), demo=services(request).demo, problem="", email=""
     )
@@ -55,40 +51,51 @@ async def log_in(
     request: Request,
     email: Annotated[str, Form(max_length=320)],
     password: Annotated[str, Form(max_length=1024)],
-    next: Annotated[str, Form(max_length=2048)] = "/inbox",  # noqa: A002
+    next: Annotated[str, Form(max_length=2048)] = "",  # noqa: A002
 ) -> Response:
     if not comes_from_here(request.headers):
         raise ForgedRequestError
-    found = services(request)
-    throttles: LoginThrottles = request.app.state.login_throttles
-    address = request.client.host if request.client else ""
-    person = f"{address} {email.strip().lower()}"
-    wait = max(throttles.person.seconds_to_wait(person), throttles.address.seconds_to_wait(address))
-    if wait:
-        raise TooManyAttemptsError(wait)
-
-    rows = await found.db.gate("find_login", email.strip())
-    # Unknown names cost the same as known ones, so that the time taken tells nothing.
-    right = await asyncio.to_thread(_matches, rows[0]["password_hash"] if rows else _NOBODY, password)
-    problem = ""
-    if not rows or not right:
-        throttles.person.failed(person)
-        throttles.address.failed(address)
+    accounts: Accounts = request.app.state.accounts
+    try:
+        person = await accounts.sign_in.check_password(email, password, source_of(request))
+    except WrongCredentialsError:
         problem = N_("E-mail or password is wrong. Check both and try again.")
-    elif not rows[0]["memberships"]:
-        problem = N_("This login belongs to no business yet. Ask an administrator to add you.")
-    if problem:
-        return pages(request).render(
-            request, "login.html", status=401, next=_local(next), demo=found.demo, problem=problem, email=email
-        )
+    except NoBusinessError:
+        problem = N_("This login belongs to no business yet, or its business was closed. Ask an administrator.")
+    else:
+        if person.needs_code:
+            return _ask_for_code(request, accounts.sign_in.ticket(person), _local(next))
+        return await _let_in(request, person, next)
+    return pages(request).render(
+        request,
+        "login.html",
+        status=401,
+        next=_local(next),
+        demo=services(request).demo,
+        problem=problem,
+        email=email,
+    )
 
-    throttles.person.succeeded(person)
-    token = new_token()
-    tenant = UUID(rows[0]["memberships"][0]["tenant_id"])
-    await found.db.gate("open_login", token_hash(token), rows[0]["user_id"], tenant, found.access.stay_signed_in)
-    response = RedirectResponse(_local(next), status_code=303)
-    set_login_cookie(response, found.access, token)
-    return response
+
+@router.post("/login/code")
+async def log_in_with_code(
+    request: Request,
+    ticket: Annotated[str, Form(max_length=2048)],
+    code: Annotated[str, Form(max_length=40)] = "",
+    next: Annotated[str, Form(max_length=2048)] = "",  # noqa: A002
+) -> Response:
+    """The second factor, after the password."""
+    if not comes_from_here(request.headers):
+        raise ForgedRequestError
+    accounts: Accounts = request.app.state.accounts
+    try:
+        person = await accounts.sign_in.redeem(ticket, code, source_of(request))
+    except WrongCodeError:
+        problem = N_("This code is wrong, too old, or was used already. Wait for the next one.")
+        return _ask_for_code(request, ticket, _local(next), problem=problem)
+    except WrongCredentialsError:  # it took too long
+        return RedirectResponse("/login", status_code=303)
+    return await _let_in(request, person, next)
 
 
 @router.post("/logout")
@@ -102,14 +109,11 @@ async def log_out(request: Request, visitor: CurrentVisitor) -> Response:
 @router.post("/tenant")
 async def switch_tenant(request: Request, visitor: CurrentVisitor, tenant_id: Annotated[UUID, Form()]) -> Response:
     """Work in another business from now on. A fresh token: pages of the former one must not act in the new one."""
-    found = services(request)
-    if all(tenant_id != membership.tenant_id for membership in visitor.memberships):
+    roles = {membership.tenant_id: membership.role for membership in visitor.memberships}
+    if tenant_id not in roles:
         raise NotFoundError("business", tenant_id)
-    token = new_token()
-    await found.db.gate("open_login", token_hash(token), visitor.user_id, tenant_id, found.access.stay_signed_in)
-    await found.db.gate("close_login", visitor.token_hash)
-    response = RedirectResponse("/inbox", status_code=303)
-    set_login_cookie(response, found.access, token)
+    response = await _signed_in(request, visitor.user_id, tenant_id, home_of(roles[tenant_id], runs_platform=False))
+    await services(request).db.gate("close_login", visitor.token_hash)
     return response
 
 
@@ -117,12 +121,12 @@ async def switch_tenant(request: Request, visitor: CurrentVisitor, tenant_id: An
 async def choose(
     request: Request,
     language: Annotated[str, Form()],
-    next: Annotated[str, Form()] = "/inbox",  # noqa: A002
+    next: Annotated[str, Form()] = "/",  # noqa: A002
 ) -> Response:
     """Remember the language in this browser. Needs no sign-in and changes nothing but a preference."""
     if not comes_from_here(request.headers):
         raise ForgedRequestError
-    response = RedirectResponse(_local(next), status_code=303)
+    response = RedirectResponse(_local(next) or "/", status_code=303)
     if known_language(language):
         response.set_cookie(
             LANGUAGE_COOKIE,
@@ -135,14 +139,32 @@ async def choose(
     return response
 
 
-def _matches(password_hash: str, password: str) -> bool:
-    try:
-        return _hasher.verify(password_hash, password)
-    except (VerificationError, InvalidHashError):
-        return False
+def _ask_for_code(request: Request, ticket: str, back: str, *, problem: str = "") -> Response:
+    status = 401 if problem else 200
+    return pages(request).render(request, "login_code.html", status=status, ticket=ticket, next=back, problem=problem)
+
+
+async def _let_in(request: Request, person: Person, wanted: str) -> Response:
+    tenant_id = person.tenant()
+    role = next((one["role"] for one in person.memberships if one["tenant_id"] == str(tenant_id)), "")
+    home = home_of(role, runs_platform=person.runs_platform)
+    if tenant_id is not None and Right.SETTINGS_WRITE in rights_of(role):
+        async with services(request).db.transaction(tenant_id) as tx:
+            home = "/start" if await is_unfinished(tx, tenant_id) else home
+    return await _signed_in(request, person.user_id, tenant_id, _local(wanted) or home)
+
+
+async def _signed_in(request: Request, user_id: UUID, tenant_id: UUID | None, target: str) -> Response:
+    accounts: Accounts = request.app.state.accounts
+    access, token = services(request).access, new_token()
+    name = request.headers.get("user-agent", "")[:300]
+    await accounts.open_browser(user_id, token_hash(token), tenant_id, access.stay_signed_in, name)
+    response = RedirectResponse(target, status_code=303)
+    set_login_cookie(response, access, token)
+    return response
 
 
 def _local(target: str) -> str:
-    """Only a path of this very site, or the inbox: a link must not send people elsewhere after signing in."""
+    """Only a path of this very site, else nothing: a link must not send people elsewhere after signing in."""
     safe = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
-    return target if safe else "/inbox"
+    return target if safe and target != "/" else ""

@@ -13,14 +13,15 @@ from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.errors import NotAllowedError, NotFoundError
+from domain.errors import NotFoundError
+from domain.roles import Right
 from flows.gateway_numbers import GatewayNumbers
 from flows.quarantine import Quarantine
-from flows.sessions import HOSTED, SIMULATED, Numbers
+from flows.sessions import HOSTED, SIMULATED, Numbers, state_of
 from store import inbox
 from store import numbers as store
 from store import quarantine as quarantine_store
-from web.access import CurrentVisitor, Visitor
+from web.access import CurrentVisitor, Visitor, needs
 from web.errors import QrExpiredError
 from web.pages import pages
 from web.services import services
@@ -44,13 +45,7 @@ class Card:
 
     @property
     def state(self) -> str:
-        if self.number.provider == SIMULATED:
-            return "simulated"
-        if self.is_gateway:
-            return "gateway" if self.number.status == "unknown" else self.number.status
-        if not self.number.wanted:
-            return "paused"
-        return self.number.status if self.number.held else "unheld"
+        return state_of(self.number)
 
     @property
     def shown_code(self) -> store.QrCode | None:
@@ -101,16 +96,16 @@ def numbers_router(numbers: Numbers) -> APIRouter:
     """The page and its actions. Everybody of the tenant may look, administrators may act."""
     router = APIRouter(prefix="/numbers")
 
-    @router.get("")
+    @router.get("", dependencies=[needs(Right.SESSIONS_READ)])
     async def show_numbers(request: Request, visitor: CurrentVisitor) -> Response:
         return await _answer(request, visitor, "numbers/page.html")
 
-    @router.get("/list")
+    @router.get("/list", dependencies=[needs(Right.SESSIONS_READ)])
     async def show_list(request: Request, visitor: CurrentVisitor) -> Response:
         """The part of the page that changes."""
         return await _answer(request, visitor, "numbers/list.html")
 
-    @router.get("/{session_id}/qr.svg")
+    @router.get("/{session_id}/qr.svg", dependencies=[needs(Right.SESSIONS_READ)])
     async def show_code(request: Request, visitor: CurrentVisitor, session_id: UUID) -> Response:
         """The newest code as an image. 404: none is shown now. 410: it ran out."""
         async with services(request).db.transaction(visitor.tenant_id) as tx:
@@ -125,6 +120,15 @@ def numbers_router(numbers: Numbers) -> APIRouter:
     async def pair_again(request: Request, visitor: CurrentVisitor, session_id: UUID) -> Response:
         await _administered(request, visitor, session_id)
         await numbers.pair_again(visitor.actor, session_id)
+        return await _answer(request, visitor, "numbers/list.html")
+
+    @router.post("/{session_id}/groups")
+    async def change_groups(
+        request: Request, visitor: CurrentVisitor, session_id: UUID, groups: Annotated[str, Form()]
+    ) -> Response:
+        """Whether the assistant answers in groups: ``off`` or ``mentioned``."""
+        await _administered(request, visitor, session_id)
+        await numbers.change_groups(visitor.actor, session_id, groups)
         return await _answer(request, visitor, "numbers/list.html")
 
     @router.post("/{session_id}/pause")
@@ -156,8 +160,7 @@ async def _administered(request: Request, visitor: Visitor, session_id: UUID) ->
 
 
 def _need_admin(visitor: Visitor) -> None:
-    if visitor.role != "admin":
-        raise NotAllowedError("administrators")
+    visitor.need(Right.SESSIONS_WRITE)
 
 
 async def _quarantined(request: Request, visitor: Visitor) -> Response:
@@ -175,7 +178,13 @@ async def _answer(request: Request, visitor: Visitor, template: str) -> Response
     async with services(request).db.transaction(visitor.tenant_id) as tx:
         cards = [Card(number) for number in await store.all_numbers(tx)]
         quarantined = await quarantine_store.waiting(tx)
-    may_act = visitor.role == "admin"
+        zone = ZoneInfo((await inbox.workspace(tx)).timezone)
     return pages(request).render(
-        request, template, cards=cards, last_event=last_event, may_act=may_act, quarantined=quarantined
+        request,
+        template,
+        cards=cards,
+        last_event=last_event,
+        may_act=visitor.may(Right.SESSIONS_WRITE),
+        quarantined=quarantined,
+        zone=zone,
     )

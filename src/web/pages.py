@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,19 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from web import labels
+from flows.refusals import RefusedError
+from web import charts, labels
 from web.assets import Assets
+from web.carried import carried
+from web.devices import device
+from web.differences import diffed
+from web.figures import Figures
+from web.file_labels import captioned, file_size, file_type
 from web.i18n import BABEL_LOCALES, HTML_LANGUAGES, LANGUAGES, choose_language, load_catalogue
 from web.marks import marked
+from web.menu import current, menu
+from web.passages import flowing
+from web.told_lines import ToldLines
 
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGE_COOKIE = "atende_language"
@@ -60,6 +70,15 @@ class Pages:
             )
         )
 
+    def document(self, language: str, template: str, **context: Any) -> str:
+        """A text for a file instead of a browser: nobody asked for it, nobody is signed in."""
+        known = language if language in LANGUAGES else next(iter(LANGUAGES))
+        return self._in(known).get_template(template).render(html_language=HTML_LANGUAGES[known], **context)
+
+    def said(self, request: Request, error: RefusedError) -> str:
+        """What cannot be accepted, in the reader's language. Plain text: it may hold what was typed."""
+        return load_catalogue(self.language(request)).gettext(error.template) % error.values
+
     def language(self, request: Request) -> str:
         """The language of this request's answer."""
         visitor = getattr(request.state, "visitor", None)
@@ -69,6 +88,10 @@ class Pages:
             accepted=request.headers.get("accept-language", ""),
             fallback=visitor.tenant_locale if visitor else None,
         )
+
+    def words(self, language: str) -> Callable[[str], str]:
+        """The language's ``gettext``, for a name that is stored."""
+        return load_catalogue(language).gettext
 
     def _in(self, language: str) -> Environment:
         # Made when first asked for: reading a catalogue takes longer than the rest of the start.
@@ -89,12 +112,24 @@ class Pages:
         environment.install_gettext_callables(  # type: ignore[attr-defined]
             catalogue.gettext, catalogue.ngettext, newstyle=True
         )
-        environment.globals.update(asset=self._assets.url, icon=self._icon, labels=labels, label=_labeller(catalogue))
+        environment.globals.update(
+            asset=self._assets.url, icon=self._icon, labels=labels, label=_labeller(catalogue), charts=charts
+        )
+        environment.globals.update(menu=menu, current_page=current)
         environment.filters.update(Moments(BABEL_LOCALES[language]).filters())
+        environment.filters.update(Figures(BABEL_LOCALES[language]).filters())
         environment.filters["moment"] = datetime.fromisoformat
         environment.filters["pretty"] = _pretty
+        environment.filters["device"] = device
         environment.filters["initials"] = labels.initials
+        environment.filters["file_type"] = file_type
+        environment.filters["captioned"] = captioned
+        environment.filters["flowing"] = flowing
+        environment.filters["filesizeformat"] = partial(file_size, locale=BABEL_LOCALES[language])
+        environment.filters["told"] = ToldLines(catalogue)
         environment.filters["marked"] = marked
+        environment.filters["diffed"] = diffed
+        environment.filters["carried"] = carried
         environment.filters["tint"] = labels.tint
         return environment
 
@@ -136,7 +171,14 @@ class Moments:
         self._locale = locale
 
     def filters(self) -> dict[str, Any]:
-        return {"clock": self.clock, "day": self.day, "brief": self.brief, "full": self.full, "elapsed": self.elapsed}
+        return {
+            "clock": self.clock,
+            "day": self.day,
+            "brief": self.brief,
+            "full": self.full,
+            "until": self.until,
+            "elapsed": self.elapsed,
+        }
 
     def clock(self, at: datetime, zone: ZoneInfo) -> str:
         """18:05"""
@@ -162,6 +204,12 @@ class Moments:
         if 0 < (now.date() - local.date()).days < 7:
             return format_date(local, "EEE", self._locale)
         return format_date(local, "short", self._locale)
+
+    def until(self, at: datetime, zone: ZoneInfo) -> str:
+        """A time today, else a date with its time: for what is to come."""
+        if at.astimezone(zone).date() == datetime.now(zone).date():
+            return self.clock(at, zone)
+        return format_datetime(at, "short", tzinfo=get_timezone(zone.key), locale=self._locale)
 
     def full(self, at: datetime, zone: ZoneInfo) -> str:
         """Date and time to the second, for a tooltip."""

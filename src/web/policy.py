@@ -9,12 +9,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.errors import NotAllowedError
+from domain.roles import Right
 from flows.autonomy import Autonomy
 from flows.policy_view import policy_view
 from flows.stopping import KillSwitch
 from store import inbox, numbers, policy
-from web.access import CurrentVisitor, Visitor
+from web.access import CurrentVisitor, Visitor, needs
+from web.admin_frame import version_in
 from web.pages import pages
 from web.services import services
 
@@ -23,11 +24,11 @@ def policy_router(switch: KillSwitch, autonomy: Autonomy) -> APIRouter:
     """The page and its actions. Everybody of the tenant may look, administrators may act."""
     router = APIRouter(prefix="/policy")
 
-    @router.get("")
+    @router.get("", dependencies=[needs(Right.POLICY_READ)])
     async def show_policy(request: Request, visitor: CurrentVisitor) -> Response:
         return await _answer(request, visitor, "policy/page.html")
 
-    @router.get("/content")
+    @router.get("/content", dependencies=[needs(Right.POLICY_READ)])
     async def show_content(request: Request, visitor: CurrentVisitor) -> Response:
         """The part of the page that changes."""
         return await _answer(request, visitor, "policy/content.html")
@@ -59,13 +60,15 @@ def policy_router(switch: KillSwitch, autonomy: Autonomy) -> APIRouter:
     @router.post("/intents/{intent}/veto")
     async def veto(request: Request, visitor: CurrentVisitor, intent: str) -> Response:
         await _own_intent(request, visitor, intent)
-        await autonomy.veto(visitor.tenant_id, intent, actor=str(visitor.actor))
+        version = version_in(await request.form())
+        await autonomy.veto(visitor.tenant_id, intent, actor=str(visitor.actor), version=version)
         return await _answer(request, visitor, "policy/content.html")
 
     @router.post("/intents/{intent}/allow")
     async def allow(request: Request, visitor: CurrentVisitor, intent: str) -> Response:
         await _own_intent(request, visitor, intent)
-        await autonomy.lift_veto(visitor.tenant_id, intent, actor=str(visitor.actor))
+        version = version_in(await request.form())
+        await autonomy.lift_veto(visitor.tenant_id, intent, actor=str(visitor.actor), version=version)
         return await _answer(request, visitor, "policy/content.html")
 
     return router
@@ -84,8 +87,7 @@ async def _own_intent(request: Request, visitor: Visitor, intent: str) -> None:
 
 
 def _administers(visitor: Visitor) -> None:
-    if visitor.role != "admin":
-        raise NotAllowedError("administrators")
+    visitor.need(Right.POLICY_WRITE)
 
 
 async def _answer(request: Request, visitor: Visitor, template: str) -> Response:
@@ -94,5 +96,5 @@ async def _answer(request: Request, visitor: Visitor, template: str) -> Response
         view = await policy_view(tx)
         zone = ZoneInfo((await inbox.workspace(tx)).timezone)
     return pages(request).render(
-        request, template, view=view, zone=zone, last_event=last_event, may_act=visitor.role == "admin"
+        request, template, view=view, zone=zone, last_event=last_event, may_act=visitor.may(Right.POLICY_WRITE)
     )

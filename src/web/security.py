@@ -18,9 +18,9 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self' data:",  # the design system's style sheet draws its check marks and arrows as data: images
+        "img-src 'self' data: blob:",  # data: check marks and arrows of the style sheet; blob: what is about to be sent
         "font-src 'self'",
-        "media-src 'self'",
+        "media-src 'self' blob:",
         "connect-src 'self'",
         "form-action 'self'",
         "frame-ancestors 'none'",
@@ -34,7 +34,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), payment=(), usb=()",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(self), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
 """What every answer carries unless it says otherwise."""

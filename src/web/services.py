@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import HTTPConnection
 
 from flows.desk import Desk
+from flows.writing_desk import WritingDesk
 from store.database import Database
 
 
@@ -52,6 +53,8 @@ class Services:
     access: Access
     demo: Demo | None = None
     routers: tuple[APIRouter, ...] = ()
+    writing: WritingDesk | None = None
+    """What helps operators to write; None: nothing does."""
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 
 from agent.claims import Ledger, Sources, check
 from domain.decisions import ToolCall
+from tests.growth import assert_linear
 
 NOW = datetime.fromisoformat("2026-11-23T10:15:00-03:00")  # a Monday
 DEV = Path(__file__).parents[2] / "evals" / "claims" / "dev.jsonl"
@@ -155,22 +155,10 @@ def test_that_the_same_reply_has_the_same_ledger() -> None:
         assert check(case.reply, case.language, case.sources) == check(case.reply, case.language, case.sources)
 
 
-def test_that_an_ordinary_reply_is_checked_in_three_milliseconds() -> None:
-    cases = read(DEV)
-    score(cases)
-    taken = []
-    for case in cases:
-        started = time.process_time()
-        check(case.reply, case.language, case.sources)
-        taken.append(time.process_time() - started)
-    assert sorted(taken)[len(taken) // 2] < 0.003
-
-
 @pytest.mark.parametrize("hostile", ["1" * 40_000, "R$ " * 15_000, "a@" * 20_000, "não " * 10_000, "(1) " * 9_000])
 def test_that_no_reply_takes_long_and_a_part_that_was_not_read_is_marked(hostile: str) -> None:
-    started = time.process_time()
+    assert_linear(ledger, hostile)
     spans = ledger(hostile).unsupported
-    assert time.process_time() - started < 1.5
     assert spans
     assert spans[-1].end == len(hostile)
 

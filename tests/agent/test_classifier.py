@@ -1,11 +1,12 @@
-import time
-
 import numpy as np
 import pytest
 
+from agent.calibration import Calibration
 from agent.classifier import Example, examples_digest, train, vectorise
 from agent.encoder import default_encoder
+from agent.intent_names import readable_name
 from agent.logistic import fit, softmax
+from agent.taught_more import taught_more
 
 SHOP_LINES = {
     "order_status": """
@@ -145,17 +146,6 @@ def test_that_the_digest_changes_with_texts_and_intents_only():
     assert examples_digest([Example("a", "b")]) != examples_digest([Example("a", "c")])
 
 
-def test_that_training_a_shop_is_quick():
-    encoder = default_encoder()
-    taught = [Example(f"{text} {extra}", f"{intent}_{extra}") for extra in "xyz" for intent, texts in SHOP.items()
-              for text in texts + [f"{text} por favor me diga" for text in texts[:4]]]  # fmt: skip
-    vectors = vectorise([example.text for example in taught], encoder)
-    began = time.thread_time()
-    train(taught, encoder, vectors)
-    assert len(taught) == 144
-    assert time.thread_time() - began < 0.5
-
-
 def test_that_the_regression_reaches_its_optimum():
     random = np.random.default_rng(7)
     features, labels = random.normal(size=(60, 8)), random.integers(0, 3, 60)
@@ -164,3 +154,78 @@ def test_that_the_regression_reaches_its_optimum():
     gradient = features.T @ wrong / 60 + weights[:-1] / (10 * 60)
     assert np.abs(gradient).max() < 2e-4
     assert np.abs(wrong.mean(axis=0)).max() < 2e-4
+
+
+def test_that_very_many_classes_reach_the_optimum_too():
+    random = np.random.default_rng(7)
+    labels = np.arange(600) % 550
+    features = random.normal(size=(600, 6)) + 0.5 * (labels % 3 == 0)[:, None]
+    weights = fit(features, labels, 550, 10.0)
+    assert weights.dtype == np.float64
+    wrong = softmax(features @ weights[:-1] + weights[-1]) - np.eye(550)[labels]
+    gradient = features.T @ wrong / 600 + weights[:-1] / (10 * 600)
+    assert np.abs(gradient).max() < 2e-4
+    assert np.abs(wrong.mean(axis=0)).max() < 2e-4
+
+
+def test_that_confidence_is_not_learned_from_a_handful_among_hundreds():
+    """One intent with four examples among many with one: four further trainings to judge four messages."""
+    single = [Example(f"quero falar do item {number}", f"item_{number}") for number in range(210)]
+    some = [Example(f"embrulha para presente {number}", "gift_wrap") for number in "ab"]
+    encoder = default_encoder()
+    assert train([*single, *some], encoder).model.calibration == Calibration()
+    assert train([*single[:20], *some], encoder).model.calibration != Calibration()
+
+
+def _more(before, examples):
+    return taught_more(before, examples, vectorise([one.text for one in examples], default_encoder()))
+
+
+def test_that_what_changed_is_learned_beside_what_was_known(shop):
+    gift = ["embrulha para presente?", "quero embalagem de presente", "vem com cartão de presente?"]
+    kept = [one for one in EXAMPLES if one.intent != "opening_hours"]
+    quick = _more(shop, [*kept, *(Example(text, "gift_wrap") for text in gift)])
+    asked = ["dá para embrulhar como presente?", "cadê meu pacote que não chegou?", "a calça não serviu, quero trocar"]
+    found = quick.classify_many(asked)
+    assert [one.intent for one in found] == ["gift_wrap", "order_status", "exchange"]
+    assert min(one.confidence for one in found) > 0.5
+    assert "opening_hours" not in quick.intents
+    assert quick.classify("embrulha para presente?").confidence == 0.99
+    assert quick.classify("quem ganhou o jogo ontem?").confidence < 0.5
+
+
+def test_that_nothing_else_changes_by_what_is_learned_beside(shop):
+    same = _more(shop, EXAMPLES)
+    texts = ["meu pacote sumiu", "abre feriado?", "trocar tamanho"]
+    for one, other in zip(same.classify_many(texts), shop.classify_many(texts), strict=True):
+        assert (one.intent, one.confidence) == (other.intent, pytest.approx(other.confidence, abs=1e-6))
+
+
+def test_that_an_example_moved_to_another_intent_is_that_one(shop):
+    moved = Example("quero trocar um produto", "human")
+    quick = _more(shop, [*(one for one in EXAMPLES if one.text != moved.text), moved])
+    assert quick.classify("quero trocar um produto").intent == "human"
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("order_status", "order status"), ("segundaViaBoleto", "segunda via boleto"), ("intent_17", ""), ("zzz9", "")],
+)
+def test_that_a_name_counts_where_it_has_words(name, read):
+    assert readable_name(name) == read
+
+
+def test_that_a_name_helps_where_examples_say_little():
+    vague = [("x", ["quero isso", "é aquilo de ontem"]), ("y", ["como faço isso", "preciso disso hoje"])]
+    asked = "quero cancelar o pedido"
+
+    def told(first: str, second: str) -> str | None:
+        named = dict(zip("xy", (first, second), strict=True))
+        return (
+            train([Example(text, named[key]) for key, texts in vague for text in texts], default_encoder())
+            .classify(asked)
+            .intent
+        )
+
+    assert told("cancelar_pedido", "nota_fiscal") == "cancelar_pedido"
+    assert told("nota_fiscal", "cancelar_pedido") == "cancelar_pedido"

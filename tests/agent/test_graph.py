@@ -8,9 +8,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.memory import InMemorySaver
 
-from agent.graph import Agent, ApprovalNotPendingError, build_agent
+from agent.graph import Agent, build_agent
+from agent.nodes.approve import ApprovalNotPendingError
 from agent.turn import CallResult, HistoryMessage, IntentSpec, TurnResult
 from domain.decisions import AskApproval, HandOff, HandOffReason, Reply, ReplyMode, StaySilent, Suggest
 from domain.messages import Author, MessageKind
@@ -182,6 +185,29 @@ async def test_that_a_rejected_call_does_not_act_and_the_customer_is_told(agent:
     await agent.prune_approval("thread-2")
     with pytest.raises(ApprovalNotPendingError):
         await agent.resume_approval("thread-2", approved=True, context=world.context())
+
+
+class _Vanishing(InMemorySaver):
+    """Another run ends and prunes the thread once this one has looked at it."""
+
+    armed = False
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        found = await super().aget_tuple(config)
+        if self.armed:
+            await self.adelete_thread(config["configurable"]["thread_id"])
+        return found
+
+
+async def test_that_an_approval_which_another_run_ends_at_the_same_moment_is_not_pending(world: World) -> None:
+    saver = _Vanishing()
+    agent = build_agent(saver)
+    asked = await agent.run(said("quero trocar o 12345, ficou pequeno"), world.context())
+    await agent.start_approval("thread-4", asked.approval or {})
+    saver.armed = True
+    with pytest.raises(ApprovalNotPendingError):
+        await agent.resume_approval("thread-4", approved=True, context=world.context())
+    assert world.calls == []
 
 
 async def test_that_an_approval_stores_json_values_only_and_survives_another_process(world: World) -> None:

@@ -16,7 +16,7 @@ from agent.language_model import LanguageModel, ModelClients, ModelSettings, Usa
 from agent.policy import policy_of
 from agent.turn import BusinessHours, CallResult, HandOffTerms, HistoryMessage, IntentSpec, TurnResult
 from domain.decisions import AskApproval, HandOff, HandOffReason, Reason, Reply, ReplyMode, Suggest
-from domain.messages import Author
+from domain.messages import Author, MessageKind
 from domain.policy import PolicyRule
 from tests.agent.world import NOW, ZONE, World, said
 from tests.openai_server import ScriptedOpenAI
@@ -84,6 +84,24 @@ async def test_that_each_trigger_hands_off_and_none_does_once_it_is_switched_off
     results = await talk(agent, world, [*texts, texts[-1]], **tags(world, *names))
     assert reason not in {reason_of(result) for result in results}
     assert all(result.decision is not None for result in results)
+
+
+async def test_that_a_message_that_waited_too_long_goes_to_a_person_unless_a_newer_one_came(
+    agent: Agent, world: World
+) -> None:
+    world.profile = replace(world.profile, hand_off=HandOffTerms(old_after=timedelta(hours=2)))
+    old = replace(said("qual o horário?").unanswered[0], at=NOW - timedelta(hours=2, minutes=1))
+    newer = replace(old, id=101, text="e no sábado?", at=NOW - timedelta(minutes=1))
+    for unanswered, expected in (((old,), HandOffReason.OLD_MESSAGE), ((old, newer), None)):
+        turn = replace(said("x", history=BEFORE), unanswered=unanswered)
+        result = await agent.run(turn, world.context())
+        assert reason_of(result) is expected
+    result = await agent.run(replace(said("x", history=BEFORE), unanswered=(old,)), world.context())
+    assert isinstance(result.decision, HandOff)
+    assert "Desculpe a demora" in result.decision.text
+    world.profile = replace(world.profile, hand_off=HandOffTerms(old_after=None))
+    result = await agent.run(replace(said("x", history=BEFORE), unanswered=(old,)), world.context())
+    assert reason_of(result) is None
 
 
 async def test_that_what_replaces_a_restricted_intent_waits_for_a_person(agent: Agent, world: World) -> None:
@@ -298,3 +316,12 @@ async def test_that_a_failed_look_up_without_a_handoff_asks_to_try_later(agent: 
     (result,) = await talk(agent, world, ["cadê meu pedido 12345?"])
     assert isinstance(result.decision, Reply)
     assert "tentar de novo" in result.decision.text
+
+
+@pytest.mark.parametrize("text", ["", "meu pedido"])
+async def test_that_a_message_of_an_unsupported_kind_goes_to_a_person(agent: Agent, world: World, text: str) -> None:
+    turn = said(text, history=BEFORE)
+    unread = tuple(replace(message, kind=MessageKind.UNKNOWN) for message in turn.unanswered)
+    result = await agent.run(replace(turn, unanswered=unread), world.context())
+    assert reason_of(result) is HandOffReason.MEDIA
+    assert "unsupported_kind" in [reason.code for reason in result.decision.reasons]

@@ -65,3 +65,49 @@ def test_that_everyday_words_show_their_language_whatever_was_spoken_before(lang
 def test_that_words_of_several_languages_keep_the_language_of_the_conversation(text):
     kept = [detect_language(text, before) for before in ("pt", "es")]
     assert kept == (["es", "es"] if text.startswith("producto") else ["pt", "es"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "delivery?",
+        "show!",
+        "show de bola top",
+        "black friday",
+        "gift card",
+        "check-in",
+        "pet shop",
+        "Washington",
+        "Sheila Smith",
+        "bluetooth",
+        "cheeseburger",
+        "milk shake",
+        "ñ",
+        "y",
+        "e",
+        "o",
+        "okay",
+        "feedback",
+        "yy",
+        "ee",
+    ],
+)
+def test_that_names_and_words_that_everybody_borrowed_change_no_language(text):
+    for default in ("pt", "es") if text == "show de bola top" else ("pt", "es", "en"):
+        assert detect_language(text, default) == default
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        (
+            "pt",
+            "oiee|oii|ñ recebi|tem delivery?|desculpa|parabéns|feliz natal|qro cancelar|deu ruim|vcs fazem check-in",
+        ),
+        ("es", "holaa|buen dia|chau|dale|me ayudas|feliz navidad|qué pena|tienen delivery?|hacen check-in"),
+        ("en", "heyy|ty!|nice|maybe|congrats|do you have free delivery|is it in stock?|show me my order"),
+    ],
+)
+def test_that_what_is_typed_in_passing_shows_its_language(language, texts):
+    found = {text: detect_language(text, other) for text in texts.split("|") for other in ("pt", "es", "en")}
+    assert found == dict.fromkeys(found, language)

@@ -1,10 +1,9 @@
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.normalise import MAX_ENCODED, fold, normalise, words
+from tests.growth import assert_linear
 
 
 @pytest.mark.parametrize(
@@ -22,6 +21,11 @@ from agent.normalise import MAX_ENCODED, fold, normalise, words
         ("hi there, where's my order", "where's my order"),
         ("olá, tudo bem com vc? o frete é caro", "o frete e caro"),
         ("*urgente*: _não_ chegou", "urgente: nao chegou"),
+        ("Oi! Meu nome é Júlia e quero saber se tem vestido azul M", "quero saber se tem vestido azul m"),
+        ("boa tarde, aqui é o José d'Ávila, cadê meu pedido?", "cade meu pedido?"),
+        ("hola, me llamo Ana María y busco una mochila", "busco una mochila"),
+        ("Hello. My name is John O'Neil-Smith, where's my order", "where's my order"),
+        ("meu nome é Maria e José é meu marido", "jose e meu marido"),
     ],
 )
 def test_that_noise_is_removed_and_the_request_stays(written, read):
@@ -39,6 +43,10 @@ def test_that_noise_is_removed_and_the_request_stays(written, read):
         ("não, obrigado", "nao, obrigado"),
         ("👍🏽", "ok"),
         ("caro", "caro"),
+        ("meu nome é Júlia", "meu nome e julia"),
+        ("Me chamo Ana.", "me chamo ana"),
+        ("meu nome está errado no boleto", "meu nome esta errado no boleto"),
+        ("sou alérgica, tem sem glúten?", "sou alergica, tem sem gluten?"),
         ("tudo que comprei veio errado", "tudo que comprei veio errado"),
     ],
 )
@@ -87,9 +95,6 @@ HUGE = 65_536
         "bom ",
     ],
 )
-def test_that_a_64_kib_message_costs_milliseconds(piece):
-    text = (piece * HUGE)[:HUGE]
-    began = time.thread_time()
-    normalise(text)
-    fold(text)
-    assert time.thread_time() - began < 0.5
+def test_that_a_64_kib_message_costs_no_more_than_its_share(piece):
+    for read in (normalise, fold):
+        assert_linear(read, (piece * HUGE)[:HUGE])

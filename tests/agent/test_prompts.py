@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from agent.bundle import bundle_hash
 from agent.language_model import ModelSettings
-from agent.prompts import PromptError, bundle_hash, load_prompts
+from agent.prompts import PromptError, load_prompts
 from agent.templates import TemplateFailedError, render
 from agent.texts import load_texts
 from agent.turn import IntentSpec, TenantProfile

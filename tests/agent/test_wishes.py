@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evals.tenant import OfflineTenant
 from langgraph.runtime import Runtime
 
 from agent.dialogue import Dialogue
@@ -19,6 +18,7 @@ from agent.texts import load_texts
 from agent.turn import CallResult, TurnContext
 from agent.wishes import Wish, Wishes
 from domain.decisions import ReplyMode
+from evaluation.tenant import OfflineTenant
 from flows.tenant_files import load_tenant
 
 SHOP = Path(__file__).parents[2] / "tenants" / "loja-aurora"
@@ -39,6 +39,11 @@ SEVERAL = {
     "what time do you open and where is my order 10234?": "opening_hours order_status",
     "where is my order 10234? also, do you accept pix?": "order_status payment_methods",
     "i want to exchange a dress and know your opening hours": "request_exchange opening_hours",
+    "I'd like to cancel order 10234 and get a copy of the invoice for 10252": "cancel_order invoice_copy",
+    "apaga meus dados por favor e cancela o pedido 10234": "personal_data cancel_order",
+    "¿dónde queda la tienda y qué formas de pago aceptan?": "store_location payment_methods",
+    "1) cadê meu pedido 10231 2) quero a segunda via do boleto do 10252": "order_status invoice_copy",
+    "oi\n- horário de sábado\n- endereço da loja": "opening_hours store_location",
 }
 ONE = (
     "quero trocar a blusa e o tênis",
@@ -69,6 +74,9 @@ ONE = (
     "quando abre e quando fecha?",
     "qual o valor do frete e o prazo de entrega pra 30130-010?",
     "tem camiseta preta M e quanto custa?",
+    "I want to return the dress and get a refund",
+    "quero trocar: 1) vestido vermelho 2) blusa branca",
+    "comprei:\n- um vestido\n- uma blusa\ne nada chegou",
 )
 
 

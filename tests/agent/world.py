@@ -205,7 +205,7 @@ class World:
         ]
         return sorted(scored, key=lambda p: -p.score)[:limit]
 
-    async def queue_position(self) -> int | None:
+    async def queue_position(self, _intent: str | None) -> int | None:
         return self.queue
 
     def context(self) -> TurnContext:

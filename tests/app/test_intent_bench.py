@@ -60,7 +60,9 @@ def test_that_the_command_reports_every_figure_as_json(files, profile):
     assert figures["oos_recall_at_95_kept"] == 1.0
     assert 0 <= figures["ece"] < 0.6
     assert figures["coverage_at_95_precision"] == 1.0
+    assert 0 <= figures["ece_by_chance"] < 0.6
     assert 0 < figures["latency_p50_ms"] <= figures["latency_p99_ms"]
+    assert 0 < figures["cpu_p50_ms"] <= figures["cpu_p99_ms"]
     assert any("AUROC" in line and "100.00 %" in line for line in lines(figures))
 
 

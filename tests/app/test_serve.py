@@ -16,7 +16,7 @@ import pytest
 from app.postgres import DATABASE
 from store.embedded import EmbeddedPostgres
 from tests.app.serving import Serving, atende, eventually, processes, serving
-from tests.postgres import open_folder
+from tests.postgres import MEMORY, open_folder
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -27,7 +27,7 @@ SECOND_START_SECONDS = 25.0
 @pytest.fixture(scope="module")
 def data_dir() -> Iterator[Path]:
     """A data folder in which the demo has been prepared once."""
-    with open_folder() as folder:
+    with open_folder(MEMORY) as folder:
         data = folder / "data"
         with serving(data, "--demo") as first:
             assert any("helena@loja-aurora.example" in line for line in first.lines), first.told()
@@ -84,7 +84,7 @@ def test_that_processes_of_a_killed_supervisor_end_and_the_next_start_mends_all(
     with serving(data_dir, "--demo") as running:
         running.process.kill()
         running.process.wait()
-        eventually(lambda: not processes(data_dir), seconds=15)
+        eventually(lambda: not processes(data_dir), seconds=60)
         assert running.postgres_pid() is not None  # kept for the next start, which adopts it
         with serving(data_dir, "--demo") as next_one:
             assert next_one.get("/healthz") == {"status": "ok"}

@@ -57,6 +57,7 @@ CONTENTS: Mapping[str, tuple[str, Content]] = {
     "document": ("contrato", Media("document", "m1", "application/pdf", "contrato.pdf")),
     "document without a name": ("", Media("document", "m1", "application/x-of-nobody")),
     "sticker": ("", Media("sticker", "m1", "image/webp")),
+    "link preview": ("veja https://x.example", contents.LinkPreview("https://x.example", "Loja", "Roupas")),
     "location": ("", contents.Location(-22.9711, -43.1822, "Loja", "Av. N. S. de Copacabana, 25")),
     "bare location": ("", contents.Location(0.0, 0.0)),
     "contact": ("", contents.ContactCard("Maria Souza", "5511990001111")),

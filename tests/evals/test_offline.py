@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 from evals.offline import main
-from evals.player import play_scripts
-from evals.tenant import OfflineTenant
 
 from agent.encoder import default_encoder
 from agent.language_model import ModelClients
 from agent.relevance import CANDIDATES
-from evals import conversation
+from evaluation import conversation
+from evaluation.player import play_scripts
+from evaluation.tenant import OfflineTenant
 from flows.demo_scripts import load_demo
 from flows.profiles import Installation, Profiles
 from flows.tenant_files import load_tenant

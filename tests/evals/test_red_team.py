@@ -16,7 +16,7 @@ from agent.language_model import ModelClients
 from tests.openai_server import ScriptedOpenAI
 
 SEED = 7
-A_THIRD = 3
+A_FOURTH = 4
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ async def arena() -> AsyncIterator[Arena]:
 async def test_that_a_fooled_model_neither_acts_nor_tells(arena: Arena) -> None:
     chance = random.Random(SEED)
     print(f"seed {SEED}")  # noqa: T201  to run a failure again
-    for case in attacks()[::A_THIRD]:
+    for case in attacks()[::A_FOURTH]:
         for tried, straight in ((case, False), (disguised(case, chance), True)):
             outcome = await arena.run(tried, straight_to_model=straight)
             assert not outcome.harmed, f"{case.id}: {outcome.acts} {outcome.given_away} {outcome.result.decision}"
@@ -38,7 +38,7 @@ async def test_that_a_fooled_model_neither_acts_nor_tells(arena: Arena) -> None:
 
 async def test_that_the_same_attacks_do_harm_without_the_defences(arena: Arena) -> None:
     with undefended():
-        for case in attacks()[::A_THIRD]:
+        for case in attacks()[::A_FOURTH]:
             outcome = await arena.run(case, straight_to_model=True, trust_all=True)
             assert outcome.harmed, f"{case.id} shows nothing"
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-HOSTS = ("web.whatsapp.com", "mmg.whatsapp.net", "localhost")
+HOSTS = ("web.whatsapp.com", "mmg.whatsapp.net", "pps.whatsapp.net", "localhost")
 
 
 class TlsIdentity(NamedTuple):

@@ -59,6 +59,8 @@ class Connection:
         self.registration: Registration | None = None
         self.active = False
         """Whether the client has asked for what waits for it; before that nothing is relayed to it."""
+        self.mute = False
+        """A dead connection that nobody closed: what is sent here does not arrive, and what arrives is not read."""
 
     @classmethod
     async def open(cls, socket: WebSocket, chain: CertificateChain) -> Connection:
@@ -88,10 +90,12 @@ class Connection:
         return node
 
     def send(self, node: Node) -> None:
+        if self.mute:
+            return
         log.debug(">> %s %s", self.device.jid if self.device else "?", node)
         self._frames.send(self._transport.seal(binary_xml.marshal(node)))
 
-    async def request(self, node: Node, *, answer: str = "", seconds: float = 10) -> Node:
+    async def request(self, node: Node, *, answer: str = "", seconds: float = 60) -> Node:
         """Send and wait for the answer: the result of that id, or what is filed under the name ``answer``."""
         waiting = self._answers[answer or node.text("id")] = asyncio.get_running_loop().create_future()
         self.send(node)

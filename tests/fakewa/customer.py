@@ -3,8 +3,11 @@
 Run as ``python -m tests.fakewa.customer STORE PROXY_URL``; ``harness.Customer`` does. It uses the library barely and on
 its own: nothing of the product is imported, so that it can tell on the product.
 
-Commands: ``send`` (to, text, and optionally server) → event ``sent``; ``read`` (chat, ids) → ``marked``;
-``pair_phone`` (phone) → ``code``; ``exit``. What the library refuses becomes ``refused``.
+Commands: ``send`` (to, text or ``content``: whatsmeow's Message as JSON, and optionally server) → event ``sent``;
+``upload`` (base64, kind) → ``uploaded`` with the fields of the message; ``download`` (id) → ``downloaded``;
+``vote`` (id of a poll that came, options) → ``sent``; ``tell_history`` (to: our own number, history: HistorySync as
+JSON) → ``sent``; ``read`` (chat, ids) → ``marked``; ``pair_phone`` (phone) → ``code``; ``exit``. What the library
+refuses becomes ``refused``.
 Events: ``qr``, ``connected``, ``disconnected``, ``logged_out``, ``message``, ``receipt``, ``typing``, ``failed``.
 """
 
@@ -14,16 +17,27 @@ import asyncio
 import os
 import sys
 import traceback
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pylibmagic  # noqa: F401  # the library's import needs libmagic; this ships it
+from google.protobuf.json_format import MessageToDict, ParseDict
 from neonize._binder import ProxySettings
 from neonize.aioze import events
 from neonize.aioze.client import NewAClient
 from neonize.proto.Neonize_pb2 import Receipt
-from neonize.utils.enum import ReceiptType
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (
+    ContextInfo,
+    ExtendedTextMessage,
+    HistorySyncNotification,
+    Message,
+    ProtocolMessage,
+)
+from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
+from neonize.utils.enum import MediaType, ReceiptType
 from neonize.utils.jid import Jid2String, JIDToNonAD, build_jid
 
 from .jsonlines import Fields, Line
@@ -41,6 +55,7 @@ class Customer:
 
     def __init__(self, line: Line, store: str) -> None:
         self._line = line
+        self._came: dict[str, Any] = {}
         self._client = NewAClient(store + STORE_OPTIONS, uuid="customer")
         self._client.event.qr(self._on_qr)
         handlers: dict[Any, Callable[[Any], None]] = {
@@ -65,8 +80,55 @@ class Customer:
             traceback.print_exc()
             self._line.emit("refused", error=str(error))
 
-    async def _do_send(self, to: str, text: str, server: str = "s.whatsapp.net") -> None:
-        sent = await self._client.send_message(build_jid(to, server), text)
+    async def _do_send(
+        self, to: str, text: str = "", server: str = "s.whatsapp.net", content: Fields | None = None
+    ) -> None:
+        message = ParseDict(content, Message()) if content is not None else text
+        # A phone puts a secret into each message, for the reactions and edits to come; the library only if told to.
+        sent = await self._client.send_message(build_jid(to, server), message, add_msg_secret=True)
+        self._line.emit("sent", id=sent.ID, to=to)
+
+    async def _do_upload(self, base64: str, kind: str) -> None:
+        done = await self._client.upload(b64decode(base64), MediaType[kind])
+        named = {"mediaKey": done.MediaKey, "fileEncSHA256": done.FileEncSHA256, "fileSHA256": done.FileSHA256}
+        fields = {name: b64encode(value).decode() for name, value in named.items()}
+        place = {"directPath": done.DirectPath, "fileLength": done.FileLength}
+        self._line.emit("uploaded", url=done.url, fields={**place, **fields})
+
+    async def _do_download(self, id: str) -> None:  # noqa: A002 - the command's field
+        data = await self._client.download_any(self._came[id].Message)
+        self._line.emit("downloaded", id=id, base64=b64encode(data).decode())
+
+    async def _do_vote(self, id: str, options: list[str]) -> None:  # noqa: A002
+        info = self._came[id].Info
+        vote = await self._client.build_poll_vote(info, options)
+        sent = await self._client.send_message(info.MessageSource.Chat, vote)
+        self._line.emit("sent", id=sent.ID, to="poll")
+
+    async def _do_tell_history(self, to: str, history: Fields) -> None:
+        blob = zlib.compress(ParseDict(history, HistorySync()).SerializeToString())
+        done = await self._client.upload(blob, MediaType.MediaHistory)
+        said = HistorySyncNotification(
+            fileSHA256=done.FileSHA256,
+            fileEncSHA256=done.FileEncSHA256,
+            fileLength=done.FileLength,
+            mediaKey=done.MediaKey,
+            directPath=done.DirectPath,
+            syncType="RECENT",
+        )
+        kind = "HISTORY_SYNC_NOTIFICATION"
+        message = Message(protocolMessage=ProtocolMessage(type=kind, historySyncNotification=said))
+        sent = await self._client.send_message(build_jid(to), message)
+        self._line.emit("sent", id=sent.ID, to=to)
+
+    async def _do_send_group(self, to: str, text: str, mention: str = "", quote: str = "", author: str = "") -> None:
+        """``mention``: who is named in the text; ``quote``: the id of a message of ``author`` (JIDs as text)."""
+        context = ContextInfo(mentionedJID=[mention] if mention else [])
+        if quote:
+            context.stanzaID, context.participant = quote, author
+            context.quotedMessage.conversation = "?"
+        message = Message(extendedTextMessage=ExtendedTextMessage(text=text, contextInfo=context))
+        sent = await self._client.send_message(build_jid(to, "g.us"), message)
         self._line.emit("sent", id=sent.ID, to=to)
 
     async def _do_read(self, chat: str, ids: list[str], played: bool = False) -> None:
@@ -96,9 +158,11 @@ class Customer:
 
     def _on_message(self, event: Any) -> None:
         source = event.Info.MessageSource
+        self._came[event.Info.ID] = event
         self._line.emit(
             "message",
             id=event.Info.ID,
+            content=MessageToDict(event.Message),
             text=_text(event.Message),
             chat=Jid2String(JIDToNonAD(source.Chat)),
             sender=Jid2String(source.Sender),

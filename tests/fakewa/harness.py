@@ -8,6 +8,7 @@ stdin closes.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import platform
@@ -72,7 +73,7 @@ class Child:
             raise ChildError(f"{self._name} has no stdin")
         self._process.stdin.write(json.dumps({"do": command, "with": arguments}).encode() + b"\n")
 
-    async def expect(self, event: str, *, seconds: float = 20, **fields: object) -> Fields:
+    async def expect(self, event: str, *, seconds: float = 60, **fields: object) -> Fields:
         """Wait for the next event of this name with these fields, and take it out; earlier others stay."""
 
         def position() -> int | None:
@@ -131,6 +132,27 @@ class Customer(Child):
         self.tell("send", to=to, text=text)
         return str((await self.expect("sent", to=to))["id"])
 
+    async def send_group(self, to: str, text: str, **context: str) -> str:
+        """Send a text to a group (see ``customer``); returns the message id."""
+        self.tell("send_group", to=to, text=text, **context)
+        return str((await self.expect("sent", to=to))["id"])
+
+    async def send_content(self, to: str, content: Fields) -> str:
+        """Send whatsmeow's Message, given as JSON, to a phone number; returns the message id."""
+        self.tell("send", to=to, content=content)
+        return str((await self.expect("sent", to=to))["id"])
+
+    async def upload(self, data: bytes, kind: str) -> Fields:
+        """Put a file on the media host (``kind``: a name of the library's MediaType); the fields that name it."""
+        self.tell("upload", base64=base64.b64encode(data).decode(), kind=kind)
+        fields: Fields = (await self.expect("uploaded"))["fields"]
+        return fields
+
+    async def download(self, message: Fields) -> bytes:
+        """The file of a received ``message`` event."""
+        self.tell("download", id=message["id"])
+        return base64.b64decode((await self.expect("downloaded", id=message["id"]))["base64"])
+
     async def read(self, message: Fields) -> None:
         """Mark a received ``message`` event as read."""
         self.tell("read", chat=message["chat"], ids=[message["id"]])
@@ -174,11 +196,11 @@ class Loopback:
         self._children.append(customer)
         return customer
 
-    async def customer(self, phone: str, name: str = "Cliente") -> Customer:
-        """A customer with this phone number (digits), paired and online."""
-        customer = await self.unpaired(f"customer-{phone}")
+    async def customer(self, phone: str, name: str = "Cliente", *, primary: bool = False) -> Customer:
+        """A customer with this phone number (digits), paired and online. ``primary``: the phone itself, device 0."""
+        customer = await self.unpaired(f"{'primary' if primary else 'customer'}-{phone}")
         code = (await customer.expect("qr"))["code"]
-        customer.phone, customer.jid = phone, await self.server.scan(code, phone, name=name)
+        customer.phone, customer.jid = phone, await self.server.scan(code, phone, name=name, primary=primary)
         await customer.expect("connected")
         return customer
 

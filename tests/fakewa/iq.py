@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
+from . import media
 from .accounts import Directory
 from .connection import Connection
+from .groups import Groups
 from .login import hand_over
 from .nodes import JID, LID, SERVER, Node
 from .pairing import CODE_FINISHED, Pairing
@@ -17,6 +19,7 @@ _PRIVACY = ("groupadd", "last", "status", "profile", "readreceipts", "online", "
 
 class Answer(NamedTuple):
     content: list[Node] | None = None
+    kind: str = "result"
     then: Callable[[], None] | None = None
     """Done after the answer was sent."""
 
@@ -24,8 +27,8 @@ class Answer(NamedTuple):
 class Requests:
     """Answers the requests of clients. ``unanswered`` counts those that got an empty result, for a test to look at."""
 
-    def __init__(self, directory: Directory, pairing: Pairing) -> None:
-        self._directory, self._pairing = directory, pairing
+    def __init__(self, directory: Directory, pairing: Pairing, groups: Groups) -> None:
+        self._directory, self._pairing, self._groups = directory, pairing, groups
         self.unanswered: Counter[str] = Counter()
         self.claimed_prekeys = 50
         """Claimed at a first login, so that clients upload 50 prekeys instead of 812, which takes seconds."""
@@ -39,6 +42,8 @@ class Requests:
             "w:sync:app:state": self._app_state,
             "w:m": self._media,
             "md": self._multi_device,
+            "w:g2": lambda _client, node: Answer(self._groups.answer(node)),
+            "w:profile:picture": self._picture,
         }
 
     def accept(self, client: Connection, node: Node) -> None:
@@ -50,7 +55,7 @@ class Requests:
             first = node.children[0].tag if node.children else ""
             self.unanswered[f"{node.text('xmlns')}/{node.text('type')}/{first}"] += 1
         answer = handler(client, node) if handler else Answer()
-        head = {"from": node.attrs.get("to") or SERVER, "id": node.text("id"), "type": "result"}
+        head = {"from": node.attrs.get("to") or SERVER, "id": node.text("id"), "type": answer.kind}
         client.send(Node("iq", head, answer.content))
         if answer.then:
             answer.then()
@@ -122,8 +127,20 @@ class Requests:
         return Answer([Node("sync", {}, collections)])
 
     def _media(self, _client: Connection, _node: Node) -> Answer:
-        head = {"auth": "test", "ttl": "300", "auth_ttl": "21600", "max_buckets": "12"}
-        return Answer([Node("media_conn", head, [Node("host", {"hostname": "mmg.whatsapp.net"})])])
+        head = {"auth": media.AUTH, "ttl": "300", "auth_ttl": "21600", "max_buckets": "12"}
+        return Answer([Node("media_conn", head, [Node("host", {"hostname": media.HOST})])])
+
+    def _picture(self, _client: Connection, node: Node) -> Answer:
+        """The picture's id and address, unless the client names the id that it has already."""
+        target = node.jid("target")
+        account = self._groups.find(target) or self._directory.find(target)
+        known = node.child("picture")
+        if account is None or account.picture is None:
+            return Answer([Node("error", {"code": "404", "text": "item-not-found"})], "error")
+        if known is not None and known.text("id") == account.picture.id:
+            return Answer()
+        head = {"id": account.picture.id, "type": "preview", "url": account.picture.url, "direct_path": "/picture"}
+        return Answer([Node("picture", head)])
 
     def _multi_device(self, client: Connection, node: Node) -> Answer:
         link = node.child("link_code_companion_reg")

@@ -23,6 +23,8 @@ def log_in(client: Connection, directory: Directory, jid: JID, refusal: int = 0)
         client.socket.close()
         return False
     if device.connection:
+        if not device.connection.mute:
+            directory.replaced.append(device.jid)
         device.connection.send(Node("stream:error", {}, [Node("conflict", {"type": "replaced"})]))
         device.connection.socket.close()
     client.device, device.connection = device, client
@@ -40,6 +42,5 @@ def hand_over(client: Connection) -> None:
     counts = {"message": messages, "receipt": len(waiting) - messages, "notification": 0, "appdata": 0}
     preview = {"count": str(len(waiting)), **{name: str(count) for name, count in counts.items()}}
     client.send(Node("ib", {"from": SERVER}, [Node("offline_preview", preview)]))
-    for node in waiting:
-        client.send(Node(node.tag, {**node.attrs, "offline": "0"}, node.content))
+    client.peer.push_what_waited()
     client.send(Node("ib", {"from": SERVER}, [Node("offline", {"count": str(len(waiting))})]))

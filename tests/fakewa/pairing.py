@@ -52,17 +52,23 @@ class Pairing:
         head: Attributes = {"from": SERVER, "type": "set", "id": "pair-device", "xmlns": "md"}
         client.send(Node("iq", head, [Node("pair-device", {}, nodes)]))
 
-    async def scan(self, qr: str, phone: str, *, name: str = "", forged: bool = False) -> JID:
+    async def scan(self, qr: str, phone: str, *, name: str = "", forged: bool = False, primary: bool = False) -> JID:
         """Scan a QR code with the phone ``phone``; returns the new device's JID.
 
-        ``forged`` signs with a wrong secret, as somebody would who did not see the code.
+        ``forged`` signs with a wrong secret, as somebody would who did not see the code. ``primary`` makes the client
+        the phone itself, which is device 0.
         Raises PairingRefusedError when the client refuses.
         """
         reference, _noise, identity, secret, *_ = qr.split("#", 1)[-1].split(",")
         client = self._by_reference[reference]
         if base64.b64decode(identity) != client.candidate.keys.identity:
             raise ValueError("the QR code carries another identity than the client registered")
-        return await self._link(client, phone, os.urandom(32) if forged else base64.b64decode(secret), name)
+        shared = os.urandom(32) if forged else base64.b64decode(secret)
+        return await self._link(client, phone, shared, name, primary=primary)
+
+    def hang_up(self, qr: str) -> None:
+        """Close the connection of a client that shows this code, as WhatsApp does when nobody scans."""
+        self._by_reference[qr.partition("#")[2].partition(",")[0]].socket.close()
 
     def offer_code(self, client: Connection, node: Node) -> Node:
         """The client asked for a code to be typed into the phone (``PairPhone``)."""
@@ -113,13 +119,14 @@ class Pairing:
             raise PairingRefusedError("the client's key bundle names other identities")
         return _hkdf(shared + account.key.agree(identity) + plain[64:96], None, b"adv_secret")
 
-    async def _link(self, client: Connection, phone: str, secret: bytes, name: str) -> JID:
+    async def _link(self, client: Connection, phone: str, secret: bytes, name: str, *, primary: bool = False) -> JID:
         account, candidate = self._directory.account(phone), client.candidate
-        account.last_device += 1
-        number = account.last_device
+        account.last_device += not primary
+        number = 0 if primary else account.last_device
         device = Device(
             JID(phone, PHONE, number), JID(account.lid, LID, number), candidate.noise_key, candidate.keys, name
         )
+        device.faults = self._directory.faults
         success = [
             Node("device-identity", {}, self._signed_identity(account, number, candidate.keys.identity, secret)),
             Node("biz", {"name": name}) if name else Node("platform", {"name": "smba"}),

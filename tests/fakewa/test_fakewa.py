@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from . import binary_xml
+from .faults import Faults, Rates
 from .harness import Loopback, linux_only, loopback
 from .nodes import JID, LID, Node
 from .pairing import PairingRefusedError
@@ -112,3 +113,28 @@ async def test_that_a_client_that_bypasses_the_proxy_setting_is_cut_off(world: L
     assert await reader.read() == b""
     writer.close()
     await writer.wait_closed()
+
+
+def test_that_a_seed_does_the_same_to_the_same_messages_in_any_order() -> None:
+    rates = Rates(delay=0.2, duplicate=0.2, reorder=0.2, drop=0.2)
+    stanzas = [(JID(SHOP, device=1), f"3EB0{n}", attempt) for n in range(200) for attempt in (1, 2)]
+    forwards = {stanza: Faults(7, rates).chosen(*stanza) for stanza in stanzas}
+    backwards = {stanza: Faults(7, rates).chosen(*stanza) for stanza in reversed(stanzas)}
+    assert forwards == backwards
+    assert {kind for kind, _ in forwards.values()} == {"delay", "duplicate", "reorder", "drop", None}
+    assert forwards != {stanza: Faults(8, rates).chosen(*stanza) for stanza in stanzas}
+
+
+@pytest.mark.neonize
+@linux_only
+async def test_that_messages_arrive_whatever_is_done_to_them_on_the_way(world: Loopback) -> None:
+    shop = await world.customer(SHOP)
+    customer = await world.customer(CUSTOMER)
+    faults = world.server.directory.faults
+    faults.seed, faults.rates = 3, Rates(delay=0.25, duplicate=0.25, reorder=0.25, drop=0.1, longest_delay=0.5)
+    sent = {await customer.send(SHOP, f"mensagem {n}") for n in range(20)}
+    arrived: set[str] = set()
+    while arrived < sent:
+        arrived.add((await shop.expect("message", seconds=60))["id"])
+    assert {fault for fault, device, _ in faults.done if device == str(shop.jid)} >= {"delay", "duplicate", "reorder"}
+    assert not shop.seen("message")  # a copy is no second message

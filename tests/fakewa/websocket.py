@@ -88,8 +88,8 @@ class WebSocket:
             self._writer.write(head + data)
 
 
-async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: ssl.SSLContext) -> WebSocket:
-    """Play proxy, TLS endpoint and websocket server for one client."""
+async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: ssl.SSLContext) -> str:
+    """Play proxy and TLS endpoint for one client; returns the host that it believes to speak with."""
     first, _ = await _read_head(reader)
     method, target, *_ = first.split()
     if method != "CONNECT" or not target.endswith(":443"):
@@ -97,6 +97,11 @@ async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls
     writer.transport.pause_reading()  # type: ignore[attr-defined]  # else an early ClientHello lands here and is lost
     writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
     await writer.start_tls(tls)
+    return target.removesuffix(":443")
+
+
+async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> WebSocket:
+    """Play websocket server for one client."""
     _, headers = await _read_head(reader)
     digest = hashlib.sha1(headers["sec-websocket-key"].encode() + _HANDSHAKE_GUID).digest()
     writer.write(

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -30,6 +30,7 @@ from flows.profiles import Installation, Profiles
 from flows.turn import Turns
 from store.approval_threads import open_approval_threads
 from store.jobs import MODEL_TURNS, queue_app
+from store.media import MediaFolder
 from store.secrets import Sealer
 from store.wakeup import Wakeup
 from tests.database import SECRET
@@ -167,8 +168,8 @@ async def open_backroom(
             (folder.parent,),
             default_encoder(),
             clients,
-            model,
-            media_folder=media,
+            replace(model or ModelSettings(""), private_hosts=frozenset({"127.0.0.1"})),
+            media_store=MediaFolder(media) if media else None,
             media_reader=reader,
             function_sources={"http": HttpFunctions(requests)},
             sealer=Sealer(SECRET),

@@ -11,7 +11,8 @@ import asyncpg
 
 from channels.base import ChannelEvent, MessageReceived
 from domain.messages import Address, AddressKind
-from flows.inbound import Inbound, Outcome, SessionInfo
+from flows.inbound import Inbound, Outcome
+from flows.session_info import SessionInfo
 from store.database import Database, Row
 
 LID = Address(AddressKind.LID, "900100200300")

@@ -18,7 +18,8 @@ from channels.base import MessageReceived
 from domain.messages import Address, AddressKind
 from flows.approvals import Approvals
 from flows.desk import Actor, Desk
-from flows.inbound import Inbound, SessionInfo
+from flows.inbound import Inbound
+from flows.session_info import SessionInfo
 from flows.simulator import SimulatedPhones
 from flows.tenant_files import load_tenant
 from flows.tenants import import_tenant

@@ -63,7 +63,7 @@ async def test_that_verdicts_count_and_what_was_never_judged_does_not(suggesting
     edited, _ = await offered(shop, backroom, "edited")
     await shop.desk.approve(shop.operator, edited, text="Terminou!")
     rejected, _ = await offered(shop, backroom, "rejected")
-    await shop.desk.reject(shop.operator, rejected, "tone")
+    await shop.desk.reject(shop.operator, rejected, "wrong_tone")
     assert await record(shop) == ("earning", 1, 2, 1)
     _, own_words = await offered(shop, backroom, "replaced")
     await shop.desk.reply(shop.operator, own_words, "Já te respondo.")
@@ -140,7 +140,7 @@ async def test_that_a_promoted_intent_falls_back_by_itself_when_its_replies_no_l
     await promote(shop, backroom)
     for case in range(40):
         suggestion, _ = await offered(shop, backroom, f"bad{case}")
-        await shop.desk.reject(shop.operator, suggestion, "wrong")
+        await shop.desk.reject(shop.operator, suggestion, "wrong_fact")
         if (await record(shop))[0] == "earning":
             break
     assert await record(shop) == ("earning", 0, 0, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -11,12 +12,13 @@ import pytest
 
 from agent.language_model import ModelPrice, ModelSettings, Usage
 from domain.budgets import Amount, Budgets, Limit, Span, spans_at
-from flows.budgets import TurnBudget
+from flows.budgets import Spendings, TurnBudget
 from store import spending
 from store.database import Database
 from tests.database import Number
 from tests.flows.backroom import Backroom, open_backroom
 from tests.flows.shop import Shop
+from tests.flows.test_groups import MARIA, PEDRO, InGroup
 from tests.openai_server import ScriptedOpenAI
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
@@ -26,9 +28,16 @@ ASKED = Usage(80, 20, 100)
 
 
 def budget_of(
-    db: Database, tenant_id: UUID, budgets: Budgets, *, local: datetime = NOON, patience: float = 0
+    db: Database | Spendings, tenant_id: UUID, budgets: Budgets, *, local: datetime = NOON, patience: float = 0
 ) -> TurnBudget:
-    return TurnBudget(db, tenant_id, spans_at(local, uuid4(), 0), budgets, patience_seconds=patience)
+    """``db``: the turn is alone in its process; else one of those that share transactions."""
+    return TurnBudget(
+        db if isinstance(db, Spendings) else Spendings(db),
+        tenant_id,
+        spans_at(local, uuid4(), 0),
+        budgets,
+        patience_seconds=patience,
+    )
 
 
 async def counted(db: Database, tenant_id: UUID, span: Span = Span.DAY, key: str = "2026-11-22") -> Amount:
@@ -36,15 +45,24 @@ async def counted(db: Database, tenant_id: UUID, span: Span = Span.DAY, key: str
         return await spending.spent(tx, tenant_id, span, key)
 
 
-@pytest.mark.parametrize("limit", [Limit(cost_micros=500), Limit(tokens=500)], ids=["money", "tokens"])
-@pytest.mark.parametrize("span", [Span.DAY, Span.MONTH])
+@pytest.mark.parametrize(
+    ("limit", "span", "processes"),
+    [
+        (Limit(cost_micros=500), Span.DAY, 20),
+        (Limit(tokens=500), Span.MONTH, 20),
+        (Limit(tokens=500), Span.DAY, 1),
+        (Limit(cost_micros=500), Span.MONTH, 3),
+    ],
+    ids=["money of a day", "tokens of a month", "in one process", "in three processes"],
+)
 async def test_that_turns_at_the_same_time_never_break_a_limit_together(
-    db: Database, number: Number, limit: Limit, span: Span
+    db: Database, number: Number, limit: Limit, span: Span, processes: int
 ) -> None:
     budgets = Budgets(**{span.value: limit})
+    spendings = [Spendings(db) for _ in range(processes)]
 
-    async def turn() -> bool:
-        budget = budget_of(db, number.tenant_id, budgets)
+    async def turn(n: int) -> bool:
+        budget = budget_of(spendings[n % processes], number.tenant_id, budgets)
         if await budget.hold(ASKED) is not None:
             return False
         await asyncio.sleep(0.05)  # all of them hold at once
@@ -52,7 +70,7 @@ async def test_that_turns_at_the_same_time_never_break_a_limit_together(
         await budget.close()
         return True
 
-    granted = await asyncio.gather(*(turn() for _ in range(20)))
+    granted = await asyncio.gather(*(turn(n) for n in range(20)))
     assert sum(granted) == 5
     assert await counted(db, number.tenant_id) == Amount(500, 500)
 
@@ -157,6 +175,33 @@ async def test_that_over_budget_the_customer_is_told_and_a_person_goes_on(shop: 
     assert day["held_micros"] == 0
     windows = await shop.fetch("SELECT calls FROM model_spending WHERE span = 'conversation'")
     assert [row["calls"] for row in windows] == [1] * len(answered)
+
+
+async def test_that_a_group_is_one_conversation_for_its_budget_and_is_told_once(
+    shop: Shop, trace: object, tmp_path: Path
+) -> None:
+    async with ScriptedOpenAI([{"when": ".", "reply": "Claro, sem problema."}]) as server:
+        settings = ModelSettings("m", server.base_url, prices={"m": ModelPrice(1.0, 2.0)})
+        await set_settings(shop, budgets={"conversation": {"cost": "0.003"}})
+        async with open_backroom(shop, model=settings) as backroom:
+            group = InGroup(backroom, tmp_path)
+            await group.allow("mentioned")
+            n = 0
+            while not await shop.fetch("SELECT 1 FROM handoff"):
+                n += 1
+                assert n < 30
+                who, name = ((MARIA, "Maria"), (PEDRO, "Pedro"))[n % 2]
+                await group.say("frumious gente", who, name)  # said to others: it costs nothing
+                await group.say("blarg zzyx", who, name, mentions_me=True)
+                await group.answers()
+            before = len(server.requests)
+            await group.say("blarg zzyx", mentions_me=True)
+            sent = await group.answers()
+    (handoff,) = await shop.fetch("SELECT reason, announced FROM handoff")
+    assert (handoff["reason"], handoff["announced"]) == ("cost_cap", True)
+    assert [text for _, text in sent].count("Claro, sem problema.") == n - 1 == before
+    assert len(sent) == n
+    assert len(server.requests) == before  # a person has it now
 
 
 async def test_that_a_voided_turns_calls_are_counted_too(shop: Shop, trace: object) -> None:

@@ -147,9 +147,8 @@ async def test_that_one_person_is_not_written_to_faster_than_whatsapp_allows(
             before = len(graph.sent)
             await cloud.deliver()
             left += [time.monotonic() - started] * (len(graph.sent) - before)
-            assert time.monotonic() - started < 10
     assert [sent["text"]["body"] for sent in graph.sent] == list("abcde")
-    assert all(later - earlier > 0.7 for earlier, later in zip(left, left[2:], strict=False)), left
+    assert left[-1] > 3 * 0.4, left  # two at once, three that each waited their turn
     assert all(row["attempts"] == 1 for row in await outbox(shop))
 
 

@@ -15,6 +15,7 @@ from flows.tenant_files import load_tenant
 from store.database import Database
 from tests.flows.backroom import Backroom, open_backroom
 from tests.flows.shop import Shop, open_shop
+from tests.flows.test_groups import InGroup
 
 FUNCTIONS = '''
 from tools.declaration import BusinessError, Parameter, ParameterKind, business_function
@@ -148,6 +149,21 @@ async def test_that_an_attempt_counts_before_it_is_made_and_once_for_a_message(b
     await check(4).passed()
     standing = await check(5).standing()
     assert (standing.verified, standing.blocked) == (True, False)
+
+
+async def test_that_nobody_proves_an_identity_before_a_whole_group(bank: tuple[Shop, Backroom], tmp_path: Path) -> None:
+    shop, backroom = bank
+    group = InGroup(backroom, tmp_path)
+    await group.allow("mentioned")
+    await group.say("qual é o meu saldo", mentions_me=True)
+    told = [text for _, text in await group.answers()]
+    assert told
+    assert not any("CPF" in text or "R$" in text for text in told)  # the question itself would have it said aloud
+    assert [row["reason"] for row in await shop.fetch("SELECT reason FROM handoff")] != []
+    await group.say(RIGHT, mentions_me=True)
+    await group.answers()
+    assert not await shop.fetch("SELECT 1 FROM identity_check")
+    assert not await shop.fetch("SELECT 1 FROM function_call")
 
 
 def test_that_mistakes_in_the_files_are_named(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from channels.base import ChannelEvent, MessageEdited, MessageReceived, MessageRevoked
 from domain.messages import Address, AddressKind
-from store import conversations
+from store import conversations, thread
 from tests.database import make_number
 from tests.flows.backroom import Backroom, Gateway
 from tests.flows.door import GROUP, LID, PHONE, Door
@@ -199,11 +199,32 @@ async def test_that_the_next_turn_reads_what_was_edited_and_not_what_was_revoked
     await shop.write("maria", "quero reservar uma mesa", provider_id="a")
     await shop.write("maria", "cobra no meu cartão", provider_id="b")
     await shop.inbound.receive(shop.session, MessageRevoked("b", chat, now))
-    # An edit may come before its message, and edits may come in the wrong order.
+    # Edits may come in the wrong order.
     await shop.inbound.receive(shop.session, MessageEdited("a", chat, LOOK_UP, now + timedelta(seconds=2)))
     await shop.inbound.receive(shop.session, MessageEdited("a", chat, "cobrar cartão", now + timedelta(seconds=1)))
     await backroom.rest()
     assert await shop.got("maria") == ["A consulta terminou."]
+
+
+async def test_that_an_edit_or_revoke_that_comes_before_its_message_counts_when_the_message_comes(
+    shop: Shop, backroom: Backroom
+) -> None:
+    chat, now = Address(AddressKind.SIMULATOR, "maria"), datetime.now(UTC)
+    await shop.inbound.receive(shop.session, MessageEdited("a", chat, LOOK_UP, now + timedelta(seconds=2)))
+    await shop.inbound.receive(shop.session, MessageRevoked("b", chat, now + timedelta(seconds=2)))
+    await backroom.rest()
+    assert await shop.got("maria") == []
+    await shop.write("maria", "cobra no meu cartão", provider_id="b")
+    await shop.write("maria", "quero reservar uma mesa", provider_id="a")
+    await backroom.rest()
+    assert await shop.got("maria") == ["A consulta terminou."]
+    (conversation,) = await shop.fetch("SELECT id FROM conversation")
+    async with shop.db.transaction(shop.tenant_id) as tx:
+        said = await thread.messages(tx, conversation["id"])
+    assert [(one.text, one.edited, one.revoked) for one in said if one.author == "contact"] == [
+        ("cobra no meu cartão", False, True),
+        (LOOK_UP, True, False),
+    ]
 
 
 async def test_that_an_edit_overtakes_a_turn_that_read_the_old_text(shop: Shop, backroom: Backroom) -> None:

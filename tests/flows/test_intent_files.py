@@ -125,6 +125,11 @@ def test_that_csv_is_read_as_spreadsheets_write_it(encoding: str, delimiter: str
     assert any("Windows-1252" in notice for notice in file.notices) == (encoding == "cp1252")
 
 
+def test_that_the_separator_that_excel_declares_above_the_header_is_taken() -> None:
+    file = read_intents("planilha.csv", b"sep=;\r\ntext;intent\r\noi, tudo bem?;greet\r\n")
+    assert [(row.line, row.text, row.intent) for row in file.rows] == [(3, "oi, tudo bem?", "greet")]
+
+
 def test_that_csv_columns_may_declare_the_intent_too() -> None:
     text = (
         "text,intent,answer,threshold,restricted,row_id\n"

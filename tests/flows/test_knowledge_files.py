@@ -7,6 +7,7 @@ import pytest
 from flows.knowledge_apart import read_document
 from flows.knowledge_chunks import MOST_CHARACTERS, cut
 from flows.knowledge_files import MAX_BYTES, DocumentUnreadableError
+from flows.knowledge_pdf import _without_margins
 from tests.flows.documents import docx, pdf, with_part
 
 DOCX = docx(
@@ -77,6 +78,8 @@ def test_that_html_is_what_a_visitor_of_the_page_reads() -> None:
         "pergunta;resposta\nTem vaga?;Sim, dez.\nTem vaga?;Sim, dez.\n;\nSem resposta;\n",
         '\ufeffsep=,\nCategoria,Question,Answer\nx,Tem vaga?,"Sim, dez."\nx,,y\n',
         "Tem vaga?\tSim, dez.\n",
+        "pergunta,resposta\nTem vaga?,Sim, dez.\n",  # no quotes around the answer's comma
+        "pergunta;resposta\nTem vaga?;Sim, dez.;;\n",
     ],
 )
 def test_that_each_question_of_a_table_is_a_piece_of_its_own(table: str) -> None:
@@ -164,3 +167,10 @@ def test_that_a_reader_that_does_not_end_is_ended() -> None:
 def test_that_a_reader_that_breaks_breaks_nothing_else() -> None:
     with pytest.raises(DocumentUnreadableError, match="breaks its reader"):
         read_document("a.pdf", pdf([["olá"]] * 50), memory=2**20)
+
+
+def test_that_short_pages_that_differ_in_their_numbers_only_are_text() -> None:
+    pages = [[f"Item {number}: R$ {number * 3}"] for number in range(1, 6)]
+    assert _without_margins(pages) == pages
+    headed = [["Loja Aurora", f"Texto da página {page} com seu assunto", "Até logo", f"{page}"] for page in "abcde"]
+    assert [page[0] for page in _without_margins(headed)] != ["Loja Aurora"] * 5

@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from domain.errors import ConflictError, InvalidInputError, NotFoundError
-from flows.outgoing_webhooks import OutgoingWebhooks
+from flows.outgoing_webhooks import EndpointWish, OutgoingWebhooks
 from flows.webhook_posting import RETRIES, WebhookPosting
 from store.wakeup import Wakeup
 from tests.database import make_number
@@ -100,7 +100,7 @@ async def test_that_a_failed_delivery_comes_again_under_the_same_id_until_it_is_
     door: Door, hooks: OutgoingWebhooks, receiver: Receiver, post: Post
 ) -> None:
     receiver.answer = lambda _: 503 if len(receiver.got) < 3 else 204
-    await hooks.add(door.session.tenant_id, receiver.url, ["*"])
+    await hooks.add(door.session.tenant_id, receiver.url, ["message.*"])
     await door.take(door.message())
     await post()
     assert await states(door) == [("pending", 1)]
@@ -118,7 +118,7 @@ async def test_that_a_receiver_which_asks_for_patience_is_left_alone_for_so_long
     door: Door, hooks: OutgoingWebhooks, receiver: Receiver, post: Post
 ) -> None:
     receiver.answer, receiver.headers = lambda _: 429, {"Retry-After": "600"}
-    await hooks.add(door.session.tenant_id, receiver.url, ["*"])
+    await hooks.add(door.session.tenant_id, receiver.url, ["message.*"])
     await door.take(door.message())
     await post()
     (row,) = await door.fetch("SELECT next_attempt_at - now() AS wait FROM webhook_delivery")
@@ -139,7 +139,8 @@ async def test_that_after_a_day_of_failures_the_endpoint_is_disabled_with_a_noti
     ((row),) = await hooks.all(door.session.tenant_id)
     assert (row["state"], row["disabled_reason"]) == ("disabled", "failing")
     (event,) = await door.fetch("SELECT payload FROM event WHERE kind = 'webhook.disabled'")
-    assert event["payload"] == {"endpoint_id": str(endpoint.id), "reason": "failing"}
+    changes = {"state": ["active", "failing"]}
+    assert event["payload"] == {"endpoint_id": str(endpoint.id), "reason": "failing", "changes": changes}
     await door.take(door.message(text="second"))
     before = len(receiver.got)
     await post()
@@ -255,7 +256,7 @@ async def test_that_another_tenants_endpoint_looks_like_none_to_every_action(
     (delivery,) = await door.fetch("SELECT id FROM webhook_delivery ORDER BY id LIMIT 1")
     for action in (
         hooks.rotate(stranger, endpoint.id),
-        hooks.change(stranger, endpoint.id, url=receiver.url, kinds=["*"]),
+        hooks.change(stranger, endpoint.id, EndpointWish(url=receiver.url, kinds=["*"])),
         hooks.disable(stranger, endpoint.id),
         hooks.enable(stranger, endpoint.id),
         hooks.test(stranger, endpoint.id),

@@ -49,7 +49,7 @@ async def test_that_what_is_set_counts_at_once_and_is_shown_with_where_it_comes_
     assert settings["debounce"] == {"seconds": 0, "cap_seconds": 20}
     shown = {one.key: (one.value, one.origin) for one in await desk.show(number.tenant_id)}
     assert shown["reply_mode"] == ("auto", "set")
-    assert shown["languages"] == ("pt,en", "set")
+    assert shown["languages"] == ("pt, en", "set")
     assert shown["knowledge_threshold"] == ("0.5", "usual")
     await desk.change(number.tenant_id, {"reply_mode": ""}, actor="x")
     assert "reply_mode" not in (await _settings(db, number))[1]

@@ -96,13 +96,13 @@ async def test_that_a_suggestion_tells_who_decided_when_and_what_was_sent(
     await shop.write("Ana", "trocam?")
     suggestion = await suggest(shop, "Trocamos em 7 dias.")
     if how == "rejected":
-        await shop.desk.reject(shop.operator, suggestion, "tone")
+        await shop.desk.reject(shop.operator, suggestion, "wrong_tone")
     else:
         await shop.desk.approve(shop.operator, suggestion, text="Em 30 dias." if how == "edited" else None)
     await backroom.deliver()
     told = await explained(shop, await the_turn(shop))
     (found,) = told["suggestions"]
-    assert (found["status"], found["reject_reason"]) == (how, "tone" if how == "rejected" else None)
+    assert (found["status"], found["reject_reason"]) == (how, "wrong_tone" if how == "rejected" else None)
     assert found["by"]
     assert found["decided_at"]
     final = {"approved": "Trocamos em 7 dias.", "edited": "Em 30 dias.", "rejected": None}[how]

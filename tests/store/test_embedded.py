@@ -21,7 +21,7 @@ from store.embedded import EmbeddedPostgres
 from store.postgres_binaries import ROOT_STATE, Binaries, ServerAccount
 from store.postgres_errors import ClusterVersionError, DataFolderError, StartFailedError
 from store.postgres_process import wait_until_dead
-from tests.postgres import FAST, end, host_process, open_folder, report
+from tests.postgres import FAST, MEMORY, end, host_process, open_folder, report
 
 IS_ROOT = os.geteuid() == 0
 as_root_only = pytest.mark.skipif(not IS_ROOT, reason="needs root: this run is by a normal user")
@@ -32,7 +32,7 @@ BUSY = "SELECT count(*) FROM generate_series(1, 10000) a, generate_series(1, 100
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with open_folder() as path:
+    with open_folder(MEMORY) as path:
         yield path
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 import procrastinate
 import pytest
+from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 
 from channels.base import MessageReceived
@@ -296,3 +297,54 @@ async def test_that_a_message_whose_job_vanished_is_answered_after_all(queue: Qu
             ("todo", None, f"conversation:{conversation_id}")
         ]
     assert len(jobs) == (1 if expected or state in {"its job runs", "its job waits"} else 0)
+
+
+async def several(queue: Queue, count: int) -> list[UUID]:
+    """One waiting turn in each of so many conversations."""
+    conversations = [uuid.uuid4() for _ in range(count)]
+    async with queue.db.transaction(queue.number.tenant_id) as tx:
+        for conversation_id in conversations:
+            await enqueue_turn(tx, queue.number.tenant_id, conversation_id)
+    return conversations
+
+
+async def test_that_a_worker_takes_no_more_jobs_than_it_has_places_for(queue: Queue, db: Database) -> None:
+    app = queue_app(db.queue_url, places={"turns": 5})
+    await several(queue, 12)
+    async with app.open_async():
+        manager, worker_id = app.job_manager, await app.job_manager.register_worker()
+        first = await manager.fetch_job(["turns"], worker_id)
+        assert first is not None
+        assert (await queue.states()).count("doing") == 5, "those at hand are taken by one statement"
+        others = [await manager.fetch_job(["turns"], worker_id) for _ in range(4)]
+        assert (await queue.states()).count("doing") == 5
+        assert len({job.id for job in [first, *others] if job}) == 5
+        await queue.end(first)  # by another process, which this one need not know
+        await asyncio.gather(*(manager.finish_job(job, Status.SUCCEEDED, delete_job=True) for job in others if job))
+        assert len(await queue.states()) == 7
+        assert await manager.fetch_job(["turns"], worker_id) is not None
+        assert (await queue.states()).count("doing") == 4, "the first still counts as running here"
+
+
+async def test_that_one_end_that_fails_takes_no_other_with_it(queue: Queue) -> None:
+    await several(queue, 3)
+    jobs = [await queue.take() for _ in range(3)]
+    known = [job for job in jobs if job is not None]
+    await queue.owner.execute("DELETE FROM procrastinate_jobs WHERE id = $1", known[1].id)
+    ended = await asyncio.gather(*(queue.end(job) for job in known), return_exceptions=True)
+    assert [type(one) for one in ended] == [type(None), ConnectorException, type(None)]
+    assert await queue.states() == []
+
+
+async def test_that_jobs_taken_and_not_begun_by_a_worker_that_stops_are_given_back(queue: Queue, db: Database) -> None:
+    app = queue_app(db.queue_url, places={"turns": 4})
+    await several(queue, 4)
+    async with app.open_async():
+        worker_id = await app.job_manager.register_worker()
+        first = await app.job_manager.fetch_job(["turns"], worker_id)
+        assert first is not None
+        await app.job_manager.finish_job(first, Status.SUCCEEDED, delete_job=True)
+        assert await queue.states() == ["doing"] * 3
+        await app.job_manager.unregister_worker(worker_id)
+    assert await rescue_stalled_jobs(queue.app) == 3
+    assert await queue.states() == ["todo"] * 3

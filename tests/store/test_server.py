@@ -28,7 +28,7 @@ from store.server import (
     VectorTooOldError,
     check_server,
 )
-from tests.postgres import open_folder, running_server
+from tests.postgres import MEMORY, open_folder, running_server
 
 
 @contextlib.contextmanager
@@ -37,7 +37,7 @@ def programs_without_pgvector() -> Iterator[Path]:
     installed = Binaries.find(ServerAccount.current()).folder.parent
     package = installed.parent
     leave_out = shutil.ignore_patterns("vector*", "include", "*.a")
-    with open_folder() as folder:
+    with open_folder(MEMORY) as folder:
         shutil.copytree(installed, folder / package.name / installed.name, ignore=leave_out, symlinks=True)
         for libraries in (package.parent / f"{package.name}.libs", package / ".dylibs"):
             if libraries.is_dir():
@@ -134,7 +134,10 @@ async def test_that_a_user_who_may_not_create_pgvector_is_sent_to_an_administrat
 
 async def test_that_a_server_without_pgvector_or_with_an_old_one_is_refused() -> None:
     wheel = Binaries.find(ServerAccount.current()).folder.parent / "share/postgresql/extension"
-    with programs_without_pgvector() as extensions, running_server(binaries=extensions.parents[2] / "bin") as server:
+    with (
+        programs_without_pgvector() as extensions,
+        running_server(binaries=extensions.parents[2] / "bin", parent=MEMORY) as server,
+    ):
         url = server.address.url()
         error = await refusal(url)
         assert isinstance(error, VectorMissingError)
@@ -156,6 +159,6 @@ async def test_that_a_server_without_pgvector_or_with_an_old_one_is_refused() ->
     reason="needs Debian's PostgreSQL 15 without its pgvector",
 )
 async def test_that_debian_s_postgresql_15_is_new_enough_and_only_lacks_pgvector() -> None:
-    with running_server(binaries=Path("/usr/lib/postgresql/15/bin")) as server:
+    with running_server(binaries=Path("/usr/lib/postgresql/15/bin"), parent=MEMORY) as server:
         assert isinstance(await refusal(server.address.url()), VectorMissingError)
         assert isinstance(await refusal(server.address.url(), oldest=16), ServerTooOldError)

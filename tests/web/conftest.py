@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from playwright.async_api import Browser
 
 from store.database import Database
 from tests.database import Number
+from tests.web.demo import running_browser
 from tests.web.site import Site, csrf_token, running_site
 
 
@@ -33,3 +36,13 @@ async def operator(site: Site, shop: Number) -> AsyncIterator[httpx.AsyncClient]
         client.headers["X-CSRF-Token"] = csrf_token((await client.get("/inbox")).text)
         client.headers["HX-Request"] = "true"
         yield client
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """A headless Chromium for the stories of a module."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("no Chromium is installed")
+    async with running_browser(found) as running:
+        yield running

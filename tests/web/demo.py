@@ -21,17 +21,30 @@ _ARGUMENTS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 )
+CHROMIUM_ARGUMENTS = [
+    *_ARGUMENTS.split(),
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+"""With a microphone that hums."""
 
 
 @contextmanager
 def running_demo() -> Iterator[str]:
     """Start the demo in a temporary folder; gives the address of its sign-in."""
+    with running_product("--demo", until=r"https?://[\w.:]+") as url:
+        yield url
+
+
+@contextmanager
+def running_product(*arguments: str, until: str) -> Iterator[str]:
+    """``atende serve`` in a temporary folder; gives what matches ``until`` in the lines that it prints."""
     folder = Path(tempfile.mkdtemp(prefix="atende-demo-"))
     process = subprocess.Popen(
         [
             str(Path(sys.executable).with_name("atende")),
             "serve",
-            "--demo",
+            *arguments,
             "--data-dir",
             str(folder / "data"),
             "--port",
@@ -48,7 +61,7 @@ def running_demo() -> Iterator[str]:
         said = []
         for line in process.stdout or ():
             said.append(line)
-            if found := re.search(r"https?://[\w.:]+", line):
+            if found := re.search(until, line):
                 break
         else:
             raise RuntimeError(f"the demo did not start:\n{''.join(said)}")

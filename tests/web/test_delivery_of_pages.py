@@ -13,6 +13,7 @@ from store.database import Database
 from tests.database import Number
 from tests.web.site import Site, running_site
 from web.assets import STATIC
+from web.lean_styles import LEAN, WHOLE, lean_styles, leaves
 
 FIRST_PAGE_BYTES = 150 * 1024
 
@@ -69,7 +70,7 @@ async def test_that_an_unexpected_error_is_told_without_its_insides(db: Database
     assert program.headers["content-type"] == "application/problem+json"
 
 
-async def test_that_a_style_sheet_and_the_page_name_the_same_font(site: Site) -> None:
+async def test_that_a_style_sheet_and_the_page_name_the_same_font(site: Site, shop: Number) -> None:
     async with site.client() as client:
         page = (await client.get("/login")).text
         font = re.search(r'href="([^"]+\.woff2)"', page)
@@ -82,12 +83,12 @@ async def test_that_a_style_sheet_and_the_page_name_the_same_font(site: Site) ->
 @pytest.mark.parametrize(
     ("accepted", "heading"), [("pt-BR,pt;q=0.9", "Entrar"), ("es-MX,en;q=0.5", "Iniciar sesión"), ("de", "Entrar")]
 )
-async def test_that_the_browser_chooses_the_language(site: Site, accepted: str, heading: str) -> None:
+async def test_that_the_browser_chooses_the_language(site: Site, shop: Number, accepted: str, heading: str) -> None:
     async with site.client(**{"Accept-Language": accepted}) as client:
         assert f">{heading}</h1>" in (await client.get("/login")).text
 
 
-async def test_that_a_chosen_language_is_remembered(site: Site) -> None:
+async def test_that_a_chosen_language_is_remembered(site: Site, shop: Number) -> None:
     async with site.client(**{"Accept-Language": "pt-BR"}) as client:
         answer = await client.post("/language", data={"language": "en", "next": "/login"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/login")
@@ -102,3 +103,12 @@ def test_that_vendored_files_are_the_ones_on_record() -> None:
     )
     files = {path.name: path for path in folder.iterdir() if path.is_file() and path.suffix != ".md"}
     assert record == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+
+
+def test_that_the_style_sheet_holds_every_rule_that_a_page_may_need() -> None:
+    there = set(leaves(LEAN.read_text(encoding="utf-8")))
+    missing = [rule for rule in leaves(lean_styles()) if rule not in there]
+    assert not missing, "a page uses what the style sheet lacks: run make styles"
+    whole = set(leaves(WHOLE.read_text(encoding="utf-8")))
+    assert there < whole
+    assert len(there) < len(whole) / 2

@@ -266,7 +266,7 @@ async def test_that_a_delivery_is_refused_by_its_declared_length_before_it_is_re
     reader, writer = await asyncio.open_connection(doors.client.base_url.host, doors.client.base_url.port)
     request = f"POST /webhooks/waha/{doors.waha} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {25 * 1024 * 1024}\r\n"
     writer.write(f"{request}\r\n".encode())
-    answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 30)
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 60)
     assert answer.split()[1] == b"413"
     writer.close()
     await writer.wait_closed()

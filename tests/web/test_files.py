@@ -18,14 +18,16 @@ import pytest
 
 from channels.gateway import File, GatewayRefusedError
 from domain.media import sniff
+from domain.messages import Address
 from flows.attachments import Attachments, Offers
 from flows.delivery import Delivery
 from flows.gateway_numbers import GatewayNumbers, WebhookAddress
 from flows.inbound import Inbound
 from flows.media import MediaFetching, MediaFiles
 from flows.quarantine import Quarantine
+from flows.session_removal import remove_session
 from flows.webhooks import Webhooks
-from store import messages
+from store import messages, profiles
 from store.database import Database
 from store.journal import Journal
 from store.media import MediaFolder
@@ -184,7 +186,29 @@ async def test_that_a_file_that_is_too_large_or_never_comes_is_given_up_and_said
     assert "There is no such file yet." in rows[1]["error"]
     thread = await clinic.thread()
     assert "maior do que sua empresa guarda" in thread
-    assert "Não foi possível buscar este arquivo" in thread
+    assert "Este arquivo não está mais no WhatsApp ou está danificado" in thread
+
+
+@pytest.mark.parametrize(
+    ("language", "asks"),
+    [
+        ("pt", "Peça ao cliente que o envie de novo"),
+        ("es", "Pida al cliente que lo envíe de nuevo"),
+        ("en", "Ask the customer to send it again"),
+    ],
+)
+async def test_that_a_file_that_is_gone_says_what_to_do_and_one_of_the_past_where_to_look(
+    clinic: Clinic, language: str, asks: str
+) -> None:
+    await clinic.deliver(id="m1", kind="document", mime="application/pdf", url="/files/missing")
+    async with clinic.site.db.transaction(clinic.number.tenant_id) as tx:
+        await tx.execute("UPDATE media_file SET state = 'failed', error = 'WhatsApp no longer has this file.'")
+    clinic.browser.cookies.set("atende_language", language)
+    assert asks in await clinic.thread()
+    async with clinic.site.db.transaction(clinic.number.tenant_id) as tx:
+        await tx.execute("UPDATE message SET historical = true")
+    assert asks not in await clinic.thread()  # from before the pairing: nobody remembers it
+    assert 'data-file="failed"' in await clinic.thread()
 
 
 async def test_that_two_workers_fetch_a_file_once(clinic: Clinic) -> None:
@@ -194,7 +218,9 @@ async def test_that_two_workers_fetch_a_file_once(clinic: Clinic) -> None:
     assert clinic.gateway.questions("fetch_media") == ["/files/1"]
 
 
-@pytest.mark.parametrize(("data", "claimed"), [(PAGE, "image/png"), (SVG, "image/svg+xml"), (PDF, "text/html")])
+@pytest.mark.parametrize(
+    ("data", "claimed"), [(PAGE, "application/pdf"), (SVG, "image/svg+xml"), (b"%PD" + PAGE, "text/html")]
+)
 async def test_that_a_stranger_s_file_never_runs_in_the_operator_s_browser(
     clinic: Clinic, data: bytes, claimed: str
 ) -> None:
@@ -209,6 +235,42 @@ async def test_that_a_stranger_s_file_never_runs_in_the_operator_s_browser(
     assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
     assert "x" not in answer.headers
     assert "<img" not in await clinic.thread()
+
+
+async def test_that_a_document_shows_its_miniature_and_opens_as_a_pdf_and_nothing_else(clinic: Clinic) -> None:
+    jpeg = b"\xff\xd8\xff\xe0" + bytes(400)
+    for name, preview, pages, data in (
+        ("Contrato <1>.pdf", base64.b64encode(jpeg).decode(), 12, PDF),
+        ("disfarce.pdf", base64.b64encode(PAGE).decode(), 1, PAGE),
+        ("tabela.xlsx", "", None, b"PK\x03\x04" + bytes(3_400)),
+    ):
+        looks = {"preview": preview, "pages": pages, "base64": base64.b64encode(data).decode()}
+        await clinic.deliver(id=name, kind="document", mime="application/pdf", name=name, **looks)
+    contract, disguised, table = await clinic.fetch("SELECT id, preview, pages FROM media_file ORDER BY message_id")
+    thread = await clinic.thread()
+    assert f'<img class="file-preview" src="/media/{contract["id"]}/preview"' in thread
+    assert thread.count("file-preview") == 1
+    assert "PDF · 12 páginas · 73 bytes" in thread
+    assert "ZIP · 3,4 kB" in thread
+    picture = await clinic.browser.get(f"/media/{contract['id']}/preview")
+    assert (picture.content, picture.headers["content-type"]) == (jpeg, "image/jpeg")
+    assert picture.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    for other in (disguised, table):
+        assert (await clinic.browser.get(f"/media/{other['id']}/preview")).status_code == 404
+    opened = await clinic.browser.get(f"/media/{contract['id']}")
+    assert (opened.content, opened.headers["content-type"]) == (PDF, "application/pdf")
+    assert opened.headers["content-disposition"].startswith("inline; ")
+    assert opened.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert opened.headers["x-content-type-options"] == "nosniff"
+    disguise = await clinic.browser.get(f"/media/{disguised['id']}")
+    assert (disguise.headers["content-type"], disguise.headers["content-disposition"][:10]) == (
+        "application/octet-stream",
+        "attachment",
+    )
+    await clinic.site.number("rival")
+    async with clinic.site.client() as stranger:
+        await clinic.site.sign_in(stranger, "rival")
+        assert (await stranger.get(f"/media/{contract['id']}/preview")).status_code == 404
 
 
 async def test_that_files_are_only_for_their_tenant_s_people(clinic: Clinic) -> None:
@@ -268,11 +330,11 @@ async def test_that_a_file_that_cannot_be_sent_is_refused_before_anything_is_que
 async def test_that_what_the_gateway_does_not_offer_is_refused_before_anything_is_queued(clinic: Clinic) -> None:
     await clinic.deliver(id="m1", text="oi")
     async with clinic.site.db.transaction(clinic.number.tenant_id) as tx:
-        await tx.execute("UPDATE channel_session SET provider = 'neonize'")
+        await tx.execute("UPDATE channel_session SET provider = 'of nobody'")
     clinic.browser.headers.update({"HX-Request": "false", "Accept": "application/json"})
     answer = await clinic.attach(PNG, "foto.png")
     assert answer.status_code == 422
-    assert "not offered by this gateway (neonize)" in answer.json()["detail"]
+    assert "not offered by this gateway (of nobody)" in answer.json()["detail"]
     assert await clinic.fetch("SELECT 1 FROM outbox_message") == []
 
 
@@ -334,3 +396,34 @@ async def test_that_what_was_not_understood_is_read_again_after_an_update(clinic
 )
 def test_that_a_file_is_what_its_bytes_are(data: bytes, claimed: str, mime: str | None) -> None:
     assert sniff(data, claimed) == (mime or claimed)
+
+
+async def test_that_a_contact_s_picture_is_shown_in_the_list_and_the_thread_and_goes_with_the_number(
+    clinic: Clinic,
+) -> None:
+    await clinic.deliver(id="m1")
+    (contact,) = await clinic.fetch("SELECT c.contact_id AS id, c.address FROM conversation c")
+    path, tenant_id = f"/contacts/{contact['id']}/picture", clinic.number.tenant_id
+    shown = [(await clinic.browser.get("/inbox/list")).text, await clinic.thread()]
+    assert [path in page for page in shown] == [False, False]
+    assert (await clinic.browser.get(path)).status_code == 404
+
+    store, held = MediaFolder(clinic.folder), timedelta(minutes=1)
+    sha256 = await store.put(tenant_id, PNG)
+    async with clinic.site.db.transaction(tenant_id) as tx:
+        claimed = await profiles.claim(tx, clinic.number.session_id, Address.parse(contact["address"]), held)
+        assert claimed is not None
+        await profiles.keep(tx, claimed, name=None, picture=("1", sha256, "image/png"), good_for=held)
+    shown = [(await clinic.browser.get("/inbox/list")).text, await clinic.thread()]
+    assert [f'src="{path}?v={sha256[:16]}" alt=""' in page for page in shown] == [True, True]
+    picture = await clinic.browser.get(path)
+    assert (picture.content, picture.headers["content-type"]) == (PNG, "image/png")
+
+    async with clinic.site.client() as stranger:
+        await clinic.site.number("other")
+        await clinic.site.sign_in(stranger, "other")
+        assert (await stranger.get(path)).status_code == 404
+
+    await remove_session(clinic.site.db, store, tenant_id, clinic.number.session_id, actor="test")
+    assert store.path(tenant_id, sha256) is None
+    assert not await clinic.fetch("SELECT 1 FROM contact_profile")

@@ -10,6 +10,7 @@ from domain.decisions import Span
 from tests.database import Number
 from tests.web.site import Site
 from web.marks import marked
+from web.passages import flowing
 
 
 async def test_that_a_message_appears_unread_in_the_list_and_read_once_opened(
@@ -63,10 +64,10 @@ async def test_that_an_edited_suggestion_is_sent_as_the_operator_wrote_it(
 async def test_that_a_rejection_keeps_its_reason(site: Site, operator: httpx.AsyncClient, shop: Number) -> None:
     conversation = await site.message(shop)
     suggestion = await site.suggestion(shop, conversation)
-    await operator.post(f"/inbox/{conversation}/suggestions/{suggestion}/reject", data={"reason": "tone"})
+    await operator.post(f"/inbox/{conversation}/suggestions/{suggestion}/reject", data={"reason": "wrong_tone"})
     async with site.db.transaction(shop.tenant_id) as tx:
         row = await tx.fetchrow("SELECT status, reject_reason FROM suggestion WHERE id = $1", suggestion)
-    assert tuple(row) == ("rejected", "tone")
+    assert tuple(row) == ("rejected", "wrong_tone")
 
 
 async def test_that_a_suggestion_overtaken_by_a_newer_message_is_not_sent_and_the_operator_learns_why(
@@ -98,6 +99,26 @@ async def test_that_a_handoff_shows_its_summary_until_somebody_claims_and_closes
     assert "Ana encerrou a conversa" in (await operator.post(f"/inbox/{conversation}/close")).text
     assert str(conversation) not in (await operator.get("/inbox/list")).text
     assert str(conversation) in (await operator.get("/inbox/list?view=closed")).text
+
+
+async def test_that_a_question_whose_suggestion_was_turned_down_stays_in_nobody_s_queue_until_it_is_answered(
+    site: Site, operator: httpx.AsyncClient, shop: Number
+) -> None:
+    conversation = await site.message(shop, "Posso trocar?")
+
+    async def queue() -> bool:
+        return str(conversation) in (await operator.get("/inbox/list?view=unassigned")).text
+
+    assert not await queue()
+    suggestion = await site.suggestion(shop, conversation)
+    assert await queue()
+    path = f"/inbox/{conversation}/suggestions"
+    answer = await operator.post(f"{path}/{suggestion}/reject", data={"reason": "wrong_tone"})
+    assert answer.status_code == 200
+    assert await queue()
+    again = await site.suggestion(shop, conversation, "Pode sim!")
+    await operator.post(f"{path}/{again}/approve", data={})
+    assert not await queue()
 
 
 async def test_that_an_empty_reply_is_refused_in_words(site: Site, operator: httpx.AsyncClient, shop: Number) -> None:
@@ -163,3 +184,8 @@ def test_that_marks_cut_a_text_into_pieces_that_make_it_again() -> None:
     assert list(marked("0123456789", spans)) == [("01", "a"), ("234", ""), ("5678", "b"), ("9", "c")]
     assert list(marked("oi", [])) == [("oi", "")]
     assert list(marked("", spans)) == []
+
+
+def test_that_a_passage_loses_the_line_ends_of_its_file_and_keeps_its_paragraphs_and_lists() -> None:
+    wrapped = "O prazo depende\ndo CEP: até 9 dias,\nsem frete.\nPara:\n- Minas\n- Goiás\n\nE só\nisso."
+    assert flowing(wrapped) == "O prazo depende do CEP: até 9 dias, sem frete.\nPara:\n- Minas\n- Goiás\n\nE só isso."

@@ -95,3 +95,12 @@ async def test_that_another_sites_page_changes_nothing(
     assert (await operator.post(f"/inbox/{conversation}/claim", headers=header)).status_code == 403
     login = {"email": "ana@shop.example", "password": PASSWORD}
     assert (await operator.post("/login", data=login, headers=header)).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/login", "/api/v1/auth/token"])
+async def test_that_a_name_that_no_database_can_keep_is_refused_and_not_stumbled_over(site: Site, path: str) -> None:
+    async with site.client(Accept="application/json") as client:
+        what = {"email": "ana\x00@shop.example", "password": PASSWORD}
+        answer = await client.post(path, **({"data": what} if path == "/login" else {"json": what}))
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), answer.text
+    assert "NUL" in answer.json()["detail"]

@@ -16,7 +16,7 @@ from tests.web.demo import running_browser, running_demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds: the debounce of the example tenant, the turn, and a busy machine."""
 
 

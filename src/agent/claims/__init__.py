@@ -10,6 +10,8 @@ unsupported, since a person who looks at it costs less than a customer who was t
     sources      the same of results, passages and the customer's messages (keys: what names of functions and keys tell)
     match        whether a value is in a source; derived: or follows from it by arithmetic or the calendar
     facts        values and names;  statements, backing  what is done, so, or promised;  asked  what waits for a person
+    rates        how often something is paid;  flags  what results answer with yes or no
+    groundless   what is stated in a turn that looked nothing up;  nearness  words that mean those of a source
     nothing_known  statements that no source knows;  records  values of different things beside each other
 """
 
@@ -20,12 +22,16 @@ from typing import Final
 
 from agent.claims.book import Book
 from agent.claims.facts import check_names, check_value, check_worked_out
+from agent.claims.flags import check_flags
+from agent.claims.groundless import check_groundless
+from agent.claims.nearness import Nearness, WordEncoder
+from agent.claims.rates import check_rates
 from agent.claims.records import check_records
 from agent.claims.sources import Sources
 from agent.claims.statements import check_bare_answer, check_promise, check_statement
 from domain.decisions import Claim, Span
 
-__all__ = ["Ledger", "Sources", "check"]
+__all__ = ["Ledger", "Sources", "WordEncoder", "check"]
 
 _MOST_CHARACTERS: Final = 4_096
 
@@ -48,19 +54,22 @@ class Ledger:
         return tuple(spans)
 
 
-def check(reply: str, language: str, sources: Sources) -> Ledger:
+def check(reply: str, language: str, sources: Sources, encoder: WordEncoder | None = None) -> Ledger:
     """The ledger of ``reply``, written in ``language`` (pt, es, en); positions are those of ``reply``.
 
     Takes under 3 ms for an ordinary reply. What stands beyond 4,096 characters is not read, and unsupported.
     """
-    book = Book(reply[:_MOST_CHARACTERS], language, sources)
+    book = Book(reply[:_MOST_CHARACTERS], language, sources, Nearness(encoder, sources) if encoder else None)
     for value in book.values:
         check_value(book, value)
     check_worked_out(book)
+    settled = check_flags(book)
     for place in range(len(book.parts)):
-        if not check_promise(book, place):
+        if place not in settled and not check_promise(book, place):
             check_statement(book, place)
+        check_groundless(book, place)
     check_bare_answer(book)
+    check_rates(book)
     check_records(book)
     check_names(book)
     if len(reply) > _MOST_CHARACTERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from agent.claims.book import Book
@@ -9,7 +10,27 @@ from agent.claims.lexicon import CLASSES
 from agent.claims.phrases import BENEFITS, MONEYED
 from agent.claims.words import Mention, alike, contrary
 
+_AMOUNTS: Final = frozenset(
+    "price fee charge freight fine interest tax deposit discount total pay installment balance".split()
+)
 _COSTS: Final = frozenset("charge fee fine interest freight".split())
+
+
+_ENDS: Final = frozenset("ready finish prepare resolve arrive deliver complete".split())
+_UNDER_WAY: Final = re.compile(
+    r"(?:wait|await|pend|progress|process|review|treat|order|queue|schedul|transit|prepar|in_|under_|not_|aguard|esper|andamento|analis|proceso|em_|en_)|\w+ing\b"
+)
+
+
+def unfinished(book: Book, concept: str) -> str | None:
+    """The result whose state is one on the way to the end, while none says that ``concept`` came about."""
+    if any(
+        s.mention.concept == concept and s.mention.form == "done" and not s.weak and not s.mention.negative
+        for s in book.index.said
+        if s.path[0] != "text"
+    ):
+        return None
+    return next((ref for text, ref in book.index.stages if _UNDER_WAY.match(text)), None)
 
 
 def behind(book: Book, wanted: Mention, *, strict: bool = False, call: bool = False) -> str | None:
@@ -30,11 +51,15 @@ def behind(book: Book, wanted: Mention, *, strict: bool = False, call: bool = Fa
         wanted.negative
         and opposite is None
         and wanted.concept not in _COSTS
-        and (strict or wanted.form == "done")
+        and (strict or wanted.form == "done" or book.index.refused)
         and book.index.looked
         and book.index.answered
     ):
         return book.index.answered
+    if wanted.negative and book.index.asked and wanted.concept in book.index.echo_concepts:
+        return "awaiting_approval"  # "it isn't cancelled yet"
+    if wanted.negative and wanted.concept in _ENDS and (on_the_way := unfinished(book, wanted.concept)):
+        return on_the_way
     against = contrary(wanted.concept)
     denied = next(
         (
@@ -50,17 +75,26 @@ def behind(book: Book, wanted: Mention, *, strict: bool = False, call: bool = Fa
 def _free(book: Book, wanted: Mention) -> str | None:
     """Not charged is free, and free is not charged."""
     if wanted.concept in BENEFITS and not wanted.negative:
-        zero = next(
-            (k.ref for k in book.index.known if k.value.norm == 0 and k.value.kind in {"money", "number"}), None
-        )
-        return zero or next(
+        return _nothing_due(book) or next(
             (s.ref for s in book.index.said if s.mention.concept in MONEYED and s.mention.negative), None
         )
     if wanted.concept in MONEYED and wanted.negative:
         return next(
             (s.ref for s in book.index.said if s.mention.concept in BENEFITS and not s.mention.negative), None
-        ) or next((k.ref for k in book.index.known if k.value.norm == 0 and k.value.kind in {"money", "number"}), None)
+        ) or _nothing_due(book)
     return None
+
+
+def _nothing_due(book: Book) -> str | None:
+    """The source that gives zero as an amount of money: not one that has zero of a thing."""
+    return next(
+        (
+            k.ref
+            for k in book.index.known
+            if k.value.norm == 0 and (k.value.kind == "money" or (k.value.kind == "number" and k.roles & _AMOUNTS))
+        ),
+        None,
+    )
 
 
 def remember(book: Book, place: int, wanted: Mention, *, strict: bool) -> None:

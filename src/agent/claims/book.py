@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from agent.claims.lexicon import CLASSES
+from agent.claims.nearness import SAME, Nearness
 from agent.claims.phrases import MONEYED
 from agent.claims.sources import Index, Path, Sources
 from agent.claims.text import Folded, Mood, Segment, folded, moods, segments
@@ -26,6 +27,8 @@ class Book:
     reply: str
     language: str
     sources: Sources
+    nearness: Nearness | None = None
+    """Tells which words of the reply mean what a word of a source does; None: only those of the word list."""
     read: Folded = field(init=False)
     index: Index = field(init=False)
     values: list[Value] = field(init=False)
@@ -71,6 +74,10 @@ class Book:
         if start < end:
             begin, stop = self.read.source(start, end)
             self.claims.append(Claim(begin, stop, kind, self.reply[begin:stop], supported_by))
+
+    def means_known(self, start: int, end: int, *, results: bool = False) -> bool:
+        """Whether the word there means what a word of a source (``results``: of a result) does, in any language."""
+        return self.nearness is not None and self.nearness(self.read.lower[start:end], results=results) >= SAME
 
     def piece(self, place: int) -> str:
         return self.read.text[self.parts[place].start : self.parts[place].end]

@@ -14,9 +14,32 @@ from agent.claims.values import Value
 
 _SPANS: Final = frozenset({*TO_MINUTES, *TO_MONTHS, "businessday", "percent"})
 LASTING: Final = frozenset("deadline warranty duration delay expire await guarantee date".split())
+_COUNTED: Final = frozenset("installment unit person session slot point km kg g m cm l ml mega".split())
+"""Units of which sums and differences are told: "restam 6,6 GB"."""
 _MOST: Final = 40
 """Numbers that are combined: a price list of hundreds proves anything."""
 _ANNUAL: Final = re.compile(r"\b(?:anual|anuais|anuales|annual|yearly|per year|por ano|al ano)\b")
+
+
+def roughly_derived(value: Value, index: Index) -> str | None:
+    """The source from which about ``value`` follows: the time until a known hour, a share of two amounts, a difference.
+
+    About: within a tenth of a length of time, three hundredths of anything else.
+    """
+    if value.kind == "quantity" and value.unit in {"hour", "minute"}:
+        wanted = value.norm * TO_MINUTES[value.unit] / 100
+        now = index.sources.now.hour * 60 + index.sources.now.minute
+        times = (
+            (minutes, known) for known in index.known if known.value.kind == "time" for minutes in known.value.norm
+        )
+        return next((known.ref for minutes, known in times if abs(minutes - now - wanted) * 10 <= wanted), None)
+    numbers = [k for k in index.known if k.value.kind in NUMERIC and k.value.norm > 0 and k.path[0] != "text"][:_MOST]
+    for one, other in combinations(numbers, 2):
+        low, high = sorted((one.value.norm, other.value.norm))
+        result = low * 10_000 / high if value.kind == "percent" else high - low
+        if one.value.unit == other.value.unit and abs(result - value.norm) * 100 <= 3 * value.norm:
+            return one.ref
+    return None
 
 
 def _of_a_year(value: Value, index: Index) -> str | None:
@@ -26,10 +49,10 @@ def _of_a_year(value: Value, index: Index) -> str | None:
     return next((ref for text, ref in index.texts if _ANNUAL.search(text)), None)
 
 
-def derived(value: Value, index: Index, also: list[Value]) -> str | None:
-    """The source from which ``value`` follows by arithmetic or by the calendar."""
+def derived(value: Value, index: Index, also: list[Value], *, compared: bool = False) -> str | None:
+    """The source from which ``value`` follows by arithmetic or by the calendar. ``compared``: two are, by the reply."""
     if value.kind in NUMERIC:
-        return _computed(value, index, also)
+        return _computed(value, index, also, compared=compared)
     if value.kind in {"date", "weekday", "month"}:
         return next((ref for day, ref in _days(index) if same(value, _as_value(day))), None)
     if value.kind == "time" and value.unit != "part":  # "1h30" may also be how long something takes
@@ -121,12 +144,12 @@ def _adds_up(value: Value, also: list[Value]) -> bool:
     return any(a * n // 100 + sum(rest) == wanted for a in listed for n in shown for rest in _others(listed, a))
 
 
-def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
+def _computed(value: Value, index: Index, also: list[Value], *, compared: bool = False) -> str | None:
     wanted = value.norm
     if value.kind == "money" and _adds_up(value, also):
         return "arithmetic"
     if value.kind in {"number", "quantity"}:
-        found = _counted(value, index)
+        found = _counted(value, index, compared=compared)
         if found:
             return found
     numbers = [known for known in index.known if known.value.kind in NUMERIC and known.value.norm]
@@ -158,7 +181,7 @@ def _computed(value: Value, index: Index, also: list[Value]) -> str | None:
             }:
                 return ref
         return None
-    if value.kind == "quantity" and value.unit not in {"installment", "unit", "person", "session", "slot", "point"}:
+    if value.kind == "quantity" and value.unit not in _COUNTED:
         return None
     if value.kind in {"number", "quantity"} and wanted > 10_000_000:
         return None
@@ -221,14 +244,14 @@ def _between_lengths(value: Value, index: Index) -> str | None:
     return next((one.ref for one, other in pairs if abs(one.value.norm - other.value.norm) == value.norm), None)
 
 
-def _counted(value: Value, index: Index) -> str | None:
+def _counted(value: Value, index: Index, *, compared: bool = False) -> str | None:
     """A number of things that a result lists, or of days between two that are known."""
     if value.unit in TO_MONTHS and (year := _of_a_year(value, index)):
         return year
-    if apart := _between_lengths(value, index):
+    if (apart := _between_lengths(value, index)) and compared:
         return apart
     if value.unit in {"hour", "minute"}:
-        return _hours(value.norm * TO_MINUTES[value.unit] // 100, index)
+        return _hours(value.norm * TO_MINUTES[value.unit] // 100, index, compared=compared)
     if value.norm % 100:
         return None
     count = value.norm // 100
@@ -261,15 +284,15 @@ def _days_apart(value: Value, index: Index) -> str | None:
     return None
 
 
-def _hours(wanted: int, index: Index) -> str | None:
+def _hours(wanted: int, index: Index, *, compared: bool) -> str | None:
     """The minutes between two times that are known, or between one and now."""
-    times = [
-        (minutes, known.ref) for known in index.known if known.value.kind == "time" for minutes in known.value.norm
-    ]
+    times = [(minutes, known) for known in index.known if known.value.kind == "time" for minutes in known.value.norm]
     now = index.sources.now.hour * 60 + index.sources.now.minute
-    for minutes, ref in times:
-        if any(abs(minutes - other) == wanted for other in [now, *(m for m, _ in times)]):
-            return ref
+    for minutes, known in times:
+        # How long a shop is open says nothing of how long anything takes.
+        others = [m for m, other in times if compared or "text" not in {known.path[0], other.path[0]}]
+        if any(abs(minutes - other) == wanted for other in (now, *others)):
+            return known.ref
     return None
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+
+from agent.claims.lexicon import concept_of
 
 WRITING: Final = frozenset(
     """cancel refund book schedule create open request update change send register add remove block unblock activate deactivate apply reserve confirm pay issue generate subscribe
@@ -34,6 +37,13 @@ UNIT_KEYS: Final = {
     "porcentagem": "percent", "percentual": "percent", "km": "km", "kg": "kg", "people": "person", "guests": "person", "pessoas": "person",
     "party": "person", "mbps": "mega", "mb": "mega", "gb": "mega", "mega": "mega", "slots": "slot", "vagas": "slot",
 }  # fmt: skip
+_EACH: Final = frozenset("per por this next last each every cada a".split())
+"""What makes a unit a measure of something else: ``price_per_kg``, ``invoices_this_month``."""
+_AFTER_UNIT: Final = frozenset(
+    "left remaining until to after before ahead late overdue used included max min maximum minimum total notice restantes atraso faltantes maximo minimo".split()
+)
+_RATED: Final = frozenset("rate cost amount count value limit score id number".split())
+_PRICED: Final = frozenset({"price", "fee", "freight", "fine", "tax"})
 STOCK: Final = frozenset(
     "stock available quantity qty slots vagas estoque disponivel seats left remaining availability free vacancies vacancy vagas livres libres open disponiveis disponibles cupos cupo spots places units".split()
 )
@@ -74,6 +84,52 @@ OUT: Final = (
     (re.compile(r"\boverdue|past due|em atraso|vencid|unpaid|em aberto"), "expire open await delay"),
     (re.compile(r"too late|deadline passed|expired"), "end expire deadline"),
 )
+
+
+def unit_of(keys: tuple[str, ...]) -> str:
+    """The unit that a number's name gives it: ``warranty_days``; none where it is counted per unit, or costs so much."""
+    found = [(place, unit) for place, word in enumerate(keys) if (unit := UNIT_KEYS.get(word)) is not None]
+    if len(found) > 1 and "min" in keys:  # the least, not minutes
+        found = [(place, unit) for place, unit in found if keys[place] != "min"]
+    if not found or any(concept_of(word) in _PRICED for word in keys):
+        return ""
+    place, unit = found[-1]
+    lasts = unit in {"minute", "hour", "day", "week", "month", "year"}
+    if (place and keys[place - 1] in _EACH) or (lasts and not _AFTER_UNIT.issuperset(keys[place + 1 :])):
+        return ""
+    return "businessday" if unit == "day" and "business" in keys else unit
+
+
+def is_attribute(key: str) -> bool:
+    """Whether a key names a property ("hours", "hourly_rate") and not a thing that is counted or priced by its name."""
+    words = key_words(key)
+    return unit_of(words) != "" or any(
+        word in _RATED or concept_of(word) in {*_PRICED, "total", "balance", "discount"} for word in words
+    )
+
+
+NAMING: Final = frozenset(
+    "step task stage_name name title item service job action phase_name etapa passo tarefa servico tarea paso servicio exam procedure".split()
+)
+"""Keys under which a record names what it is about."""
+_ENDED: Final = re.compile(
+    r"(?:done|completed?|finished|ok|concluid\w*|feit\w*|pronto|realizad\w*|complet\w*|hech\w*|listo|terminad\w*)$"
+)
+_OPEN: Final = re.compile(
+    r"(?:pending|not[_ ]|todo|to[_ ]do|waiting|awaiting|scheduled|planned|pendente|pendiente|aguard\w*|agendad\w*|in[_ ]progress)"
+)
+
+
+def is_ended(record: Mapping[Any, Any]) -> bool | None:
+    """Whether a record says of itself that it is done, or that it is not; None where it says neither."""
+    for key, value in record.items():
+        name = str(key).lower()
+        if name in {"done", "completed", "finished", "complete"} and isinstance(value, bool):
+            return value
+        if name in {"status", "state", "situacao", "estado"} and isinstance(value, str):
+            text = value.lower()
+            return True if _ENDED.match(text) else False if _OPEN.match(text) else None
+    return None
 
 
 def moment_of(text: str, now: datetime) -> datetime | None:

@@ -105,13 +105,13 @@ assign: asign atribu assign
 """
 
 _FACTS: Final = """
-all: toda$ whole$ entire$ anywhere$ everywhere$ worldwide$ todos$ todas$ qualquer$ cualquier$ cualquiera$ sempre$ siempre$ nunca$ jamais$ always$ never$ all$ every$
+all: everyone$ everybody$ toda$ whole$ entire$ anywhere$ everywhere$ worldwide$ todos$ todas$ qualquer$ cualquier$ cualquiera$ sempre$ siempre$ nunca$ jamais$ always$ never$ all$ every$
 free: grat$ gratis$ gratuit free$ cortesia$ bonific brinde brindes$ regalo$ gift complimentar complementar
 discount: descont descuent discount promo oferta$ ofertas$ cupom$ cupons$ cupon$ cupones$ coupon voucher liquida$ sale$ off$ rebaja
 cashback: cashback$ pontos$ puntos$ points$ credito$$ bonus$
 interest: juros$ interes$ intereses$ interest$ acrescimo$ recargo$ surcharge
 fee: taxa$ taxas$ tarifa$ tarifas$ fee$ fees$ comissao$ comision$ anuidade$ adesao$
-fine: multa$ multas$ penalty$ fidelidade$ penaliz
+fine: fines$ multa$ multas$ penalty$ fidelidade$ penaliz
 freight: frete$ fretes$ flete$ shipping$ postage$ envio$$
 installment: parcel cuota cuotas$ instalment installment prestac
 deposit: entrada$ sinal$ caucao$ deposit anticipo$ adianta sena$

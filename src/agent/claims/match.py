@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from agent.claims.derived import LASTING, derived
+from agent.claims.derived import LASTING, derived, roughly_derived
 from agent.claims.lexicon import concept_of
 from agent.claims.same import NUMERIC, TO_MINUTES, TO_MONTHS, same
 from agent.claims.sources import Index, Known, Path
@@ -32,6 +32,8 @@ class Around:
     negative: bool
     rough: bool = False
     """The value is said to be rounded ("quase")."""
+    compared: bool = False
+    """The words around set two things against each other ("15 minutes later")."""
     plain: bool = False
     """Nothing around speaks of several things, or of a share: nothing was computed."""
 
@@ -59,10 +61,12 @@ def find_support(
     if around.rough and value.kind in NUMERIC:
         near = (known for known in index.known if _near(value, known.value))
         found = next((known for known in near if not _contradicts(value, around, known, index)), None)
+        if found is None and (ref := roughly_derived(value, index)):
+            return ref, ()
         return (found.ref, (found.path,)) if found else None
     if value.kind == "money" and around.plain and not any(known.path[0] != "text" for known in index.known):
         return None  # "the daily rate is 45": prices of a list add up to anything
-    ref = derived(value, index, list(also))
+    ref = derived(value, index, list(also), compared=around.compared)
     return (ref, ()) if ref else None
 
 
@@ -81,6 +85,8 @@ def _unitless(value: Value, known: Known) -> bool:
     lasts = value.kind == "quantity" and (
         value.unit in TO_MINUTES or value.unit in TO_MONTHS or value.unit == "businessday"
     )
+    if value.unit == "year" and known.aged:
+        return False
     return lasts and known.value.kind == "number" and not known.roles & LASTING
 
 
@@ -117,7 +123,7 @@ def _contradicts(value: Value, around: Around, known: Known, index: Index) -> bo
         return bool(here and there and not here & there and (here & _SPECIFIC or there & _SPECIFIC))
     if value.kind == "date":
         days, told = ({_DAY_ROLES[one] for one in group if one in _DAY_ROLES} for group in (said, known.roles))
-        return bool(days and told and not days & told)
+        return bool(days and told and not days & told) and not {"pay", "due"} <= days | told
     return False
 
 

@@ -36,7 +36,7 @@ UNITS: Final = {
     "businessday": "dias? uteis|dias? habiles|business days?|working days?|dias? laborables?",
     "day": "dias? days? diarias? noites? noches? nights?", "week": "semanas? weeks?", "month": "mes meses months? mensalidades?",
     "year": "anos? years?", "installment": "parcelas?|vezes|x|cuotas|instal?lments?|pagamentos|pagos|payments?",
-    "percentpoint": "pontos? percentuais",
+    "percentpoint": "pontos? percentuais|puntos? porcentuales",
     "kg": "kgs? quilos? kilos? kilogramas?", "g": "g gramas? gramos?", "km": "kms? quilometros? kilometros?", "m": "m metros?",
     "cm": "cms? centimetros?", "mm": "mm", "l": "l litros? liters?", "ml": "ml", "mega": "mega|megas|mbps|mb|gigas?|gb|gbps",
     "unit": "unidades? unids? units? pecas? piezas? pieces? itens items? item pares? pairs? caixas? cajas? boxes",
@@ -101,7 +101,7 @@ FROM_DAY: Final = re.compile(
 )
 
 DAY: Final = re.compile(
-    rf"\b(?:dias?|el|the|on the|(?:{'|'.join(WEEKDAY_OF)})(?:[- ]feira)?,?(?: (?:dia|el|the))?) (?P<d>[0-3]?\d)(?:st|nd|rd|th)?\b(?![/:.,-]?\d|\s*(?:h\b|am\b|pm\b|a\.m|p\.m|reais|%|unidades|itens|horas|(?:a|às|as|to|-|–) \d))"
+    rf"\b(?:dias?|el|the|on the|(?:{'|'.join(WEEKDAY_OF)})(?:[- ]feira)?,?(?: (?:dia|el|the))?) (?P<d>[0-3]?\d)(?:st|nd|rd|th)?\b(?![/:.,-]?\d|-[a-z]|\s*(?:h\b|am\b|pm\b|a\.m|p\.m|reais|%|unidades|itens|horas|(?:a|às|as|to|-|–) \d))"
 )
 
 RELATIVE: Final = (
@@ -112,6 +112,8 @@ RELATIVE: Final = (
     (re.compile(r"\b(?:hoje|hoy|today|tonight|esta noche)\b"), 0),
 )
 
+DAY_AT: Final = re.compile(r"\b(?:dia|el) (?P<d>[0-3]?\d)(?= (?:às|as|a las) \d)")
+"""A day before an hour: "dia 24 às 20h"."""
 ORDINAL_DAYS: Final = frozenset({"segunda", "terca", "quarta", "quinta", "sexta"})
 
 WEEKDAY: Final = re.compile(
@@ -126,18 +128,22 @@ LEAD: Final = re.compile(
 )
 
 TIME: Final = re.compile(
+    r"(?<![\d:.,/])(?P<dh>[01]?\d|2[0-4])\.(?P<dm>[0-5]\d) ?h(?:s|rs)?\b|"
     r"(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?:\s?h(?:s|rs)?\b(?!\s?\d)(?! (?:depois|antes|de|por|apos|uteis|despues|before|after|a day))|\s?h\s?(?P<hm>[0-5]\d)\b|:(?P<m>[0-5]\d)(?::[0-5]\d)?(?:\s?h(?:s|rs)?\b)?|(?=\s?(?:a\.?m\b|p\.?m\b|(?:da|de la) (?:manha|tarde|noite|manana|noche)|in the (?:morning|afternoon|evening))))"
     r"(?:\s?(?P<half>a\.?m\b\.?|p\.?m\b\.?|(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening)))?"
 )
 
+_ONE_WORD: Final = SPELLED.split(")(?:(?:")[0] + ")"
+_HOUR: Final = rf"(?:vinte e (?:uma?|duas|dois|tres|quatro)|{_ONE_WORD})"
+
 CLOCK: Final = re.compile(
-    rf"\b(?:às|a las?|at|ate às|ate as|ate|las|from|until|till?|by|das|desde las|entre as|entre às|e às|hasta las?) (?P<h>[01]?\d|2[0-4]|{SPELLED})(?:\s?h\b)?"
+    rf"\b(?:às|a las?|at|around(?= \d{{1,2}} (?:tonight|today|tomorrow))|ate às|ate as|ate|las|from|until|till?|by|das|desde las|entre as|entre às|e às|ou às|o a las|hasta las?) (?P<h>[01]?\d|2[0-4]|{_HOUR})(?:\s?h\b)?"
     r"(?: (?:e|y) (?P<m>meia|media|[0-5]\d|quinze|trinta|quinze|cuarto))?"
-    r"(?P<half> ?(?:a\.?m\b\.?|p\.?m\b\.?|(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening)))?(?![\d.,/%:]|\w)(?P<not>\s?(?:dias?|days?|minut|semanas?|weeks?|mes|months?|x|%|reais|parcelas|vezes|pessoas|anos|years|kg|km|unidades|itens|cuotas|personas))?"
+    r"(?P<half> ?(?:a\.?m\b\.?|p\.?m\b\.?|(?:da|de la|in the) (?:manha|tarde|noite|manana|noche|morning|afternoon|evening)))?(?![.,/:]?\d|[%\w])(?P<not>\s?(?:dias?|days?|minut|semanas?|weeks?|mes|months?|x|%|reais|parcelas|vezes|pessoas|anos|years|kg|km|unidades|itens|cuotas|personas))?"
 )
 
 RANGE: Final = re.compile(
-    r"\b(?:das?|de|from|entre|between|desde(?: las)?)? ?(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?= ?(?:h )?(?:às|as|a las|a|ate (?:as|às)|to|-|–|and|e (?:as|às)) ?(?:[01]?\d|2[0-4]) ?(?:h|:\d|am|pm|a\.m|p\.m|da (?:manha|tarde|noite)|de la (?:manana|tarde|noche)|in the))"
+    r"\b(?:das?|de|from|entre|between|desde(?: las)?)? ?(?<![\d:.,/])(?P<h>[01]?\d|2[0-4])(?= ?(?:h )?(?:às|as|a las|a|ate (?:as|às)|to|-|–|and|y|e (?:as|às)) ?(?:[01]?\d|2[0-4]) ?(?:h|:\d|am|pm|a\.m|p\.m|da (?:manha|tarde|noite)|de la (?:manana|tarde|noche)|in the))"
 )
 
 ORDINALS: Final = {
@@ -149,7 +155,7 @@ TIMES_OVER: Final = re.compile(
 )
 
 BARE_RANGE: Final = re.compile(
-    rf"(?:\b(?:open|{'|'.join(WEEKDAY_OF)})s?(?:[- ]feira)?,? (?:from |de |das )?)(?P<a>1?\d) ?(?:to|a|às|-|–|until) ?(?P<b>1?\d)(?![\w%/.,:-]*\d|\w| ?(?:h\b|horas|am\b|pm\b|a\.m|p\.m|de |da |dias|days|guests|people))"
+    rf"(?:\b(?:open|{'|'.join(WEEKDAY_OF)})s?(?:[- ]feira)?,? (?:from |de |das )?)(?P<a>1?\d) ?(?:to|a|às|-|–|until|till) ?(?P<b>1?\d)(?![\w%/.,:-]*\d|\w| ?(?:h\b|horas|am\b|pm\b|a\.m|p\.m|de |da |dias|days|guests|people))"
 )
 
 COUNTED: Final = re.compile(r" (?!(?:as|às|a|e|ate|da|de|horas?|para|pra|no|na|em|com|ou)\b)[a-z]{3,}")
@@ -160,9 +166,17 @@ SPELLED_CLOCK: Final = re.compile(
 )
 
 PAST: Final = re.compile(
-    rf"\b(?P<part>half past|quarter past|quarter to) (?P<h>1?\d|{SPELLED.split(')(?:(?:')[0]}))\b(?: (?P<half>in the (?:morning|afternoon|evening)))?"
+    rf"\b(?P<part>half past|quarter past|quarter to|half(?= (?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b)) (?P<h>1?\d|{SPELLED.split(')(?:(?:')[0]}))\b(?: (?P<half>in the (?:morning|afternoon|evening)))?"
 )
-PAST_MINUTES: Final = {"half past": 30, "quarter past": 15, "quarter to": -15}
+PAST_MINUTES: Final = {"half": 30, "half past": 30, "quarter past": 15, "quarter to": -15}
+BEFORE: Final = re.compile(
+    rf"\b(?P<n>(?:um |un )?quarto|(?:un )?cuarto|[1-5]?\d|{_ONE_WORD}) (?:minut(?:o|os|inhos) )?(?:para|pra) (?:as?|às?|o|la?s?|el) (?P<h>meio[- ]dia|meia[- ]noite|mediodia|medianoche|1?\d|{_ONE_WORD})\b|"
+    rf"\blas? (?P<es>1?\d|{_ONE_WORD}) menos (?P<less>cuarto|[1-5]?\d|{_ONE_WORD})\b"
+)
+"""A time told by what is missing: "dez para as oito", "las nueve menos cuarto"."""
+AGED: Final = re.compile(r"\b(?:over|under)[- ](?P<n>\d{1,3})s?\b(?! ?%)")
+"""People of an age: "over-65s"."""
+THOUSAND: Final = re.compile(r" ?(?:mil|thousand)\b|k\b")
 QUARTER: Final = re.compile(r"\b(?:a quarter of an hour|um quarto de hora|un cuarto de hora)\b")
 
 NOON: Final = re.compile(
@@ -227,7 +241,7 @@ NTH: Final = re.compile(
 MARKER: Final = re.compile(r"(?:^|\n)[ \t]*(?:[-•*]\s*)?(\d{1,2})(?:[.)]|\s?[-–]\s)(?=\s?\D)", re.MULTILINE)
 
 IDIOMS: Final = re.compile(
-    r"\b(?:(?:voces|vcs|ustedes|you) (?:dois|duas|dos|two)|o[s]? dois|as duas|los dos|las dos|the two|the 2|both|nos dois|um ou dois|mil (?:desculpas|perdoes|perdones|disculpas|gracias|obrigad\w+|beijos|abracos)|"
+    r"\b(?:(?:voces|vcs|ustedes|you) (?:dois|duas|dos|two)|o[s]? dois|as duas|los dos|las dos|the two|the 2|both|nos dois|cafe da manha|um (?:minutinho|segundinho|instantinho)|un (?:minutito|segundito|momentito)|a (?:sec|tick)|um ou dois|mil (?:desculpas|perdoes|perdones|disculpas|gracias|obrigad\w+|beijos|abracos)|"
     r"dois (?:segundos|segundinhos|minutinhos)|24 ?h(?:oras)? por dia nao|cpf (?:tem|com|de|sao)(?: os)? (?:11|onze)(?: (?:digitos|numeros))?|"
     r"(?:11|onze) (?:digitos|numeros)(?: do (?:seu )?cpf)?|(?:8|oito) (?:digitos|numeros) do (?:seu )?cep|segunda via|primeira vez|"
     r"\d? ?(?:estrelas?) nao|uma ou duas|dos palabras|duas palavras|passo a passo|covid-19|mp3|mp4|h2o|b2b|24/7 nao|a1 nao|4g|5g|3d|a4)\b"

@@ -8,6 +8,7 @@ from typing import Any, Final
 from agent.claims.book import Book
 from agent.claims.labels import SIBLINGS, sides
 from agent.claims.lexicon import CLASSES, concept_of
+from agent.claims.nearness import FAR
 from agent.claims.phrases import COPULA, DID, FEELINGS, FRAGMENT, LIGHT, MONEYED, STOP, VERB, WE
 from agent.claims.plain_words import is_plain
 from agent.claims.text import folded
@@ -30,8 +31,9 @@ def check_unknown(book: Book, place: int) -> None:
         and not is_plain(word)
         and (concept_of(word) is None or _is_sibling(book, word))
         and stem(word) not in book.index.echo_stems
+        and not _means_known(book, place, word)
     ]
-    if _done_otherwise(book, place) or _denied_elsewhere(book, place):
+    if _done_otherwise(book, place) or _denied_elsewhere(book, place) or _only_asked(book, place, content):
         book.claim(part.start, part.end, "fact", None)
         return
     if known:
@@ -58,6 +60,11 @@ def check_unknown(book: Book, place: int) -> None:
     acted = any(claim.supported_by == book.index.acted for claim in book.claims_in(part) if claim.supported_by)
     named = not acted and any(_is_named(book, place, word) for word in strange)
     placed = any(_BY_THE.search(book.read.text, part.start, book.read.text.find(word, part.start)) for word in strange)
+    valued = any(
+        claim.supported_by and claim.kind in {"money", "date", "time", "code", "percent", "quantity"}
+        for claim in book.claims_in(part)
+    )
+    novel = not valued and any(_is_novel(book, place, word) for word in strange)
     if _is_foreign(book):  # words of another language than the source's own are no surprise
         alone, named, placed, strange = False, False, False, strange[1:]
     if (
@@ -66,7 +73,8 @@ def check_unknown(book: Book, place: int) -> None:
         and (
             book.strange[part.sentence] > 1
             or placed
-            or ((alone or named) and VERB.search(book.read.text, part.start, part.end))
+            or novel
+            or ((alone or named) and not valued and VERB.search(book.read.text, part.start, part.end))
         )
     ):
         book.claim(part.start, part.end, "fact", None)
@@ -86,6 +94,50 @@ _ITEM: Final = re.compile(
     r"(?:e|y|and|ou|o|or)(?: (?:o|a|os|as|um|uma|el|la|los|las|un|una|the|an?|no|na))? \w+$|(?:so|somente|apenas|solo|only) (?:em|en|in|com|con|with|para|for) "
 )
 """The last thing of a list, or the only one for which something holds."""
+
+
+def _means_known(book: Book, place: int, word: str) -> bool:
+    part = book.parts[place]
+    start = book.read.text.find(word, part.start, part.end)
+    return start >= 0 and book.means_known(start, start + len(word))
+
+
+def _is_novel(book: Book, place: int, word: str) -> bool:
+    """Whether ``word`` is far from every word of the sources and of the customer."""
+    if book.nearness is None:
+        return False
+    part = book.parts[place]
+    start = book.read.text.find(word, part.start, part.end)
+    written = book.read.lower[start : start + len(word)]
+    if not _TO_THINGS.search(book.read.text, max(part.start - 4, 0), start):
+        return False
+    return book.nearness(written) < FAR and book.nearness.heard(written) < FAR
+
+
+def _only_asked(book: Book, place: int, content: list[str]) -> bool:
+    """Whether the business is said to have what the customer asked for by a name that no source has: "aceitamos Unimed"."""
+    if not book.index.texts or not _HAVING.search(book.piece(place)) or _DENIES.search(book.piece(place)):
+        return False
+    asked = [text for text in book.sources.customer if "?" in text or _HAVING.search(folded(text).text)]
+    heard = {stem(m[0]) for text in asked for m in words(folded(text).text)}
+    return any(
+        stem(word) in heard
+        and stem(word) not in book.index.stems
+        and (concept_of(word) is None or concept_of(word) in SIBLINGS)
+        and not is_plain(word)
+        and not _means_known(book, place, word)
+        for word in content
+    )
+
+
+_HAVING: Final = re.compile(
+    r"\b(?:temos|tem|tenemos|tienen?|hay|aceita\w*|acepta\w*|atend\w+|atiend\w+|entreg\w+|fazemos|hacemos|faz|hacen|vend\w+|trabalh\w+|trabaj\w+|cobr\w+|cubr\w+|inclu\w+|we (?:have|do|take|accept|offer|sell|deliver)|"
+    r"do you|can i|you can|puedes?|puede|pode|accepts?|covers?)\b"
+)
+_DENIES: Final = re.compile(r"\b(?:nao|no|not|\w+n't|sem|sin|without|nunca|never|tampouco|tampoco|nem)\b")
+_TO_THINGS: Final = re.compile(
+    r"\b(?:[oa]s?|u(?:m|ma|n|na)|d[oa]s?|el|l[ao]s?|del|the|an?|seus?|suas?|your|our|noss[oa]s?|nuestr[oa]s?|tus?|su|con|com|with|plus|sem|sin|without|e|y|and|de|of) $"
+)
 
 
 def _is_sibling(book: Book, word: str) -> bool:

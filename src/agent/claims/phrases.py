@@ -19,13 +19,14 @@ SOCIAL: Final = re.compile(
     r"(?:com|con) (?:toda )?(?:razao|razon)|faz sentido|tiene sentido|that makes sense|makes sense|ninguem merece|nadie merece|haja paciencia|calma|relaxa|"
     r"(?:que (?:tenha|tenhas|tengas?|tengan)|tenha|tenham|tengas?|tengan|have|enjoy|bom|boa|buen|buena|lindo|linda|feliz|happy|otim[oa]|excelente)\b[^.!]{0,16}\b(?:segunda|terca|quarta|quinta|sexta|sabado|domingo|lunes|martes|miercoles|jueves|viernes|"
     r"monday|tuesday|wednesday|thursday|friday|saturday|sunday|jornada|finde|findi|restinho|resto|rest|trabalho|trabajo|fome|apetite|appetite|passeio|viaje|trip|ano|year|fiesta|festa|party|recuperac\w*|recovery))\b|"
-    r".{0,24}\bagradec|(?:(?:por aqui|aqui|eu|yo) )*(?:so|somente|apenas|solo|solamente) (?:atendo|respondo|falo|converso|ajudo|atiendo|hablo|ayudo)\b|(?:wishing|we wish|i wish|desejo|desejamos|te deseo|les deseamos)\b|(?:poxa|puxa|nossa|vaya|wow|uau|eita)\b|"
-    r"(?:muit[oa]s? |mil )?(?:obrigad[oa]|grat[oa]|gracias|thanks?|valeu|agrade[cz]\w*|de nada|por nada|imagina\b|disponha|"
+    r".{0,24}\bagradec|(?:(?:por aqui|aqui|eu|yo) )*(?:so|somente|apenas|solo|solamente) (?:atendo|respondo|falo|converso|ajudo|atiendo|hablo|ayudo)\b|(?:y |e |and )?(?:wishing|we wish|i wish|desejo|desejamos|deseo|deseamos|te deseo|les deseamos)\b|(?:that(?:'s| is)|isso é|eso es|é|es) (?:completely |totally |perfectly |super |muito |muy |totalmente )?(?:normal|natural|understandable|compreensivel|comprensible)\b|(?:poxa|puxa|nossa|vaya|wow|uau|eita)\b|"
+    r"(?:me |nos )perd[oó]\w*|(?:no|sem|sin|without|nenhuma|ninguna|take your) (?:rush|hurry|pressa|prisas?|apuro|estresse|estres|stress|time)\b|"
+    r"(?:muit[oa]s? |much[oa]s |mil )?(?:obrigad[oa]|grat[oa]|gracias|thanks?|valeu|agrade[cz]\w*|de nada|por nada|imagina\b|disponha|"
     r"you'?re welcome|my pleasure|welcome|(?:sejam? |and |e )*bem[- ]vind\w*|(?:and |y |sean? )*(?:bienvenid|welcome)\w*|bienvenid\w*|um prazer|prazer|mucho gusto|con gusto|un placer|nice to|glad|"
     r"parabens|felicidades|felicitaciones|congrat\w*|feliz|felices|happy|merry)\b|"
     r"(?:me )?(?:desculp\w*|perdao|perdon\w*|disculp\w*|sorry|apolog\w*|pedimos desculpas|peco desculpas|mil desculpas|lament\w*|"
     r"(?:sinto|sentimos|siento|lo siento|i'?m (?:so |very |really )?sorry|we'?re (?:so |very )?sorry))|"
-    r"(?:eu |nos |nosotros |i |we |te |lo |le )?(?:entend[oie]\w*|compreend\w*|comprend\w*|imagino|understand|sei (?:que|como)|"
+    r"(?:eu |nos |nosotros |i |we |te |lo |le )?(?:entend[oie]\w*|entiend\w*|compreend\w*|comprend\w*|imagino|understand|sei (?:que|como)|"
     r"se que|i know|i get|hear you|fico|ficamos|estou aqui|estamos aqui|estoy aqui|i'?m here|we'?re here|quedo|quedamos|me alegr\w*|nos alegr\w*|que alegria|"
     r"espero|esperamos|ojala|hope|i hope|tomara)\b|"
     r"que (?:voce|vc|deus|tu|tudo|todo|sua|seu|te|os|as)\b(?! (?:pedido|compra|reembolso))|(?:e |y |and )?(?:ate|hasta) (?:mais|logo|luego|pronto|breve|a proxima|la proxima|ja)|tchau|adios|chau|bye|(?:and |so )?see you|talk soon|anotado|noted|aproveit\w*|descans\w*|curt[ae]|disfrut\w*|cuide-se|cuidate|take care|boa sorte|suerte|good luck|melhoras|force|forca|precisando|beleza|combinado|perfeito|maravilha|abraco\w*|abrazo\w*|beijo\w*|"
@@ -45,7 +46,7 @@ SOCIAL: Final = re.compile(
 REQUEST: Final = re.compile(
     r"\b(?:da|de|de) (?:so )?uma \w+(?:ada|ida)(?:inha)?\b|\b(?:echa(?:le)?|dale|da) un(?:a)? (?:vistazo|mirada|ojo)|\b(?:take|have) a look\b|^(?:se nao \w+ )?(?:olh[ae]|mir[ae]) "
     r"|"
-    r"(?:por favor|por gentileza|please|pls)\b|"
+    r"(?:por favor|por gentileza|please|pls)\b|^(?:voce |vc |you |tu )?(?:pode|puede|puedes|can) (?:tentar|intentar\w*|try)\b|^(?:mas |pero |but )?(?:o (?:ideal|melhor|mais seguro|certo) (?:é|seria)|lo (?:ideal|mejor|mas seguro) (?:es|seria)|the (?:best|safest)(?: thing)?(?: to do)? (?:is|would be)|it'?s (?:best|safest)|it would be best|you'd better)\b|"
     r"\b(?:me|nos) (?:mand[ae]|envi[ae]|pass[ae]|inform[ae]|diz|diga|confirm[ae]|cont[ae]|fal[ae]|ped[ei]|avis[ae]|respond[ae]|explic[ae]|"
     r"indi[cq]u?[ae]|compart\w*)\b|"
     r"^(?:so |entao |ok |certo |claro |perfeito |perfecto |primeiro |agora |ahora |first |then |y |e |and )?"
@@ -73,7 +74,7 @@ INABILITY: Final = re.compile(
     r"\b(?:nao|no|nunca|ainda nao|todavia no|aun no) (?:me |te |lhe |se |lo |la |le |o |a |eu |a gente |nos )?(?:foi possivel|fue posible|ha sido posible|e possivel (?:confirmar|consultar|ver)|"
     r"consig\w*|conseg\w*|pude\w*|pud[oi]\w*|posso|podemos|puedo|logr\w*|encontr\w*|ach\w+|localiz\w*|hall\w*|ubi\w*|vi|vejo|veo|veo\w*|"
     r"sei|se|sabemos|tenho|tengo|temos (?:essa|esta|a|nenhuma)? ?(?:informa\w*|acesso|registro|como)|tenemos (?:esa|esta|la)? ?(?:informacion|acceso|registro)|"
-    r"entendi\w*|entiendo|dispongo|disponho|recebi|recibi|reconhec\w*|reconoz\w*|deu(?: certo)?|aparec\w*|constam?|ha|hay (?:registro|informacion|resultados))\b|"
+    r"entendi\w*|entiendo|dispongo|disponho|recebi|recibi|reconhec\w*|reconoz\w*|deu(?: certo)?|aparec\w*|constam?|ha?y? (?:nenhum\w* |ningun\w* )?(?:registro|informac|resultado|dados|datos|nada)\w*)\b|"
     r"\b(?:i|we)(?: am|'m| are|'re| was| were|'ve| have| do| did)?(?: still| really| just)?(?: not|n't| unable| can't| cannot| could not| couldn't| don't| didn't| wasn't| haven't| do not| did not| was not| have not)\b"
     r"(?: yet| been)?(?: able)?(?: to)?|"
     r"\bcan'?t\b|\bcannot\b|\bcouldn'?t\b|\bunable to\b|\bunfortunately i\b|\bit (?:didn'?t|did not) (?:go through|work)|"
@@ -92,7 +93,7 @@ VERB: Final = re.compile(
 IDENTIFIERS: Final = frozenset({"code", "phone", "email", "handle", "url", "address"})
 
 CONDITION: Final = re.compile(
-    r"^(?:e |y |and |mas |but |pero )?(?:se|si|if|caso|quando|cuando|when|assim que|once|depois (?:que|de)|after|apos|antes|before|despues|sempre que|whenever|unless|"
+    r"^(?:e |y |and |mas |but |pero )?(?:se|si|if|caso|quando|cuando|when|assim que|once|depois (?:que|de)|after|apos|antes|before|despues|sempre que|siempre que|desde que|contanto que|as long as|provided|whenever|unless|"
     r"(?:para|to|ao|al) \w+(?:ar|er|ir)|to \w+)\b"
 )
 
@@ -101,7 +102,7 @@ THEN: Final = re.compile(r"^(?:que|assim|asi|so|that way|com isso|dai|ai|y|e|and
 YOU: Final = re.compile(r"\b(?:voce|vc|usted|you|you've|vos)\b(?: ja| ya| already| have| had| nos| me| te| que)*\s*$")
 
 YOU_SAID: Final = re.compile(
-    r"\b(?:voce|vc|usted|you|tu|te|me)\b[^.]{0,20}\b(?:disse|falou|mencion\w*|comentou|inform\w*|pedi\w*|relatou|dijiste|dices|contou|contaste|said|mention\w*|told|asked|wrote|"
+    r"\b(?:voce|vc|usted|you|tu|te|me)\b[^.]{0,20}\b(?:disse\w*|diz\w*|falou|mencion\w*|comentou|coment\w*|inform(?:ou|aste|aram|ed)|pedi(?:u|ste|ram)?\b|relat\w+|dijiste|dices|dice|contou|contaste|said|say|saying|seeing|mention\w*|told|asked|wrote|"
     r"escreveu|citou|passou|enviou|mandou)\b|\b(?:conforme|como|segun|according to what) (?:voce|vc|usted|you|tu)\b|\bentendi\w*\b|\bentiendo\b"
 )
 
@@ -155,9 +156,13 @@ COPULA: Final = re.compile(
     r"\b(?:é|sao|esta|estao|foi|foram|fica|ficam|ficou|tem|vem|vai|pode|podem|da|deve|precisa|custa|vale|sai|volta|voltam|cai|caem|entra|muda|passa|leva|demora|acaba|termina|chegam|vuelve|cae|es|son|fue|queda|tiene|viene|puede|debe|is|are|was|were|has|have|can|comes|goes|must|costs?|'s|inclui|dura|consta|aparece|continua|sigue|remains|segue|esta[vb]a)\b"
 )
 
+WAITS: Final = re.compile(
+    r"^(?:so |por favor |please |just )*(?:aguard[ae]\w*|esper[ae]\w*|wait|hold on|hang on|um momento|un momento|one moment)\b"
+)
+"""Asking for patience asks for nothing on which a promise would depend."""
 MEANWHILE: Final = re.compile(r"(?:while|enquanto|mientras)\b")
 ROUGHLY: Final = re.compile(
-    r"\b(?:cerca de|quase|aproximadamente|aprox|por volta de|uns|umas|em torno de|pouco (?:mais|menos) de|about|around|almost|nearly|roughly|approximately|just (?:over|under)|"
+    r"\b(?:cerca de|quase|aproximadamente|aprox|por volta de|uns|umas|em torno de|pouco (?:mais|menos) de|cerca d[eo]l?|a (?:bit|little) (?:under|over)|about|around|almost|nearly|roughly|approximately|just (?:over|under)|"
     r"casi|unos|unas|alrededor de|cerca de|poco (?:mas|menos) de) $"
 )
 ONCE: Final = re.compile(
@@ -167,6 +172,11 @@ YES: Final = re.compile(
     r"^(?:sim|si|yes|yep|claro que sim|claro que si|com certeza|isso mesmo|exatamente|correto|correcto|correct|exactly|of course|por supuesto|isso|positivo|negativo|nao|no|nope|infelizmente nao|lamentablemente no|unfortunately not)(?: senhora?| temos| tem| pode| da| tenemos| puedes| puede| we do| you can| it is| it does| claro| sim)?$"
 )
 
+ASKED: Final = re.compile(
+    r"\?|(?:^|\n|[,.!] ?)(?:(?:oi+e?|ola|hola|hi|hey|hello|bom dia|boa (?:tarde|noite)|buen[oa]s \w+|good \w+|por favor|please|e|y|and|mas|then)[,.! ]+)*(?:do|does|can|could|is|are|will|would|have you|has|what|when|where|how|"
+    r"tem|temos|posso|pode[ms]?|voces|vcs|vc|aceita\w*|faz\w*|entregam?|atende\w*|vende\w*|mandam?|da pra|quanto|quantos|qual|quais|como|onde|quando|hay|tienen?|puedo|pueden?|se puede|aceptan?|hacen|venden|cuanto|cuando|donde|cual)\b"
+)
+"""A question, with its mark or without, as people type."""
 PRESENCE: Final = re.compile(
     r"\b(?:alguem|alguien|anyone|somebody|there|robo|robot|machine|maquina|bot|tudo bem|td bem|como vai|que tal|how are you|posso (?:perguntar|falar|tirar)|pode me ajudar|me ajuda|puedes ayudar\w*|can you help|help me|virtual|humano|ai\?)\b"
 )
@@ -196,5 +206,5 @@ STOP: Final = frozenset(
 )
 
 KNOWN_NAMES: Final = frozenset(
-    "whatsapp instagram facebook google brasil brazil deus cpf cnpj cep nfe sac pdf sms url faq iphone android email gmail senhor senhora natal".split()
+    "dona don dna seu whatsapp instagram facebook google brasil brazil deus cpf cnpj cep nfe sac pdf sms url faq iphone android email gmail senhor senhora natal".split()
 )

@@ -64,8 +64,11 @@ every comes come coming keep keeps takes take taking bring brings must might off
 included prazo maiores semanas minutos away nice depende dependendo datas prontinho achei lembre lembrar lembrando recomendo recomendamos recomenda sugiro sugerimos suggest
 recommend sabe saber querer quer quiser podera poderia podem consegue conseguem conseguir economizar aprox informado mencionado falou peca pecas basta mostrar mostre apresentar
 apresente sera serao fosse seria seriam seja sejam havia houve havera estando sendo tendo usando pagando ganham ganha custam custa costs spend save saves starting starts ends
-until dessa desse desta deste disso disto nessa nesse nesta neste nisso nisto daquele daquela naquele naquela aquilo aquel aquella esos esas eso esto those these being
+until dessa desse desta deste disso disto nessa nesse nesta neste nisso nisto daquele daquela naquele naquela aquilo aquel aquella esos between entre esas eso esto those these being siendo recien afraid pressa prisa rush
 """
+_BEFORE_APOSTROPHE: Final = frozenset(
+    "i you he she it we they that there here what who isn aren wasn weren don doesn didn won wouldn couldn shouldn hasn haven hadn can let".split()
+)
 _VERB: Final = re.compile(rf"(?:{'|'.join(sorted(set(_VERBS.split()), key=len, reverse=True))}){_ENDINGS}")
 _PLAIN: Final = frozenset(_NOUNS.split())
 
@@ -73,4 +76,6 @@ _PLAIN: Final = frozenset(_NOUNS.split())
 @lru_cache(maxsize=32_768)
 def is_plain(word: str) -> bool:
     """Whether folded ``word`` says nothing that a source would have to say."""
+    if "'" in word and (word.partition("'")[0] in _PLAIN or word.partition("'")[0] in _BEFORE_APOSTROPHE):
+        return True
     return word in _PLAIN or word.removesuffix("s") in _PLAIN or _VERB.fullmatch(word) is not None

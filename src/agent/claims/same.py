@@ -17,9 +17,8 @@ def same(one: Value, other: Value) -> bool:
     match one.kind:
         case "money" | "percent" | "number" | "quantity" if other.kind in NUMERIC:
             return _same_amount(one, other)
-        case "date" if other.kind in {"number", "code"} and one.norm[:2] == (
-            None,
-            None,
+        case "date" if (
+            other.kind in {"number", "code"} and one.norm[:2] == (None, None) and one.unit != "day"
         ):  # "el 14": the bus, not the day
             return digits(other) == str(one.norm[2])
         case "date" if other.kind == "date":

@@ -10,23 +10,27 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
+from agent.claims.clock import part_of_day
 from agent.claims.keys import (
     ASKS,
     DIGIT_KEYS,
+    NAMING,
     NOTHING,
     OUT,
     READING,
     STOCK,
-    UNIT_KEYS,
     WHEN,
     WRITING,
+    is_attribute,
+    is_ended,
     key_words,
     moment_of,
+    unit_of,
 )
 from agent.claims.labels import labels_of, sides
 from agent.claims.lexicon import concept_of
 from agent.claims.text import folded, segment_at, segments
-from agent.claims.values import Value, find_values, part_of_day
+from agent.claims.values import Value, find_values
 from agent.claims.words import Form, Mention, form_of, mentions, negated, stem, words
 from agent.dates import WEEKDAY_OF
 from domain.decisions import ToolCall
@@ -46,6 +50,10 @@ class Known:
     labels: frozenset[Any] = frozenset()
     """Of a text: the words and the other values of the same part of a sentence."""
     negative: bool = False
+    left: bool = False
+    """A number of a result that says what is left: ``remaining``."""
+    aged: bool = False
+    """A bare number of a result that may be an age: ``children_free_under``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,10 @@ class Said:
     ref: str
     path: Path
     weak: bool = False
+
+
+_LEFT: Final = frozenset("remaining left restantes restante faltam faltantes pending outstanding".split())
+_AGES: Final = frozenset("age ages under over idade edad minimum maximum min max from until".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,10 @@ class Index:
     statements: list[Mapping[Any, bool]] = field(default_factory=list)
     """The sentences of the texts: each word and value, and whether it is denied there."""
     texts: list[tuple[str, str]] = field(default_factory=list)
+    states: list[tuple[str, str, Path]] = field(default_factory=list)
+    """Words of short values of results, as written, that the word list does not have: (word, reference, path)."""
+    stages: list[tuple[str, str]] = field(default_factory=list)
+    """Short values of results that may name a state, folded: (text, reference)."""
     titles: list[tuple[str, Path]] = field(default_factory=list)
     """Texts by which the records of a list may be named."""
     acted_stems: set[str] = field(default_factory=set)
@@ -101,6 +117,8 @@ class Index:
     answered: str | None = None
     """Any source at all: a result, a refusal with its reason, or a passage."""
     looked: str | None = None
+    refused: str | None = None
+    """A call that was refused with its reason."""
     asked: bool = False
     """A call waits for a person's approval."""
     asked_for: list[Known] = field(default_factory=list)
@@ -139,6 +157,8 @@ class Index:
             self.echo_concepts.update(filter(None, map(concept_of, name)))
             return
         self.answered = self.answered or ref
+        if call.outcome == "business_error":
+            self.refused = self.refused or ref
         if call.outcome == "succeeded":
             self._json(call.arguments, ref, path, ())
             if writes:
@@ -159,8 +179,10 @@ class Index:
 
     def _json(self, found: Any, ref: str, path: Path, keys: tuple[str, ...]) -> None:
         if isinstance(found, Mapping):
+            self._step(found, ref, path)
             counted = len(found) > 1 and all(
-                isinstance(inner, int | float | Mapping) and not isinstance(inner, bool) for inner in found.values()
+                isinstance(inner, int | float | Mapping) and not isinstance(inner, bool) and not is_attribute(str(key))
+                for key, inner in found.items()
             )
             for key, inner in found.items():
                 if counted and (keys or isinstance(inner, Mapping)):  # by name: {"M": 3, "G": 0}, {"10231": {…}}
@@ -185,6 +207,19 @@ class Index:
         else:
             self._leaf(found, ref, path, keys)
 
+    def _step(self, record: Mapping[Any, Any], ref: str, path: Path) -> None:
+        """An act that a record names beside a state of its own: ``{"step": "installation", "status": "done"}``."""
+        ended = is_ended(record)
+        if ended is None:
+            return
+        for key, name in record.items():
+            if isinstance(name, str) and len(name) < 40 and str(key).lower() in NAMING:
+                read = _read(name.replace("_", " "), self.language, self.today)
+                for mention in read.mentions:
+                    if mention.form == "name":
+                        done = Mention(mention.concept, "done", not ended, 0, 0)
+                        self.said.append(Said(done, ref, path))
+
     def _key(
         self, keys: tuple[str, ...], truth: bool, ref: str, path: Path, *, dated: bool, ahead: bool = False
     ) -> None:
@@ -205,11 +240,14 @@ class Index:
         roles = frozenset(filter(None, map(concept_of, keys)))
         if found is None or found == "" or isinstance(found, bool):
             self._key(keys, found is True, ref, path, dated=False)
+            if found is False and not STOCK.isdisjoint(keys[-1:]):
+                self.said.append(Said(Mention("soldout", "done", False, 0, 0), ref, path))
             return
         if isinstance(found, int | float):
             self._key(keys, found != 0, ref, path, dated=False)
-            if found == 0 and not STOCK.isdisjoint(keys):
-                self.said.append(Said(Mention("soldout", "done", False, 0, 0), ref, path))
+            if not STOCK.isdisjoint(keys[-2:] if found else keys):
+                left = "available" if found > 0 else "soldout"
+                self.said.append(Said(Mention(left, "done", False, 0, 0), ref, path))
             self._number(float(found), ref, path, keys, roles)
             return
         text = str(found)
@@ -230,10 +268,15 @@ class Index:
         spaced = text if "/" in text or "@" in text else re.sub(r"(?<=[A-Za-z])[_-](?=[A-Za-z])", " ", text)
         read = _read(spaced, self.language, self.today)
         self._absorb(read, ref, path, roles)
+        if len(text) < 40 and not read.values:
+            self.stages.append((text.lower().replace(" ", "_"), ref))
+            strange = (word for word in spaced.lower().split() if len(word) > 3 and word.isalpha())
+            self.states += [(word, ref, path) for word in strange if concept_of(folded(word).text) is None]
         part = part_of_day(read.plain.strip())
         if part:
             self.known.append(Known(Value("time", 0, 0, part, "part"), ref, path, roles))
-        if len(path) > 1 and 3 < len(read.plain) < 60 and not read.values:
+        named = len(read.plain) > 3 or (len(read.plain) > 1 and text.istitle())
+        if len(path) > 1 and named and len(read.plain) < 60 and not read.values:
             self.titles.append((read.plain.strip(), path))
         code = re.sub(r"[^a-z0-9]", "", read.plain)
         if any(map(str.isdigit, code)):
@@ -245,17 +288,16 @@ class Index:
         return len(text) > 10 and moment.replace(tzinfo=None) > now.replace(tzinfo=None)
 
     def _number(self, amount: float, ref: str, path: Path, keys: tuple[str, ...], roles: frozenset[str]) -> None:
-        units = [unit for word in keys if (unit := UNIT_KEYS.get(word)) is not None]
-        if len(units) > 1 and "min" in keys:  # the least, not minutes
-            units = [unit for word in keys if word != "min" and (unit := UNIT_KEYS.get(word)) is not None]
-        unit = units[-1] if units else ""
-        if unit == "day" and "business" in keys:
-            unit = "businessday"
+        unit = unit_of(keys)
         if any(word in DIGIT_KEYS for word in keys):
             self.known.append(Known(Value("money", 0, 0, round(amount)), ref, path, roles))
             return
         value = Value("quantity" if unit else "number", 0, 0, round(amount * 100), unit)
-        self.known.append(Known(value, ref, path, roles))
+        self.known.append(
+            Known(
+                value, ref, path, roles, frozenset(), False, not _LEFT.isdisjoint(keys[-3:]), not _AGES.isdisjoint(keys)
+            )
+        )
         if amount == int(amount) and amount >= 1000:
             self.known.append(Known(Value("code", 0, 0, str(int(amount))), ref, path, roles))
         if 0 < amount < 1 and not unit:

@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import Final
 
 from agent.claims.asked import is_asked, only_asks
-from agent.claims.backing import arranged, behind, remember
+from agent.claims.backing import arranged, behind, remember, unfinished
 from agent.claims.book import Book
+from agent.claims.excused import MOVES, acted_on, has_day, has_none, is_excused, is_through, learn
 from agent.claims.lexicon import CLASSES
 from agent.claims.nothing_known import check_unknown, gives_to_another, tells_known
 from agent.claims.phrases import (
+    ASKED,
     AUXILIARY,
     BENEFITS,
     CONDITION,
@@ -28,31 +30,30 @@ from agent.claims.phrases import (
     PRESENCE,
     SPECIFIC,
     THEN,
-    WE,
+    WAITS,
     WE_DID,
     YES,
     YOU,
     YOU_SAID,
 )
-from agent.claims.promises import is_conditional, promises
-from agent.claims.same import same
+from agent.claims.promises import is_conditional, is_harmless, promises
 from agent.claims.text import folded
 from agent.claims.words import Mention
 
-_PREDICATES: Final = frozenset("add available allow offer accept free".split())
-"""What is said of a thing: where a source has the thing (``"breakfast": false``), it is enough."""
 _ALL_DONE: Final = re.compile(r"(?:all|tudo|todo) \w+(?:ed|ad[oa]|id[oa]|set|done)\b")
 _YOU_MAY: Final = re.compile(r"(?:e |y |and |assim |asi )?(?:voce|vc|usted|tu|you)\b")
 _EVENTS: Final = frozenset(
     "collect visit deliver arrive ship refund install exchange return pay cancel renew restart".split()
 )
 _TO_DO: Final = re.compile(r"[aei]r(?:te|l[eoa]s?|se|me)?$")
-_WHEN: Final = frozenset("expire due arrive start end deliver expect collect close open ready".split())
-"""What a day or an hour may be for where a result does not say: ``next_on``."""
-_MOVES: Final = frozenset("arrive ship deliver expect exchange receive".split())
+_AT_HAND: Final = frozenset("collect ready available finish".split())
+_NOW: Final = re.compile(
+    r"\b(?:ja|ya|now|already|whenever|quando quiser|cuando (?:quieras|guste)|a qualquer momento)\b"
+)
+_ASK: Final = re.compile(
+    r"(?:deixa eu|deixe-me|dejame|let me|vou|i'll)\b.{0,12}?\b(?:confirm\w*|pergunt\w*|pregunt\w*|ask|check|ver)?\b"
+)
 _VOW: Final = re.compile(r"(?:pode deixar|deixa comigo|deixe comigo|dejalo en mis manos|leave it)\b")
-_SOFT: Final = frozenset("await save start open expect work limit".split())
-"""States of which nothing follows beside a value that a source gives: "is waiting for you since Saturday"."""
 
 
 def check_statement(book: Book, place: int) -> None:
@@ -76,7 +77,8 @@ def check_statement(book: Book, place: int) -> None:
     if feeling == "statement" and YOU_SAID.search(
         " ".join(book.piece(other) for other in book.sentence(place) if other <= place)
     ):
-        named = [m for m in named if m.concept not in book.index.echo_concepts]
+        told = YOU_SAID.search(piece) is not None  # in this very clause: the customer's words, however put
+        named = [m for m in named if m.concept not in book.index.echo_concepts and (m.first or not told)]
     if feeling in {"request", "question", "inability"} and not (feeling == "question" and not part.last):
         return
     if feeling == "social" and LAMENT.search(
@@ -94,86 +96,8 @@ def check_statement(book: Book, place: int) -> None:
     _check_named(book, place, named)
     if feeling == "statement" and not conditional and not is_asked(book, place):
         _check_event(book, place)
-        check_unknown(book, place)
-
-
-def _is_closed(book: Book, place: int) -> bool:
-    """Whether a result says of the day of a segment that it is closed."""
-    part = book.parts[place]
-    shut = {
-        s.path
-        for s in book.index.said
-        if s.mention.concept == "close" and not s.weak and len(s.path) > 1 and s.path[0] != "text"
-    }
-    return any(
-        value.kind in {"date", "weekday"} and known.path in shut and same(value, known.value)
-        for value in book.values
-        if part.start <= value.start < part.end
-        for known in book.index.known
-    )
-
-
-def _is_gone(book: Book, thing: Mention) -> bool:
-    """Whether a result says of ``thing``, named as one of several, that nothing is left of it."""
-    gone = {s.path for s in book.index.said if s.mention.concept == "soldout" and len(s.path) > 1}
-    named = {s.path for s in book.index.said if s.mention.concept == thing.concept and len(s.path) > 1}
-    return bool(named) and named <= gone and thing.concept != "soldout"
-
-
-def _has_day(book: Book, place: int) -> bool:
-    """Whether a segment gives a day or a length that a result has for nothing in particular."""
-    part = book.parts[place]
-    near = [
-        v for v in book.values if v.kind in {"date", "weekday", "time", "quantity"} and part.start <= v.start < part.end
-    ]
-    return any(
-        same(value, known.value)
-        and known.path[0] != "text"
-        and not any(CLASSES[role] == "state" and role not in _MOVES for role in known.roles)
-        for value in near
-        for known in book.index.known
-    )
-
-
-def _is_through(book: Book, wanted: Mention) -> str | None:
-    """The call whose name has ``wanted`` and whose result says that it is done: ``refund``, "processed"."""
-    if wanted.form != "name" or wanted.negative:
-        return None
-    named = {s.ref for s in book.index.said if s.mention.concept == wanted.concept and s.path[0] != "text"}
-    through = (s for s in book.index.said if s.mention.concept == "finish" and s.mention.form == "done" and not s.weak)
-    return next((s.ref for s in through if s.ref in named and s.path[0] != "text" and not s.mention.negative), None)
-
-
-def _is_excused(book: Book, place: int, wanted: Mention) -> bool:
-    """Whether nothing hangs on ``wanted``, for a value or a thing beside it is what the source has."""
-    claims = book.claims_in(book.parts[place])
-    beside = any(claim.supported_by and claim.kind in {"money", "percent", "quantity"} for claim in claims)
-    if wanted.concept in _PREDICATES and _has_thing(book, place, wanted):
-        return True
-    if wanted.concept in _SOFT and not wanted.first and any(claim.supported_by for claim in claims):
-        return True
-    if wanted.concept == "expect" and not wanted.negative:  # "expected time: four hours"
-        around = [claim for other in book.sentence(place) for claim in book.claims_in(book.parts[other])]
-        return any(claim.supported_by for claim in around)
-    if wanted.concept == "update":  # "the updated amount"
-        return beside and not AUXILIARY.search(book.piece(place))
-    if wanted.concept == "installment":
-        return beside and not wanted.negative
-    if wanted.form != "plain" or (wanted.negative and wanted.concept != "delay"):
-        return False
-    if wanted.concept in _WHEN and _has_day(book, place):
-        return True
-    return beside and (wanted.concept in MONEYED or wanted.concept == "delay")  # "you pay 79.90", "tarda 5 días"
-
-
-def _has_thing(book: Book, place: int, wanted: Mention) -> bool:
-    """Whether a source has the thing of which ``wanted`` is said."""
-    return any(
-        CLASSES[m.concept] == "fact"
-        and m.concept != wanted.concept
-        and behind(book, replace(m, negative=wanted.negative))
-        for m in book.named[place]
-    )
+        if not is_harmless(piece):
+            check_unknown(book, place)
 
 
 def _check_event(book: Book, place: int) -> None:
@@ -185,7 +109,7 @@ def _check_event(book: Book, place: int) -> None:
         if not (noun and m.concept in _EVENTS and when and m.start < when[0].start):
             continue
         known = m.concept in book.index.echo_concepts or behind(book, replace(m, negative=False)) is not None
-        if not known and not (m.concept in _MOVES and _has_day(book, place)):
+        if not known and not (m.concept in MOVES and has_day(book, place)):
             book.claim(part.start, part.end, "status", None)
             return
 
@@ -198,19 +122,67 @@ def _is_glad(book: Book, place: int) -> bool:
     return glad and not any("?" in text for text in book.sources.customer)
 
 
-def _has_none(book: Book, place: int, named: Iterable[Mention]) -> bool:
-    """Whether a result says the contrary of its own thing or day: none left of it, closed on it."""
-    affirmed = [m for m in named if not m.negative]
-    if WE.search(book.piece(place)) and any(_is_gone(book, m) for m in affirmed):
-        return True
-    return any(m.concept in {"open", "work", "serve"} for m in affirmed) and _is_closed(book, place)
-
-
 def _only_names(wanted: Mention, named: Iterable[Mention], *, finished: bool) -> bool:
     """Whether ``wanted`` merely names an act, or says "done" of another one that is named."""
     if wanted.form == "name" and CLASSES[wanted.concept] == "state" and not finished:
         return True
     return wanted.concept == "finish" and any(m.form == "name" and CLASSES[m.concept] == "state" for m in named)
+
+
+def _is_too_much(book: Book, place: int, wanted: Mention) -> bool:
+    """Whether ``wanted``, which a source names, is given too soon, or to what the source does not give it."""
+    if wanted.negative:
+        return False
+    if wanted.concept in _AT_HAND and _NOW.search(book.piece(place)):
+        return unfinished(book, "ready") is not None
+    return wanted.concept in BENEFITS and gives_to_another(book, place, wanted.concept)
+
+
+def _is_thing_of_result(book: Book, wanted: Mention) -> bool:
+    """Whether a result names the thing that ``wanted`` is, in another language."""
+    return (
+        CLASSES[wanted.concept] == "fact"
+        and not wanted.negative
+        and wanted.concept not in {*BENEFITS, *MONEYED, "all"}
+        and book.means_known(wanted.start, wanted.end, results=True)
+    )
+
+
+def _is_excused(book: Book, place: int, wanted: Mention) -> bool:
+    """Whether ``wanted`` needs no source of its own."""
+    if _is_thing_of_result(book, wanted):
+        book.anchored.add(place)
+        return True
+    return is_excused(book, place, wanted)
+
+
+def _is_light(book: Book, place: int, wanted: Mention) -> bool:
+    """Whether ``wanted`` says little by itself, or is what the customer asked about, of which a source speaks here."""
+    light = wanted.concept in LIGHT and wanted.form == "plain"
+    heard = wanted.form != "done" and wanted.concept in book.index.echo_concepts and CLASSES[wanted.concept] == "fact"
+    if not (light or (heard and place in book.anchored)):
+        return False
+    if behind(book, wanted):
+        book.anchored.add(place)
+    return True
+
+
+def _only_asks(book: Book, place: int, wanted: Mention) -> bool:
+    """Whether ``wanted`` says no more than that somebody was asked for it, which is then claimed."""
+    if not only_asks(book, place, wanted):
+        return False
+    book.claim(wanted.start, wanted.end, "action", "awaiting_approval")
+    book.anchored.add(place)
+    return True
+
+
+def _is_first(book: Book, place: int, wanted: Mention) -> bool:
+    """Whether ``wanted`` is something that the assistant, or "we", did."""
+    piece = book.piece(place)
+    return wanted.first or (
+        WE_DID.search(book.read.text[wanted.start : wanted.end]) is not None
+        and bool(SPECIFIC.search(piece) or re.search(r"\b(?:ja|ya|acabamos)\b", piece))
+    )
 
 
 def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
@@ -222,7 +194,7 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         (True for m in named if m.concept == "finish" and m.form == "done"), None
     )
     undone = isinstance(finished, re.Match) and any(a <= part.start + finished.start() < b for a, b in book.denied)
-    if _has_none(book, place, named):
+    if has_none(book, place, named):
         book.claim(part.start, part.end, "fact", None)
         return
     for each in named:
@@ -232,21 +204,10 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
         before = book.read.text[part.start : wanted.start]
         if (glad or YOU.search(before)) and wanted.concept in book.index.echo_concepts:
             continue
-        first = wanted.first or (
-            WE_DID.search(book.read.text[wanted.start : wanted.end]) is not None
-            and bool(SPECIFIC.search(piece) or re.search(r"\b(?:ja|ya|acabamos)\b", piece))
-        )
-        light = wanted.concept in LIGHT and wanted.form == "plain"
-        heard = (
-            wanted.form != "done" and wanted.concept in book.index.echo_concepts and CLASSES[wanted.concept] == "fact"
-        )
-        if (light or (heard and place in book.anchored)) and not finished:
-            if behind(book, wanted):
-                book.anchored.add(place)
+        first = _is_first(book, place, wanted)
+        if not finished and _is_light(book, place, wanted):
             continue
-        if only_asks(book, place, wanted):
-            book.claim(wanted.start, wanted.end, "action", "awaiting_approval")
-            book.anchored.add(place)
+        if _only_asks(book, place, wanted):
             continue
         done = first or wanted.form == "done" or (finished is not None and wanted.form == "name")
         state = CLASSES[wanted.concept] == "state"
@@ -255,16 +216,20 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
             or bool(SPECIFIC.search(piece))
             or any(v.kind in IDENTIFIERS for v in book.values if part.start <= v.start < part.end)
         )
+        learn(book, wanted)
         call = done and state and particular and (first or bool(AUXILIARY.search(piece)) or finished is not None)
         seen = wanted.concept in {"verify", "find"} and done and not wanted.negative
+        ref: str | None
         if (seen and (wanted.first or not particular)) or (wanted.first and wanted.concept in {"receive", "note"}):
             ref = book.index.acted if wanted.concept == "note" else book.index.answered
         else:
             ref = behind(book, wanted, strict=done and state, call=call) or (
-                _is_through(book, wanted) if finished else None
+                is_through(book, wanted) if finished else None
             )
         kind = "action" if wanted.first else "status" if state else "fact"
-        if ref and wanted.concept in BENEFITS and not wanted.negative and gives_to_another(book, place, wanted.concept):
+        if ref is None and done:
+            ref = acted_on(book, wanted)
+        elif ref and _is_too_much(book, place, wanted):
             ref = None
         if ref is None and _is_excused(book, place, wanted):
             continue
@@ -278,8 +243,8 @@ def _check_named(book: Book, place: int, named: Iterable[Mention]) -> None:
 
 def check_bare_answer(book: Book) -> None:
     """A bare yes or no to a question about the business."""
-    asked = "\n".join(book.sources.customer).lower()
-    if "?" not in asked or book.index.answered or PRESENCE.search(folded(asked).text):
+    asked = folded("\n".join(book.sources.customer)).text
+    if not ASKED.search(asked) or book.index.answered or PRESENCE.search(folded(asked).text):
         return
     for place, part in enumerate(book.parts):
         if YES.match(book.piece(place)) and book.moods[place] == "statement" and place == 0:
@@ -295,13 +260,15 @@ def check_promise(book: Book, place: int) -> bool:
     for start, end, own in promises(book.read.text, book.read.lower, part.start, part.end):
         around = book.sentence(place)
         sentence = " ".join(book.piece(other) for other in around)
-        before = [book.moods[other] for other in around if other <= place]
+        before = [book.moods[other] for other in around if other <= place and not WAITS.search(book.piece(other))]
         previous = [book.moods[other] for other in range(place) if book.parts[other].sentence == part.sentence - 1]
         following = [
             book.moods[other]
             for other in range(place + 1, len(book.parts))
             if book.parts[other].sentence <= part.sentence + 1
         ]
+        if own and _ASK.match(book.read.text, start) and following and following[0] == "question":
+            return True  # "let me just confirm one thing: four guests?"
         if _VOW.match(book.read.text, start) and following and following[0] in {"request", "question"}:
             return True  # "sure, I just need the number"
         asked = own and THEN.match(book.piece(place)) and {"request", "question"} & set(previous)
@@ -314,11 +281,18 @@ def check_promise(book: Book, place: int) -> bool:
         ):
             return True
         kept = _kept(book, place, own=own)
-        if kept is None and not own and tells_known(book, place):
+        if kept is None and not own and (tells_known(book, place) or _is_forecast(book, place)):
             return False  # "Joanne will be your engineer": a fact, as the result has it
         book.claim(start, end, "promise", kept)
         return True
     return False
+
+
+def _is_forecast(book: Book, place: int) -> bool:
+    """Whether all that a clause says of the future is a day or a length that a source gives: "it'll take 4 hours"."""
+    when = [c for c in book.claims_in(book.parts[place]) if c.kind in {"date", "time", "weekday", "quantity"}]
+    states = [m for m in book.named[place] if CLASSES[m.concept] == "state"]
+    return bool(when) and not states and all(c.supported_by for c in when)
 
 
 def _kept(book: Book, place: int, *, own: bool) -> str | None:

@@ -22,7 +22,7 @@ _ABBREVIATIONS: Final = frozenset(
 )
 _END: Final = re.compile(r"[!?\n;]+|\.+(?=\s|$)|…")
 _CUT: Final = re.compile(
-    r"\s*(?:,(?!\d)|[()]|\s[-–—]+\s|:\s)\s*|\s+(?=(?:e|y|and|mas|porem|pero|but|porque|pois|(?:ya|ja) que|because|entao|entonces|"
+    r"\s*(?:,(?!\d)|[()]|\s[-–—=+]+\s|:\s)\s*|\s+(?=(?:e|y|and|mas|porem|pero|but|porque|pois|(?:ya|ja) que|because|entao|entonces|"
     r"portanto|por isso|por eso|therefore|enquanto|mientras|while|ou seja|o sea|so that|so)\s)|"
     r"(?<=\w)\s(?:que|that)\s+(?=(?:o|a|os|as|seu|sua|seus|suas|el|la|tu|su|the|your|ja|ya|foi|esta|it|ele|ela)\s)"
 )

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
+from agent.claims.clock import find_times
+from agent.claims.lexicon import concept_of
 from agent.claims.notation import (
     AFTER,
+    AGED,
     AND_HALF,
-    BARE_RANGE,
-    CLOCK,
     CODE,
-    COUNTED,
     CURRENCIES,
     DAY,
+    DAY_AT,
     EMAIL,
     FIGURE_OR_WORD,
     FIGURES,
@@ -36,30 +37,21 @@ from agent.claims.notation import (
     MONTH,
     NAMED,
     NAMED_ENGLISH,
-    NOON,
     NTH,
     NUMBER,
     ONE,
     ORDINAL_DAYS,
     ORDINALS,
-    PART,
-    PARTS,
-    PARTS_OF_DAY,
-    PAST,
-    PAST_MINUTES,
     PERCENT,
     PERIOD,
     PHONE,
-    QUARTER,
-    RANGE,
     RELATIVE,
     SAID,
     SHAPED,
     SHORT_DAYS,
-    SPELLED_CLOCK,
     SPOKEN_CODE,
     STREET,
-    TIME,
+    THOUSAND,
     TIMES_OVER,
     UNIT_PATTERNS,
     URL,
@@ -67,7 +59,9 @@ from agent.claims.notation import (
     WORDED,
     spelled,
 )
+from agent.claims.plain_words import is_plain
 from agent.claims.text import Folded
+from agent.claims.words import form_of
 from agent.dates import MONTH_OF, WEEKDAY_OF
 from agent.quantities import read_amount
 
@@ -91,7 +85,9 @@ class Value:
     unit: str = ""
 
 
-class _Found:
+class Found:
+    """Values, of which no two overlap: the first that is added keeps its place."""
+
     def __init__(self, length: int) -> None:
         self.taken = bytearray(length + 1)
         self.values: list[Value] = []
@@ -107,19 +103,21 @@ class _Found:
 
 def find_values(read: Folded, language: str, today: date) -> list[Value]:
     """All values of a text, in order. A lone "um" or "one" is an article."""
-    text, found = read.text, _Found(len(read.text))
+    text, found = read.text, Found(len(read.text))
     if not text:
         return []
     _names(read, found)
     _no_values(text, language, found)
     _amounts(text, language, found)
     _days(text, language, today, found)
-    _times(text, language, found)
+    find_times(text, language, found)
     _measures(text, language, found)
     if any(map(str.isdigit, text)):
         _numbers_that_name(text, found)
         for match in NUMBER.finditer(text):
-            found.add("number", match.start(), match.end(), _hundredths(read_amount(match["amount"], language)))
+            more = THOUSAND.match(text, match.end())
+            figure = read_amount(match["amount"], language) * (1000 if more else 1)
+            found.add("number", match.start(), more.end() if more else match.end(), _hundredths(figure))
     for match in WORDED.finditer(text):
         amount = spelled(match["words"], language)
         if amount is not None and match["words"] not in LONE:
@@ -127,7 +125,7 @@ def find_values(read: Folded, language: str, today: date) -> list[Value]:
     return sorted(found.values, key=lambda value: value.start)
 
 
-def _no_values(text: str, language: str, found: _Found) -> None:
+def _no_values(text: str, language: str, found: Found) -> None:
     """Figures and number words that count nothing: idioms, the numbers of a list."""
     for match in IDIOMS.finditer(text):
         found.block(match.start(), match.end())
@@ -138,7 +136,7 @@ def _no_values(text: str, language: str, found: _Found) -> None:
             found.block(match.start(), match.end())
 
 
-def _numbers_that_name(text: str, found: _Found) -> None:
+def _numbers_that_name(text: str, found: Found) -> None:
     for match in PHONE.finditer(text):
         plain = re.sub(r"\D", "", match[0])
         if len(plain) >= 8:
@@ -154,7 +152,7 @@ def _hundredths(amount: float) -> int:
     return round(amount * 100)
 
 
-def _names(read: Folded, found: _Found) -> None:
+def _names(read: Folded, found: Found) -> None:
     text = read.text
     if "@" in text:
         for match in EMAIL.finditer(text):
@@ -181,7 +179,7 @@ def plain_url(address: str) -> str:
     return re.sub(r"^(?:https?://)?(?:www\.)?", "", address).rstrip("/")
 
 
-def _amounts(text: str, language: str, found: _Found) -> None:
+def _amounts(text: str, language: str, found: Found) -> None:
     for pattern in (MARKED, AFTER):
         for match in pattern.finditer(text):
             sign = re.sub(r"\s", "", match["sign"])
@@ -203,7 +201,7 @@ def _amounts(text: str, language: str, found: _Found) -> None:
         found.add("money", match.start(), match.end(), whole if unit == "c" else whole * 100 + parts, unit.strip("c"))
 
 
-def _days(text: str, language: str, today: date, found: _Found) -> None:
+def _days(text: str, language: str, today: date, found: Found) -> None:
     _dates_in_figures(text, language, found)
     _dates_with_names(text, found)
     for pattern, days in RELATIVE:
@@ -213,9 +211,10 @@ def _days(text: str, language: str, today: date, found: _Found) -> None:
     for match in PERIOD.finditer(text):
         found.add("period", match.start(), match.end(), _period(match, today))
     _weekdays(text, found)
-    for match in DAY.finditer(text):
+    for match in (*DAY_AT.finditer(text), *DAY.finditer(text)):
         if 1 <= int(match["d"]) <= 31:
-            found.add("date", match.start("d"), match.end("d"), (None, None, int(match["d"])))
+            sure = "day" if match[0].startswith("dia") else ""
+            found.add("date", match.start("d"), match.end("d"), (None, None, int(match["d"])), sure)
 
 
 def _period(match: re.Match[str], today: date) -> tuple[int, int]:
@@ -228,7 +227,7 @@ def _period(match: re.Match[str], today: date) -> tuple[int, int]:
     return monday, monday + 6
 
 
-def _dates_in_figures(text: str, language: str, found: _Found) -> None:
+def _dates_in_figures(text: str, language: str, found: Found) -> None:
     for match in ISO.finditer(text):
         if match["d"]:
             found.add("date", match.start(), match.end(), (int(match["y"]), int(match["m"]), int(match["d"])))
@@ -248,7 +247,7 @@ def _dates_in_figures(text: str, language: str, found: _Found) -> None:
             found.add("date", match.start("d"), match.end("d"), (None, month, int(match["d"])))
 
 
-def _dates_with_names(text: str, found: _Found) -> None:
+def _dates_with_names(text: str, found: Found) -> None:
     for pattern in (NAMED, NAMED_ENGLISH):
         for match in pattern.finditer(text):
             day = 1 if not match["d"].isdigit() else int(match["d"])
@@ -261,91 +260,38 @@ def _dates_with_names(text: str, found: _Found) -> None:
         found.add("month", match.start(), match.end(), (int(match["y"]), int(match["m"])))
 
 
-def _weekdays(text: str, found: _Found) -> None:
+def _weekdays(text: str, found: Found) -> None:
     for match in WEEKDAY.finditer(text):
         name = match["day"].removesuffix("s") if match["day"] not in WEEKDAY_OF else match["day"]
         lead = LEAD.search(text[max(0, match.start() - 12) : match.start()])
+        lead = lead or (_A.search(text, 0, match.start()) and re.match(r"\s*(?:[.,;!?)]|$)", text[match.end() :]))
         doubtful = name in ORDINAL_DAYS or name in SHORT_DAYS or name in {"mon", "tue", "wed", "thu", "fri"}
-        if match["thing"] or (doubtful and not match["feira"] and not lead):
+        if match["thing"] or (doubtful and not match["feira"] and (not lead or _is_ordinal(text, match))):
             continue
         if name in SHORT_DAYS and not re.match(r"[.,/ :)-]", text[match.end() : match.end() + 1] or " "):
             continue
         found.add("weekday", match.start(), match.end(), SHORT_DAYS.get(name, WEEKDAY_OF.get(name)))
 
 
+_A = re.compile(r"\buma? $")
+
+
+def _is_ordinal(text: str, match: re.Match[str]) -> bool:
+    """Whether "segunda" stands before what it counts: "a segunda cobrança"."""
+    following = re.match(r" (?P<word>[a-z]{4,})", text[match.end() : match.end() + 24])
+    if match["day"] not in ORDINAL_DAYS or following is None:
+        return False
+    word = following["word"]
+    if re.search(r"\b(?:a|sua|nossa|essa|esta|minha|uma)\s$", text[max(0, match.start() - 6) : match.start()]):
+        return concept_of(word) is not None or not is_plain(word)
+    return concept_of(word) is not None and form_of(word, word) == "name"
+
+
 def _year(year: str | None) -> int | None:
     return None if year is None else int(year) + (2000 if len(year) == 2 else 0)
 
 
-def _times(text: str, language: str, found: _Found) -> None:
-    for match in RANGE.finditer(text):
-        found.add(
-            "time",
-            match.start("h"),
-            match.end("h"),
-            _halves(int(match["h"]) % 24 * 60, None, loose=int(match["h"]) < 12),
-            "range",
-        )
-    _times_in_words(text, language, found)
-    for match in TIME.finditer(text):
-        minutes = int(match["h"]) * 60 + int(match["hm"] or match["m"] or 0)
-        loose = minutes < (780 if language == "en" else 420)
-        found.add("time", match.start(), match.end(), _halves(minutes, match["half"], loose=loose))
-    for match in CLOCK.finditer(text):
-        hour = int(match["h"]) if match["h"].isdigit() else spelled(match["h"], language)
-        bare = match["h"] in LONE and not match["half"]
-        lasts = match[0].startswith("ate ") and text[match.end() :].startswith(" horas")
-        counts = match[0].startswith("das ") and not match["half"] and COUNTED.match(text, match.end())
-        if hour is None or match["not"] or hour > 24 or bare or lasts or counts:
-            continue
-        said = match["m"] or ""
-        minutes = int(said) if said.isdigit() else PARTS.get(said, 0)
-        start = match.start("h")
-        found.add("time", start, match.end(), _halves(hour * 60 + minutes, match["half"], loose=hour <= 12))
-    for match in SPELLED_CLOCK.finditer(text):
-        hour = spelled(match["h"], language)
-        if hour is not None and 1 <= hour <= 12:
-            minutes = PARTS.get(match["m"] or "", 0)
-            found.add("time", match.start(), match.end(), _halves(hour * 60 + minutes, match["half"], loose=False))
-    for match in PART.finditer(text):
-        found.add("time", match.start(), match.end(), PARTS_OF_DAY[match.lastgroup or ""], "part")
-    for match in NOON.finditer(text):
-        found.add("time", match.start(), match.end(), (720 if match["noon"] else 0,))
-
-
-def _times_in_words(text: str, language: str, found: _Found) -> None:
-    """ "half past six", "a quarter of an hour", "Monday 9 to 5"."""
-    for match in PAST.finditer(text):
-        hour = int(match["h"]) if match["h"].isdigit() else spelled(match["h"], language)
-        if hour is not None and hour <= 12:
-            minutes = hour * 60 + PAST_MINUTES[match["part"]]
-            found.add(
-                "time", match.start(), match.end(), _halves(minutes, match["half"] and match["half"][7:], loose=True)
-            )
-    for match in QUARTER.finditer(text):
-        found.add("quantity", match.start(), match.end(), 1500, "minute")
-    for match in BARE_RANGE.finditer(text):
-        for group in ("a", "b"):
-            found.add("time", *match.span(group), _halves(int(match[group]) * 60, None, loose=True), "range")
-
-
-def part_of_day(word: str) -> tuple[int, ...] | None:
-    """The minutes of "morning", "tarde" or "noche" where it stands alone, as results have it."""
-    match = PART.fullmatch(f"de {word}") or PART.fullmatch(f"in the {word}")
-    return PARTS_OF_DAY[match.lastgroup or ""] if match else None
-
-
-def _halves(minutes: int, half: str | None, *, loose: bool) -> tuple[int, ...]:
-    """The minutes of the day that are meant: two of them where the text leaves the half of the day open."""
-    said = (half or "").replace(".", "").strip()
-    if said.startswith("p") or said.endswith(("tarde", "noite", "noche", "afternoon", "evening")):
-        return (minutes if minutes >= 720 else minutes + 720,)
-    if said:
-        return (minutes % 720,)
-    return (minutes, minutes + 720) if loose and minutes < 720 else (minutes % 1440,)
-
-
-def _measures(text: str, language: str, found: _Found) -> None:
+def _measures(text: str, language: str, found: Found) -> None:
     for match in NTH.finditer(text):
         found.add(
             "quantity", match.start(), match.end(), {"p": 100, "f": 100, "s": 200, "t": 300}[match["n"][0]], "nth"
@@ -363,18 +309,9 @@ def _measures(text: str, language: str, found: _Found) -> None:
     for match in LASTING.finditer(text):
         hours, minutes = (int(one) if one.isdigit() else spelled(one, language) or 0 for one in match.group("h", "m"))
         found.add("quantity", match.start(), match.end(), (hours * 60 + minutes) * 100, "minute")
-    for match in FIGURE_OR_WORD.finditer(text):
-        unit = _unit(text, match.end())
-        if unit is None:
-            continue
-        word = match[0]
-        amount = _hundredths(read_amount(word, language)) if word[0].isdigit() else (spelled(word, language) or 0) * 100
-        end = unit[1]
-        more = AND_HALF.match(text, end)
-        if more:
-            amount, end = amount + 50, more.end()
-        if amount:
-            found.add("quantity", match.start(), end, amount, unit[0])
+    for match in AGED.finditer(text):
+        found.add("number", match.start("n"), match.end(), int(match["n"]) * 100)
+    _quantities(text, language, found)
     for match in re.finditer(
         r"(?<![\w.,/])(?P<a>\d{1,3})(?= ?(?:a|ou|o|to|or|e|y|-|–|ate) ?\d{1,3} ?(?P<u>[a-z]{1,12}(?: uteis| habiles| days)?))",
         text,
@@ -382,6 +319,20 @@ def _measures(text: str, language: str, found: _Found) -> None:
         unit = _unit(f" {match['u']} ", 0)
         if unit:
             found.add("quantity", match.start(), match.end(), int(match["a"]) * 100, unit[0])
+
+
+def _quantities(text: str, language: str, found: Found) -> None:
+    for match in FIGURE_OR_WORD.finditer(text):
+        word = match[0]
+        thousands = THOUSAND.match(text, match.end()) if word[0].isdigit() else None
+        unit = _unit(text, thousands.end() if thousands else match.end())
+        if unit is None:
+            continue
+        amount = _hundredths(read_amount(word, language)) if word[0].isdigit() else (spelled(word, language) or 0) * 100
+        amount *= 1000 if thousands else 1
+        more = AND_HALF.match(text, unit[1])
+        if amount:
+            found.add("quantity", match.start(), more.end() if more else unit[1], amount + (50 if more else 0), unit[0])
 
 
 def _unit(text: str, position: int) -> tuple[str, int] | None:

@@ -65,12 +65,15 @@ _NAME: Final = re.compile(
 _FIRST: Final = re.compile(
     r"\w{2,}(?:ei|iei)$|(?:fiz|abri|pedi|emiti|inclui|conclui|transferi|devolvi|resolvi|respondi|recebi|estendi)$"
 )
+_ACCENTED: Final = frozenset({"inclui", "conclui"})
+"""A present ("inclui") but for its accent ("incluí")."""
 _SPANISH_FIRST: Final = re.compile(r"\w{2,}[éí]$")
 _SPANISH_THIRD: Final = re.compile(r"\w{2,}ó$")
 
 
 _PAID: Final = frozenset({"paga", "pagas", "pago", "pagos"})
 _AS: Final = re.compile(r"\b(?:como|esta|estao|estan|foi|fue|consta|ja|ya|ficou|quedo) $")
+_ASIDE: Final = re.compile(r"\b(?:by the|either|any|no|the same|this|that) way$")
 _VACANT: Final = re.compile(r" (?:from|at|on|until|this|next|today|tomorrow|between|slots?)\b")
 _JUST: Final = re.compile(r"\b(?:acab(?:ei|amos|ou|o|e|ado) de) $")
 _LAST_MILE: Final = re.compile(
@@ -80,6 +83,14 @@ _LAST_MILE: Final = re.compile(
 _AT_ONCE: Final = re.compile(
     r"\b(?:na (?:mesma )?hora(?! (?:d|em|que))|no ato|al instante|en el acto|on the spot|same[- ]day|no mesmo dia|el mismo dia)\b"
 )
+_NO_COST: Final = re.compile(
+    r"\b(?:(?:sem|sin|nenhum|ningun) (?:custos?|costos?|coste|cargo|gastos)|(?:nao|no) (?:ha|hay|tem|tiene|existe) (?:nenhum |ningun )?(?:custo|costo|coste|cargo)|no (?:extra |additional )?(?:cost|charge)|"
+    r"at no (?:extra |additional )?(?:cost|charge)|(?:pelo|o|por el|el) mesmo preco|(?:por )?(?:el|al) mismo precio|(?:for )?the same price|costs? nothing|nao (?:custa|paga) nada|no (?:cuesta|paga) nada)\b"
+)
+_APART: Final = re.compile(
+    r"(?:à parte|\ba parte\b|\baparte\b|por separado|\bseparately\b|(?:cobrad[oa]|pag[oa]|vendid[oa]) por fora|(?:is|are|costs?) extra\b)"
+)
+"""Charged besides, so not included."""
 _TO_BE: Final = re.compile(
     r"\b(?:ser|be|being|fica|ficam|queda|quedan|sendo|siendo|sea|seja|sejam|ficar|fique|fiquem|estar|esteja|quedar|quede|get|gets|este) $"
 )
@@ -101,6 +112,8 @@ def stem(word: str) -> str:
 def form_of(word: str, accented: str) -> Form:
     if _SPANISH_FIRST.match(accented) or _SPANISH_THIRD.match(accented):
         return "done"
+    if word in _ACCENTED and not accented.endswith("í"):
+        return "plain"
     if word.startswith(("expected", "estimated", "previst", "estimad")):
         return "plain"
     if _NAME.match(word) and word != "entregue":
@@ -109,6 +122,8 @@ def form_of(word: str, accented: str) -> Form:
 
 
 def is_first(word: str, accented: str) -> bool:
+    if word in _ACCENTED:
+        return accented.endswith("í")
     return bool(_SPANISH_FIRST.match(accented) or _FIRST.match(word))
 
 
@@ -143,12 +158,16 @@ def mentions(text: str, lower: str | None = None, language: str = "") -> list[Me
     denied = negated(text, language)
     found = [Mention("lastmile", "done", False, *match.span()) for match in _LAST_MILE.finditer(text)]
     found += [Mention("immediate", "plain", False, *match.span()) for match in _AT_ONCE.finditer(text)]
+    found += [Mention("free", "plain", False, *match.span()) for match in _NO_COST.finditer(text)]
+    found += [Mention("add", "plain", True, *match.span()) for match in _APART.finditer(text)]
     accents = lower if lower is not None and len(lower) == len(text) else text
     for match in _WORD.finditer(text):
         concept = concept_of(match[0])
         if concept is None or (match[0] == "sale" and language == "es"):  # "sale en $800"
             continue
         start, end = match.span()
+        if concept == "underway" and _ASIDE.search(text, max(0, start - 8), end):
+            continue
         accented = accents[start:end]
         negative = any(
             begin <= start < stop and not (concept == "gluten" and text.startswith(_SHORTEST_NO, begin))

@@ -51,7 +51,7 @@ class Converse:
     """One turn of function calling."""
 
     def __init__(self, prompts: PromptLibrary, texts: FixedTexts) -> None:
-        self.prompt = prompts["converse"]
+        self.prompts = prompts
         self.texts = texts
 
     async def __call__(self, state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState:
@@ -65,12 +65,13 @@ class Converse:
         for passage in likely:
             if passage not in passages:
                 evidence = evidence.because("passage_gives_orders", passage.ref)
-        messages = opening_messages(self.prompt, state["turn"], context, reading, passages)
+        prompt = self.prompts.of(context.profile.prompts, "converse")
+        messages = opening_messages(prompt, state["turn"], context, reading, passages)
         authority = Authority(state["turn"], context, reading.language)
-        guard = Outgoing.for_turn(self.prompt, context.profile, reading, authority.voice, passages)
+        guard = Outgoing.for_turn(prompt, context, reading, authority.voice, passages)
         loop = _Loop(self.texts, state["turn"], context, reading, evidence, passages, authority, guard)
         loop.probed = any(asks_about_itself(message.text) for message in state["turn"].unanswered)
-        return await loop.run(context.model, messages, self.prompt.model)
+        return await loop.run(context.model, messages, prompt.model)
 
 
 @dataclass(slots=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 from langgraph.runtime import Runtime
 
 from agent.announcing import Announcer, disclosed
-from agent.claims import Ledger, Sources, check
+from agent.authority import looked_up_another
+from agent.claims import Ledger, Sources, WordEncoder, check
+from agent.encoder import default_encoder
 from agent.policy import is_audited
 from agent.state import Evidence, TurnState, evidence_of
 from agent.texts import FixedTexts, choose
@@ -21,8 +25,8 @@ _LISTED_CHARACTERS = 600
 class Decide:
     """The last node of every turn that decides anything."""
 
-    def __init__(self, texts: FixedTexts) -> None:
-        self.texts = texts
+    def __init__(self, texts: FixedTexts, encoder: Callable[[], WordEncoder] = default_encoder) -> None:
+        self.texts, self._encoder = texts, encoder
         self._announcer = Announcer(texts)
 
     async def __call__(self, state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState:
@@ -44,9 +48,15 @@ class Decide:
             evidence = evidence.because("reply_mode", f"{reading.mode}: {reading.rule}")
             mode = reading.mode
             if isinstance(draft, Reply) and mode is not ReplyMode.OFF and not from_template:
-                ledger = check(draft.text, reading.language, _sources(state, evidence, context))
+                sources = _sources(state, evidence, context)
+                ledger = await asyncio.to_thread(check, draft.text, reading.language, sources, self._encoder())
                 if ledger.unsupported:
                     evidence = evidence.because("unsupported_claims", _listed(draft.text, ledger))
+            looked_up = looked_up_another(
+                evidence.calls, context.profile.functions, turn.contact_addresses if turn else ()
+            )
+            if mode is ReplyMode.AUTO and looked_up and isinstance(draft, Reply):
+                evidence, mode = evidence.because("number_of_another", looked_up), ReplyMode.SUGGEST
             if mode is ReplyMode.AUTO and turn is not None and is_audited(reading, turn, context):
                 evidence, mode = evidence.because("audited", "a share of what earned autonomy sends"), ReplyMode.SUGGEST
             decision = _under_policy(draft, mode, evidence, ledger)

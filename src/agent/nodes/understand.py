@@ -33,6 +33,7 @@ _NEEDS_NO_ANSWER: Final = frozenset(
 )
 _TRIGGERS: Final = {
     HandOffReason.VIP: "vip_contact",
+    HandOffReason.OLD_MESSAGE: "message_too_old",
     HandOffReason.REQUESTED: "person_requested",
     HandOffReason.ANGER: "angry_words",
 }
@@ -54,9 +55,12 @@ class Understand:
 
     async def _understood(self, turn: TurnInput, reading: Reading, runtime: Runtime[TurnContext]) -> TurnState:
         context, evidence = runtime.context, Evidence()
+        if any(message.kind is MessageKind.UNKNOWN for message in turn.unanswered):
+            # An order, an invitation, a payment: its words alone are not what the customer sent.
+            return hand_off(reading, evidence, HandOffReason.MEDIA, "unsupported_kind")
         if not words(reading.text):
             return self._without_words(turn, context, reading, evidence)
-        if (reason := _trigger(context, reading.text)) is not None:
+        if (reason := _trigger(turn, context, reading.text)) is not None:
             return await self._to_person(turn, runtime, reading, evidence, reason)
         if reading.dialogue.confirm:
             step, reading = answer_to_confirmation(self.texts, turn, context, reading, evidence)
@@ -174,7 +178,7 @@ def _with_later(step: TurnState, before: Dialogue, context: TurnContext) -> Turn
     return {"reading": reading, "evidence": step["evidence"], "wishes": (served, *later), "step": "several"}
 
 
-def _trigger(context: TurnContext, text: str) -> HandOffReason | None:
+def _trigger(turn: TurnInput, context: TurnContext, text: str) -> HandOffReason | None:
     """Why a person is needed whatever the message is about; None: the agent may serve it."""
     terms, policy = context.profile.hand_off, policy_in(context)
     if terms.wants(HandOffReason.VIP) and terms.vip_tags & policy.occasion.tags:
@@ -183,6 +187,9 @@ def _trigger(context: TurnContext, text: str) -> HandOffReason | None:
         return HandOffReason.REQUESTED
     if terms.wants(HandOffReason.ANGER) and is_angry(text):
         return HandOffReason.ANGER
+    newest = max(message.at for message in turn.unanswered)
+    if terms.old_after is not None and context.now - newest > terms.old_after:
+        return HandOffReason.OLD_MESSAGE
     return None
 
 

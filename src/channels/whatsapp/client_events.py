@@ -102,12 +102,44 @@ class Receipted:
 
 
 @dataclass(frozen=True, slots=True)
+class Undecryptable:
+    """A message that could not be decrypted (its content may come later), or that WhatsApp shows on the phone only."""
+
+    message: dict[str, Any]
+    ticket: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A piece of the number's past, as the phone tells it after a pairing (WhatsApp's HistorySync)."""
+
+    history: dict[str, Any]
+    ticket: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileChanged:
+    """Somebody has another picture, or a group another name, picture or members."""
+
+    jid: Jid
+    ticket: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something arrived whose content nobody can read: not decryptable, or not even decodable."""
+    """Something arrived that nobody can decode."""
 
     name: str
     raw: dict[str, Any]
     ticket: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The library will not hand this message over: its key was used already, by a process that may have died since."""
+
+    message_id: str
+    chat: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +164,6 @@ ConnectionEvent = (
     | Outdated
     | Ended
 )
-Content = Received | Receipted | Unreadable
+Content = Received | Receipted | Undecryptable | History | ProfileChanged | Unreadable
 """What somebody sent; acknowledged already, so it must not be lost."""
-ClientEvent = ConnectionEvent | Content
+ClientEvent = ConnectionEvent | Content | Skipped

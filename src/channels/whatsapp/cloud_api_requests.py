@@ -67,6 +67,9 @@ def request_of(message: Outbound, media_id: str | None = None) -> dict[str, Any]
     return body
 
 
+_NOT_OFFERED = {"edit": "Editing", "revoke": "Deleting", "poll": "A poll", "link_preview": "A preview of our own"}
+
+
 def _content(message: Outbound, media_id: str | None) -> dict[str, Any]:
     content, text = message.content, message.text
     match content:
@@ -97,7 +100,7 @@ def _content(message: Outbound, media_id: str | None) -> dict[str, Any]:
         case Template():
             return {"type": "template", "template": _template(content)}
         case _:
-            raise NotOfferedError(PROVIDER, {"edit": "Editing", "revoke": "Deleting", "poll": "A poll"}[content.type])
+            raise NotOfferedError(PROVIDER, _NOT_OFFERED.get(content.type, "This kind of content"))
 
 
 def check_file(media: Media, file: File) -> str:

@@ -8,17 +8,18 @@ names as nobody's words is Ignored.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from channels.base import ChannelEvent, MessageEdited, MessageReceived, MessageRevoked, ReceiptChanged, Unrecognised
 from domain.messages import Ack, Address, MediaReference, MessageKind
 
-from .baileys import whole_number
+from .baileys import plain_bytes, whole_number
 from .contents import COMPANIONS, IGNORED, PROTOCOL, RULES, VIEW_ONCE, WRAPPERS, Rule
 from .envelope import Envelope, Json, jid_from, pick, read_envelope, time_from
 from .ids import NEWSLETTER_SERVER
+from .looks import looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class Ignored:
 Converted = ChannelEvent | Ignored
 
 _LONGEST_RAW_TEXT = 2000
+_PREVIEWED = ("documentMessage", "videoMessage")
+_TARGETS = {MessageKind.REACTION: "key", MessageKind.POLL_VOTE: "pollCreationMessageKey"}
+"""Where content that is about another message names it."""
 _REVOKE, _EDIT = ("REVOKE", 0), ("MESSAGE_EDIT", 14)
 _REFERRAL = (
     "conversionSource",
@@ -74,6 +78,20 @@ def convert_message(event: Json, *, received_at: datetime, own: Collection[Addre
     if envelope.address is None:
         return Unrecognised(f"message_in_{envelope.chat.server}", _short(event))
     return _Conversion(envelope, envelope.address, own).run(content, view_once=bool(pick(event, "IsViewOnce")))
+
+
+def convert_undecryptable(event: Json, *, received_at: datetime) -> Converted:
+    """Convert neonize's event of a message that it could not decrypt: its place is kept until its content comes.
+
+    What WhatsApp gives to the phone only (a picture to be viewed once) never comes.
+    """
+    envelope = read_envelope(pick(event, "Info") or {}, received_at)
+    if envelope is None or envelope.address is None or envelope.chat.is_status:
+        return Unrecognised("undecryptable_message", _short(event))
+    if pick(event, "DecryptFailMode") in ("DECRYPT_FAIL_HIDE", 1):
+        return Ignored("a message that WhatsApp wants hidden where it cannot be read")
+    awaiting = "phone_only" if pick(event, "IsUnavailable") else "decryption"
+    return _Conversion(envelope, envelope.address, ()).awaited(awaiting)
 
 
 def convert_receipt(event: Json, *, received_at: datetime) -> Converted:
@@ -133,6 +151,10 @@ class _Conversion:
         except (TypeError, ValueError, AttributeError, KeyError, OverflowError):
             return self._received(MessageKind.UNKNOWN, raw={"content": _short(content), "unreadable": True})
 
+    def awaited(self, awaiting: str) -> MessageReceived:
+        """A message without its content."""
+        return replace(self._received(MessageKind.UNKNOWN, raw={"awaiting": awaiting}), awaiting=awaiting)
+
     def _convert(self, content: Json, *, view_once: bool) -> Converted:
         content, wrapped_once = unwrap(content)
         key = next((name for name, body in content.items() if body is not None and name not in COMPANIONS), None)
@@ -154,14 +176,18 @@ class _Conversion:
             raw["view_once"] = True
         if pick(context, "isForwarded"):
             raw["forwarded"] = True
-        quoted = pick(body, "key", "ID") if rule.kind is MessageKind.REACTION else pick(context, "stanzaID")
+        if seconds := whole_number(pick(context, "expiration")):
+            raw["disappears_after_seconds"] = seconds
+        target = _TARGETS.get(rule.kind)
+        quoted = pick(body, target, "ID") if target else pick(context, "stanzaID")
         kind = MessageKind.VOICE if rule.kind is MessageKind.AUDIO and pick(body, "PTT") else rule.kind
         return self._received(
             kind,
             text=_first_text(body, rule),
             quoted=quoted,
-            media=self._media(body) if rule.media else None,
-            mentions_me=any(self._is_own(jid) for jid in pick(context, "mentionedJID") or ()),
+            media=self._media(key, body, view_once=view_once) if rule.media else None,
+            mentions_me=any(self._is_own(jid) for jid in pick(context, "mentionedJID") or ())
+            or (bool(quoted) and self._is_own(pick(context, "participant"))),
             raw=raw,
         )
 
@@ -209,9 +235,12 @@ class _Conversion:
         return mentioned is not None and mentioned.address() in self._own
 
     @staticmethod
-    def _media(body: Json) -> MediaReference:
+    def _media(key: str, body: Json, *, view_once: bool) -> MediaReference:
         size = whole_number(pick(body, "fileLength"))
         extra = {name: value for name in _MEDIA_EXTRA if (value := pick(body, name)) is not None}
+        extra["part"] = key
+        if key in _PREVIEWED and not view_once:
+            extra |= looks(plain_bytes(pick(body, "JPEGThumbnail")), pick(body, "pageCount"))
         return MediaReference(
             mime_type=pick(body, "mimetype") or None,
             file_name=pick(body, "fileName") or pick(body, "title") or None,

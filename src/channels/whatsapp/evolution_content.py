@@ -13,6 +13,7 @@ from .baileys import whole_number
 from .contents import COMPANIONS, RULES
 from .convert import unwrap
 from .envelope import pick
+from .looks import looks_of
 
 _ADDED = ("mediaUrl", "base64", "speechToText", "chatwootMessageId")
 _NEEDED = (
@@ -48,7 +49,8 @@ def finish(event: MessageReceived, content: dict[str, Any], data: Mapping[str, A
         text = ", ".join(_chosen(body, data)) or text
         quoted = pick(body, "pollCreationMessageKey", "id")
     if media is not None:
-        media = _media(name, body, data)
+        found = _media(name, body, data)
+        media = replace(found, extra={**found.extra, **looks_of(media.extra)})
     if isinstance(words := pick(added, "speechToText"), str) and words:
         raw["speech_to_text"] = words
     return replace(

@@ -37,7 +37,7 @@ from channels.gateway import (
     WebhookDelivery,
     Wish,
 )
-from domain.contents import Media, Template
+from domain.contents import LinkPreview, Media, Template
 from domain.messages import Address, AddressKind, MediaReference, Outbound, Sent, SessionStatus
 
 from .envelope import pick
@@ -130,8 +130,8 @@ class GenericWebhookGateway:
         match message.content:
             case None:
                 return body
-            case Template():
-                raise NotOfferedError(PROVIDER, "A template")
+            case Template() | LinkPreview():
+                raise NotOfferedError(PROVIDER, f"A {message.content.type.replace('_', ' ')}")
             case Media() as media:
                 file = await read_file(self._media, media)
                 if len(file.data) > LARGEST_MEDIA:

@@ -100,7 +100,8 @@ def canonical_phone(text: str) -> str:
     with 2–5 is a landline and stays as it is; 6–9 is a mobile that lacks its 9. Raises InvalidInputError.
     """
     digits = _PUNCTUATION.sub("", text)
-    if not (digits.isascii() and digits.isdigit() and len(digits) in _E164_DIGITS):
+    # No country code begins with 0: "011 9…" is how one dials within a country.
+    if not (digits.isascii() and digits.isdigit() and len(digits) in _E164_DIGITS) or digits[0] == "0":
         raise InvalidInputError(
             "phone", f"{text!r} is no phone number", hint="Write it with country and area code: +55 11 99000-1111."
         )

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .envelope import jid_from, pick
 from .ids import Jid
+
+if TYPE_CHECKING:
+    from .neonize_client import NeonizeClient
+
+log = logging.getLogger(__name__)
 
 _CHATS = 1000
 _PER_CHAT = 50
@@ -39,3 +46,20 @@ class UnreadMessages:
         for sender, message_id in self._chats.pop(chat.bare(), []):
             by_sender.setdefault(sender, []).append(message_id)
         yield from by_sender.items()
+
+    async def attend(
+        self, client: NeonizeClient, chat: Jid, typing_seconds: float, is_ready: Callable[[], bool]
+    ) -> None:
+        """Mark what waits in the chat as read and show "typing…". Fails silently: the message matters more."""
+        from .neonize_client import SendFailedError  # noqa: PLC0415 - this module is of use without the library
+
+        try:
+            for sender, ids in self.take(chat):
+                await client.mark_read(chat, sender, ids)
+            if typing_seconds > 0:
+                await client.show_typing(chat, typing=True)
+                await asyncio.sleep(typing_seconds)
+                if is_ready():
+                    await client.show_typing(chat, typing=False)
+        except SendFailedError as error:
+            log.info("could not show attention in %s: %s", chat, error)

@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from channels.base import SendRejectedError, SendRetryableError, SendUncertainError
+from channels.gateway import GatewayRefusedError, GatewayUnavailableError
 
 SendError = SendRejectedError | SendRetryableError | SendUncertainError
 
@@ -32,6 +33,27 @@ _NOT_YET = (
     "the store doesn't contain a device JID",
     "client is nil",
 )
+
+
+_GONE = re.compile(r"status code (403|404|410)\b")
+_DAMAGED = (
+    "invalid media",
+    "hash of media",
+    "file length does not match",
+    "no url present",
+    "nothing downloadable",
+    "mac",
+)
+ASK_AGAIN: Final = "Ask the customer to send it again."
+
+
+def download_error(text: str) -> GatewayRefusedError | GatewayUnavailableError:
+    """What a failed download means, by the library's text: gone for good, damaged, or not now."""
+    if _GONE.search(text):
+        return GatewayRefusedError("WhatsApp no longer has this file.", hint=ASK_AGAIN)
+    if any(sign in text for sign in _DAMAGED):
+        return GatewayRefusedError(f"The file is damaged ({text}).", hint=ASK_AGAIN)
+    return GatewayUnavailableError(f"The file could not be fetched from WhatsApp ({text}).")
 
 
 def server_error(text: str) -> int | None:

@@ -26,6 +26,7 @@ from domain.messages import Ack, Address, MediaReference, MessageKind, SessionSt
 from .convert import Ignored, convert_message
 from .envelope import Envelope, pick
 from .ids import NEWSLETTER_SERVER
+from .looks import looks, looks_of
 from .presence import typing_in
 from .waha_envelope import (
     brief,
@@ -293,8 +294,20 @@ class _Webhook:
             file_name=_string(pick(media, "filename"), engine.file_name if engine else None, pick(data, "filename")),
             size_bytes=size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,
             url=_string(pick(media, "url"), self._payload.get("mediaUrl")),
-            extra={name: brief(value) for name, value in facts.items() if value is not None},
+            extra={
+                **{name: brief(value) for name, value in facts.items() if value is not None},
+                **self._looks(content),
+            },
         )
+
+    def _looks(self, content: _Content) -> dict[str, Any]:
+        """WEBJS tells a file's miniature as the ``body`` of WhatsApp Web's own message."""
+        if content.media:
+            return looks_of(content.media.extra)
+        data = self._payload.get("_data")
+        if content.kind not in (MessageKind.DOCUMENT, MessageKind.VIDEO) or pick(data, "isViewOnce"):
+            return {}
+        return looks(pick(data, "body"), pick(data, "pageCount"))
 
     def _is_mentioned(self) -> bool:
         ids = self._payload.get("mentionedIds") or pick(self._payload, "_data", "mentionedJidList")

@@ -10,6 +10,7 @@ from domain.messages import Address, MediaReference, MessageKind
 
 from .baileys import whole_number
 from .envelope import pick
+from .looks import looks
 from .waha_envelope import brief, read_jid, read_key
 
 KINDS: Mapping[str, MessageKind] = {
@@ -229,6 +230,11 @@ def _inline(body: Mapping[str, Any], size: int | None) -> str | None:
     return data if abs(len(data) * 3 // 4 - size) <= _PADDING else None
 
 
+def _looks(body: Mapping[str, Any], file: object) -> dict[str, Any]:
+    is_shown = body.get("type") in ("document", "video") and not body.get("isViewOnce")
+    return looks(None if file else body.get("body"), body.get("pageCount")) if is_shown else {}
+
+
 def _media(body: Mapping[str, Any]) -> MediaReference:
     """Where the file can be had. The gateway finds it by the message's long id, as long as WhatsApp Web knows it."""
     size, seconds = whole_number(body.get("size")), whole_number(body.get("duration"))
@@ -240,5 +246,5 @@ def _media(body: Mapping[str, Any]) -> MediaReference:
         file_name=_string(body.get("filename")) or None,
         size_bytes=size if size is not None and 0 <= size < 2**63 else None,
         url=url if isinstance(url, str) and url.startswith(("http://", "https://")) else None,
-        extra={fact: value for fact, value in facts.items() if value is not None},
+        extra={**{fact: value for fact, value in facts.items() if value is not None}, **_looks(body, facts["base64"])},
     )

@@ -6,9 +6,11 @@ import re
 from typing import Final
 
 from domain.personal_data.found import Finds, Found
+from domain.personal_data.keys import find_keys
 from domain.personal_data.labels import Labels
 from domain.personal_data.numbers import (
     find_cards,
+    find_ibans,
     find_identities,
     find_phones,
     find_postal_codes,
@@ -17,7 +19,8 @@ from domain.personal_data.numbers import (
 from domain.personal_data.words import find_addresses, find_birth_dates, find_emails, find_secrets, keep_links
 
 _ANYTHING: Final = re.compile(
-    r"\d|@|arroba|\(at\)|senha|password|passwd|pwd|passcode|contrase|clave|\bpin\b|token|secret|bearer|key|chave| at ",
+    r"\d|@|arroba|\(at\)|senha|password|passwd|pwd|passcode|contrase|clave|\bpin\b|token|secret|bearer|key|chave| at |"
+    r"eaa|ya29|shp",
     re.IGNORECASE,
 )
 _PLACEHOLDER: Final = re.compile(r"\[[A-Z_]{2,20}(?:_\d{1,4})?\]")
@@ -47,12 +50,14 @@ def _find(text: str) -> list[Found]:
     for match in _PLACEHOLDER.finditer(text):
         finds.reserve(*match.span())
     keep_payment_slips(finds)
+    find_keys(finds)
     keep_links(finds, labels)
     # The surest first: who claims a place keeps it.
     find_emails(finds)
     find_secrets(finds, labels)
     find_birth_dates(finds, labels)
     find_addresses(finds)
+    find_ibans(finds)
     find_identities(finds, labels)
     find_cards(finds, labels)
     find_phones(finds, labels)

@@ -40,7 +40,8 @@ class Found:
 _ACCENTS: Final = str.maketrans(
     "áàâãäåéèêëíìîïóòôõöúùûüçñºª°–—‑\u00a0\u2007\u202f\t",
     "aaaaaaeeeeiiiiooooouuuucnoao---    ",
-)
+) | dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"), " ")
+"""Letters without accents; what nobody sees is a gap, so that it hides no number."""
 
 
 def folded(text: str) -> str:

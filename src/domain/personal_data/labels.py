@@ -33,6 +33,7 @@ _WORDS: Final[dict[str, str]] = {
         r"born|birth(?:day|date)?|dob|d\.o\.b\.?"
     ),
     "bank_account": (
+        r"clabe|cbu|cvu|iban|"
         r"c/c|cc|conta[- ]corrente|conta[- ]poupanca|(?:numero|n[o.]?) da conta|conta|poupanca|(?:numero|"
         r"n[o.]?) de cuenta|cuenta(?: corriente)?|"
         r"(?:bank |checking |savings )?account(?: number)?"

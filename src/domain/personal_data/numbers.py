@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 import phonenumbers
-from stdnum import luhn
+from stdnum import iban, luhn
 from stdnum.br import cnpj, cpf
 
 from domain.personal_data.found import Finds, Kind
@@ -23,6 +23,7 @@ _CPF: Final = re.compile(rf"{_NOT_INSIDE}(?:\d{{3}}{_S}\d{{3}}{_S}\d{{3}}{_S}\d{
 _CPF_CALLED: Final = re.compile(r"\d(?:[ .\-/,]{0,3}\d){10}(?!\d)")
 _CNPJ: Final = re.compile(rf"{_NOT_INSIDE}\d{{2}}{_S}\d{{3}}{_S}\d{{3}}{_S}\d{{4}}{_S}\d{{2}}{_NOT_MORE}")
 _CNPJ_LETTERS: Final = re.compile(r"(?<![\w])[0-9a-z]{2}\.[0-9a-z]{3}\.[0-9a-z]{3}/[0-9a-z]{4}-?\d{2}(?!\w)")
+_CNPJ_BARE: Final = re.compile(r"(?<![\w])(?=\d*[a-z])[0-9a-z]{12}\d{2}(?!\w)")
 _CNPJ_CALLED: Final = re.compile(r"[0-9a-z]{2}[ .\-/]{0,3}(?:[0-9a-z][ .\-/]{0,3}){10}\d[ .\-/]{0,3}\d(?![0-9a-z])")
 _CNPJ_LETTERS_CALLED: Final = re.compile(
     r"(?<![0-9a-z])[0-9a-z]{2}\.?[0-9a-z]{3}\.?[0-9a-z]{3}/?[0-9a-z]{4}-?\d{2}(?![0-9a-z])"
@@ -36,6 +37,9 @@ _NATIONAL: Final = re.compile(
 )
 _CARD_CODE: Final = re.compile(r"(?<!\d)\d{3,4}(?![\d/])")
 _ACCOUNT: Final = re.compile(r"\d[\d.]{2,14}(?: ?- ?[\dx]\d{0,3}\b)?(?![\d,/])")
+_LONG_ACCOUNT: Final = re.compile(r"\d(?:[ .\-]?\d){17,21}(?![\d])")
+"""An account with its bank in it: CLABE (18 digits), CBU and CVU (22)."""
+_IBAN: Final = re.compile(r"(?<![\w])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?!\w)")
 _CEP: Final = re.compile(r"(?<![\w.,/\-])(?:\d{5}|\d{2}\.\d{3}) ?- ?\d{3}(?![\w\-]|[.,/]\d)")
 _CEP_CALLED: Final = re.compile(r"\d{2}\.?\d{3}[ \-.]?\d{3}(?!\d)")
 _POSTAL_CALLED: Final = re.compile(r"\d{5}(?:-\d{4})?(?![\d\-])")
@@ -90,9 +94,11 @@ def find_identities(finds: Finds, labels: Labels) -> None:
             _called(finds, labels, _RG, label.end, Kind.RG)
         elif label.name == "national_id":
             _passport(finds, labels, label.end)
-    for pattern in (_CNPJ, _CNPJ_LETTERS):
+    for pattern in (_CNPJ, _CNPJ_LETTERS, _CNPJ_BARE):
         for match in pattern.finditer(text):
-            called = labels.names(*match.span(), "cnpj")
+            called = labels.names(*match.span(), "cnpj") or (pattern is _CNPJ_LETTERS and _is_cnpj(match[0]))
+            if pattern is _CNPJ_BARE and not _is_cnpj(match[0]):
+                continue
             if called or (cnpj.is_valid(match[0].upper()) and not labels.calls_it_something_else(*match.span())):
                 finds.add(Kind.CNPJ, *match.span())
     for match in _CPF.finditer(text):
@@ -102,6 +108,10 @@ def find_identities(finds: Finds, labels: Labels) -> None:
             and not labels.calls_it_something_else(*match.span())
         ):
             finds.add(Kind.CPF, *match.span())
+
+
+def _is_cnpj(written: str) -> bool:
+    return bool(cnpj.is_valid(written.upper()))
 
 
 def _passport(finds: Finds, labels: Labels, after: int) -> None:
@@ -120,8 +130,23 @@ def find_cards(finds: Finds, labels: Labels) -> None:
     for label in labels.all:
         if label.name == "card_code":
             _called(finds, labels, _CARD_CODE, label.end, Kind.CARD_CODE, gap=25)
+        elif label.name == "bank_account" and _LONG_LABEL.search(finds.folded, label.start, label.end):
+            _called(finds, labels, _LONG_ACCOUNT, label.end, Kind.BANK_ACCOUNT)
         elif label.name == "bank_account":
             _account(finds, labels, label.end, strong=len(finds.folded[label.start : label.end]) > len("conta"))
+
+
+_LONG_LABEL: Final = re.compile(r"clabe|cbu|cvu")
+
+
+def find_ibans(finds: Finds) -> None:
+    """International account numbers: their check digits tell them wherever they stand."""
+    for match in _IBAN.finditer(finds.folded):
+        for end in range(match.end(), match.start() + 14, -1):
+            written = finds.folded[match.start() : end]
+            if written == written.rstrip() and iban.is_valid(written):
+                finds.add(Kind.BANK_ACCOUNT, match.start(), end)
+                break
 
 
 def _card_end(run: str, *, called: bool) -> int:
@@ -191,6 +216,8 @@ def _find_called_phones(finds: Finds, labels: Labels) -> None:
 
 
 def _is_possible(number: str) -> bool:
+    if re.fullmatch(r"\+521\d{10}", number):  # Mexican mobiles as WhatsApp still writes them
+        return True
     try:
         return phonenumbers.is_possible_number(phonenumbers.parse(number, None))
     except phonenumbers.NumberParseException:

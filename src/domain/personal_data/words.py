@@ -17,7 +17,7 @@ _LOOSE_EMAIL: Final = re.compile(
     r"[\w.+\-]{2,64} at [\w\-]+(?: dot [a-z]{2,})+"
 )
 _LOOSE_HINT: Final = r" ?@|arroba|\(at\)|\[at\]| at .{1,40} dot "
-_UUID: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+_UUID: Final = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{24})\b")
 _KEY: Final = re.compile(
     r"\b(?:sk|pk|rk)[-_](?:live[-_]|test[-_]|proj-|ant-)?[\w\-]{16,}|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|"
     r"\bakia[0-9a-z]{12,}|\beyj[\w\-]{8,}\.[\w\-]{6,}(?:\.[\w\-]*)?|\bxox[abprs]-[\w\-]{8,}|\baiza[\w\-]{20,}|"

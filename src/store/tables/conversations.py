@@ -1,4 +1,4 @@
-"""Channel sessions, contacts, conversations and their messages."""
+"""Channel sessions, conversations and their messages."""
 
 from __future__ import annotations
 
@@ -37,42 +37,40 @@ class ChannelSession(SQLModel, table=True):
     status_at: datetime = moment(now=True)
     wanted: bool = Field(default=True, sa_column_kwargs={"server_default": sql("true")})
     """Whether a person wants it connected: hosts start and keep only these."""
+    ended_at: datetime | None = moment(nullable=True)
+    """Since when only a person can bring it back: nobody scanned the code, or the phone unlinked the device."""
     qr: str | None = words(nullable=True)
     qr_expires_at: datetime | None = moment(nullable=True)
     config: dict[str, Any] = document()
+    team_id: UUID | None = reference("team", nullable=True, ondelete="SET NULL")
+    """Whose queue its conversations start in."""
     stopped_at: datetime | None = moment(nullable=True)
     """The kill switch of this number alone; see Tenant."""
-    next_send_at: datetime = moment(now=True)
-    """Pacing: nothing leaves this number earlier. Kept here so that all processes share it."""
     lease_owner: str | None = words(nullable=True)
     lease_until: datetime | None = moment(nullable=True)
+    restricted_until: datetime | None = moment(nullable=True)
+    """WhatsApp lets it begin no new chats, presumably until then: the next host of the number must know."""
+    alive_at: datetime | None = moment(nullable=True)
+    """When its connection last proved to work, to within some twenty seconds; a session host notes it."""
     created_at: datetime = moment(now=True)
 
 
-class Contact(SQLModel, table=True):
-    """A person (or a group) who writes to the tenant. Never keyed by phone number: see ContactAddress."""
+class SessionRequest(SQLModel, table=True):
+    """What a person wants done to a number's connection at once, by the session host that holds it."""
 
-    __tablename__ = "contact"
+    __tablename__ = "session_request"
+    __table_args__ = (Index("ix_session_request", "channel_session_id", "state"),)
     id: UUID = uuid_key()
-    tenant_id: UUID = tenant_key(index=True)
-    name: str | None = words(nullable=True)
-    push_name: str | None = words(nullable=True)
-    is_group: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
-    opted_out_at: datetime | None = moment(nullable=True)
-    """Since when the contact wants no messages on the business's initiative; ConsentEntry has the history."""
-    tags: list[str] = document("[]")
-    """What operators call the contact (vip …); the reply policy and handoffs ask for them."""
-    created_at: datetime = moment(now=True)
-
-
-class ContactAddress(SQLModel, table=True):
-    """One name of a contact on WhatsApp: its LID, its phone as WhatsApp returned it …"""
-
-    __tablename__ = "contact_address"
-    tenant_id: UUID = tenant_key(primary=True)
-    kind: str = Field(primary_key=True)
-    value: str = Field(primary_key=True)
-    contact_id: UUID = reference("contact", index=True)
+    tenant_id: UUID = tenant_key()
+    channel_session_id: UUID = reference("channel_session")
+    kind: str = words()
+    """pair_code, stop, restart, logout or delete."""
+    argument: dict[str, Any] = document()
+    state: str = words(default="waiting")
+    """waiting, done or failed."""
+    result: dict[str, Any] = document()
+    """What came of it; of a failed one ``error`` and ``hint``."""
+    actor: str = words(default="system")
     created_at: datetime = moment(now=True)
 
 
@@ -86,7 +84,32 @@ class Conversation(SQLModel, table=True):
     __tablename__ = "conversation"
     __table_args__ = (
         UniqueConstraint("channel_session_id", "contact_id"),
-        Index("ix_conversation_inbox", "tenant_id", "status", sql("last_message_at DESC")),
+        Index(
+            "ix_conversation_inbox",
+            "tenant_id",
+            sql("(status = 'closed')"),
+            sql("last_message_at DESC"),
+            sql("id DESC"),
+        ),
+        # PostgreSQL turns (status = 'closed') = false into <>, which the index above cannot answer.
+        Index(
+            "ix_conversation_open",
+            "tenant_id",
+            sql("last_message_at DESC"),
+            sql("id DESC"),
+            postgresql_where=sql("status <> 'closed'"),
+        ),
+        Index("ix_conversation_labelled", "tenant_id", postgresql_where=sql("labels <> '[]' AND status <> 'closed'")),
+        Index(
+            "ix_conversation_assignee",
+            "assignee_id",
+            sql("last_message_at DESC"),
+            sql("id DESC"),
+            postgresql_where=sql("assignee_id IS NOT NULL"),
+        ),
+        Index("ix_conversation_waiting", "tenant_id", postgresql_where=sql("status IN ('waiting', 'human')")),
+        Index("ix_conversation_resumes", "resumes_at", postgresql_where=sql("resumes_at IS NOT NULL")),
+        Index("ix_conversation_snoozed", "snoozed_until", postgresql_where=sql("snoozed_until IS NOT NULL")),
     )
     id: UUID = uuid_key()
     tenant_id: UUID = tenant_key()
@@ -109,9 +132,24 @@ class Conversation(SQLModel, table=True):
     last_inbound_id: int = counter()
     answered_upto_id: int = counter()
     """Inbound messages up to here are answered (by a turn in force or by a person)."""
+    drafts_upto_id: int = counter()
+    """Of what answers inbound messages up to here, nothing goes out by itself: a suggestion was asked for."""
     last_message_at: datetime = moment(now=True)
     last_preview: str = words(default="")
     waiting_since: datetime | None = moment(nullable=True)
+    resumes_at: datetime | None = moment(nullable=True)
+    """While a person holds it from the paired phone: when it goes back to the agent by itself."""
+    team_id: UUID | None = reference("team", nullable=True, ondelete="SET NULL")
+    """Whose queue it is in; None: everybody's."""
+    priority: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """0 normal, 1 high, 2 urgent; -1 low."""
+    labels: list[str] = document("[]")
+    snoozed_until: datetime | None = moment(nullable=True)
+    """Out of the queues until then; a message of the contact brings it back at once."""
+    closed_at: datetime | None = moment(nullable=True)
+    closed_reason: str | None = words(nullable=True)
+    undo: dict[str, Any] = document()
+    """What the last closing changed, for as long as it may be taken back (flows.desk_closing)."""
     created_at: datetime = moment(now=True)
 
 
@@ -129,6 +167,15 @@ class Message(SQLModel, table=True):
             postgresql_where=sql("provider_id IS NOT NULL"),
         ),
         Index("ix_message_conversation", "conversation_id", "id"),
+        Index(
+            "ix_message_words",
+            sql("message_words(tenant_id, id, text)"),
+            postgresql_using="gin",
+            # Little waits to be sorted in: who writes the message that fills it up does the sorting.
+            postgresql_with={"gin_pending_list_limit": 512},
+        ),
+        # Few messages are a person's: who took part in a conversation is known without reading the others.
+        Index("ix_message_person", "conversation_id", "id", postgresql_where=sql("author IN ('operator', 'phone')")),
         Index("ix_message_notices", "conversation_id", "id", postgresql_where=sql("content ? 'notices'")),
     )
     id: int = sequence_key()
@@ -145,7 +192,8 @@ class Message(SQLModel, table=True):
     """What typed columns do not hold: media reference, raw content, ``problems`` found on the way in.
 
     Of an automatic message ``notices``, what it says besides (disclosure, outside_hours); of a contact's ``command``
-    (opt_out, opt_in), which was carried out when it came and is nothing for the agent.
+    (opt_out, opt_in), which was carried out when it came and is nothing for the agent. In a group ``aside``, of what
+    was not meant for us, and ``sender_name``, who said it.
     """
     quoted_provider_id: str | None = words(nullable=True)
     user_id: UUID | None = Field(default=None, nullable=True)
@@ -159,7 +207,15 @@ class MessageChange(SQLModel, table=True):
     """Something that happened to a message later: edit, revoke, or other content under the same id."""
 
     __tablename__ = "message_change"
-    __table_args__ = (Index("ix_message_change", "channel_session_id", "provider_id"),)
+    __table_args__ = (
+        Index("ix_message_change", "channel_session_id", "provider_id"),
+        Index(
+            "ix_message_change_words",
+            sql("tenant_words(tenant_id, coalesce(content ->> 'text', ''))"),
+            postgresql_using="gin",
+            postgresql_where=sql("kind IN ('edit', 'transcript')"),
+        ),
+    )
     id: int = sequence_key()
     tenant_id: UUID = tenant_key()
     channel_session_id: UUID = reference("channel_session")
@@ -180,6 +236,9 @@ class OutboxMessage(SQLModel, table=True):
         ),
         Index("ix_outbox_conversation", "conversation_id", "message_id"),
         Index("ix_outbox_turn", "turn_id"),
+        Index("ix_outbox_unknown", "tenant_id", "conversation_id", postgresql_where=sql("state = 'unknown'")),
+        Index("ix_outbox_queued", "queued_at", postgresql_using="brin"),
+        Index("ix_outbox_repeated", "conversation_id", "message_id", postgresql_where=sql("repeats > 0")),
         Index(
             "uq_outbox_provider",
             "channel_session_id",
@@ -196,6 +255,8 @@ class OutboxMessage(SQLModel, table=True):
     turn_id: UUID | None = Field(default=None, nullable=True)
     origin: str = words()
     """bot or operator."""
+    urgent: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
+    """A person wrote it, or wrote after it in its conversation: served first where the number's pace is short."""
     purpose: str = words(default="reply")
     """reply, or ``proactive``: begun by the business, and so not sent to a contact who has opted out."""
     state: str = words(default="queued")
@@ -207,22 +268,36 @@ class OutboxMessage(SQLModel, table=True):
     error: str | None = words(nullable=True)
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     not_before: datetime = moment(now=True)
+    waits_for: str | None = words(nullable=True)
+    """Why not earlier (domain.sending_pace.Waits); what can be read elsewhere (order, offline) is not here."""
+    waits_until: datetime | None = moment(nullable=True)
+    """When that is expected to end. ``not_before`` may be earlier: the reason is then looked at anew."""
     sending_until: datetime | None = moment(nullable=True)
     """While sending: after this time the attempt is taken for dead and the row becomes ``unknown``."""
     queued_at: datetime = moment(now=True)
     sent_at: datetime | None = moment(nullable=True)
+    settled: str | None = words(nullable=True)
+    """What a person said of its unknown outcome: arrived or send_again."""
+    settled_by: UUID | None = Field(default=None, nullable=True)
+    repeats: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """Attempts of unknown outcome whose provider id never came: as many messages of ours may yet be told to us."""
 
 
 class HeldEvent(SQLModel, table=True):
     """A channel event that cannot be applied yet (own message of unclear origin, early receipt) or is unknown to us."""
 
     __tablename__ = "held_event"
-    __table_args__ = (Index("ix_held_event", "channel_session_id", "kind", "key"),)
+    __table_args__ = (
+        Index("ix_held_event", "channel_session_id", "kind", "key"),
+        Index("ix_held_conversation", "conversation_id", postgresql_where=sql("conversation_id IS NOT NULL")),
+    )
     id: int = sequence_key()
     tenant_id: UUID = tenant_key()
     channel_session_id: UUID = reference("channel_session")
     kind: str = words()
     key: str = words(default="")
+    conversation_id: UUID | None = Field(default=None, nullable=True)
+    """Of an own message, where its chat is known: nothing automatic leaves there until it is settled."""
     body: dict[str, Any] = document()
     created_at: datetime = moment(now=True)
 
@@ -238,26 +313,3 @@ class SimulatorDelivery(SQLModel, table=True):
     contact: str = words()
     text: str = words()
     at: datetime = moment(now=True)
-
-
-class ConsentEntry(SQLModel, table=True):
-    """The ledger of consent: what a contact allowed or stopped, in which words, and which text was shown."""
-
-    __tablename__ = "consent_entry"
-    __table_args__ = (Index("ix_consent_entry_contact", "contact_id", "id"),)
-    id: int = sequence_key()
-    tenant_id: UUID = tenant_key()
-    contact_id: UUID = reference("contact")
-    purpose: str = words()
-    granted: bool = Field()
-    said: str = words()
-    """The contact's own word, folded."""
-    text_version: str = words()
-    """Key and digest of the text that the contact was shown."""
-    channel: str = words()
-    """The provider it came by."""
-    channel_session_id: UUID = Field()
-    message_id: int = counter()
-    at: datetime = moment()
-    """When the contact said so."""
-    created_at: datetime = moment(now=True)

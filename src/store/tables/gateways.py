@@ -19,6 +19,7 @@ class MediaFile(SQLModel, table=True):
     __tablename__ = "media_file"
     __table_args__ = (
         Index("ix_media_file_message", "message_id"),
+        Index("ix_media_file_unsent", "created_at", postgresql_where=sql("message_id IS NULL")),
         Index("ix_media_file_due", "next_attempt_at", postgresql_where=sql("state = 'wanted'")),
     )
     id: UUID = uuid_key()
@@ -35,6 +36,10 @@ class MediaFile(SQLModel, table=True):
     """What the bytes are, once they are here; until then what the sender says."""
     file_name: str = words(default="")
     size_bytes: int = counter()
+    preview: str = words(default="")
+    """The sender's own miniature of a document or a film, a JPEG as base64; "" for none."""
+    pages: int | None = Field(default=None)
+    """Of a document, as its sender says."""
     reference: dict[str, Any] = document()
     """Where the gateway keeps it (MediaReference as JSON)."""
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})

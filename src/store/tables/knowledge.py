@@ -28,10 +28,6 @@ def _embedding() -> Any:
     return Field(default=None, sa_column=Column(Vector(EMBEDDING_DIMENSIONS), nullable=True))
 
 
-def _hnsw(name: str) -> Index:
-    return Index(name, "embedding", postgresql_using="hnsw", postgresql_ops={"embedding": "vector_cosine_ops"})
-
-
 class Intent(SQLModel, table=True):
     """One thing customers want. ``declaration`` holds the fields of agent.turn.IntentSpec as JSON."""
 
@@ -52,7 +48,7 @@ class IntentExample(SQLModel, table=True):
     """A sentence that means an intent, with its vector (of the encoder named, zero-padded)."""
 
     __tablename__ = "intent_example"
-    __table_args__ = (UniqueConstraint("intent_id", "text"), _hnsw("ix_intent_example_embedding"))
+    __table_args__ = (UniqueConstraint("intent_id", "text"),)
     id: UUID = uuid_key()
     tenant_id: UUID = tenant_key(index=True)
     intent_id: UUID = reference("intent")
@@ -138,13 +134,3 @@ class KnowledgeWord(SQLModel, table=True):
     tenant_id: UUID = tenant_key(primary=True)
     word: str = Field(primary_key=True)
     chunks: int = Field(sa_column_kwargs={"server_default": sql("0")})
-
-
-class PromptBundle(SQLModel, table=True):
-    """What a turn was run with: prompts, tools, model settings and thresholds, under their hash."""
-
-    __tablename__ = "prompt_bundle"
-    tenant_id: UUID = tenant_key(primary=True)
-    hash: str = Field(primary_key=True)
-    content: dict[str, Any] = document()
-    first_used_at: datetime = moment(now=True)

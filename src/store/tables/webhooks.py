@@ -43,6 +43,7 @@ class WebhookDelivery(SQLModel, table=True):
         Index("ix_webhook_due", "next_attempt_at", postgresql_where=sql("state = 'pending'")),
         Index("ix_webhook_order", "endpoint_id", "conversation_id", "id", postgresql_where=sql("state = 'pending'")),
         Index("ix_webhook_log", "endpoint_id", "id"),
+        Index("ix_webhook_ended", "ended_at", postgresql_where=sql("ended_at IS NOT NULL")),
     )
     id: int = sequence_key()
     tenant_id: UUID = tenant_key()

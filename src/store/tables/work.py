@@ -11,6 +11,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
+from store.event_families import AUDITED
 from store.tables.columns import (
     busy_tenant_key,
     counter,
@@ -37,7 +38,12 @@ class Turn(SQLModel, table=True):
     """One run of the agent with all that explains it."""
 
     __tablename__ = "turn"
-    __table_args__ = (Index("ix_turn_conversation", "conversation_id", "upto_message_id"),)
+    __table_args__ = (
+        Index("ix_turn_conversation", "conversation_id", "upto_message_id"),
+        # Rows come in the order of time: blocks' least and greatest times are enough for reports, and cost no write.
+        Index("ix_turn_created", "created_at", postgresql_using="brin"),
+        Index("ix_turn_recent", "tenant_id", "created_at", "id"),
+    )
     id: UUID = uuid_key()
     tenant_id: UUID = busy_tenant_key()
     conversation_id: UUID = reference("conversation")
@@ -86,7 +92,10 @@ class Approval(SQLModel, table=True):
     """A business function that waits for a person, with its exact parameters. ``id`` is the durable graph's thread."""
 
     __tablename__ = "approval"
-    __table_args__ = (Index("ix_approval_conversation", "conversation_id", "status"),)
+    __table_args__ = (
+        Index("ix_approval_conversation", "conversation_id", "status"),
+        Index("ix_approval_pending", "tenant_id", "conversation_id", postgresql_where=sql("status = 'pending'")),
+    )
     id: UUID = uuid_key()
     tenant_id: UUID = tenant_key()
     conversation_id: UUID = reference("conversation")
@@ -113,6 +122,9 @@ class Suggestion(SQLModel, table=True):
     __tablename__ = "suggestion"
     __table_args__ = (
         Index("ix_suggestion_conversation", "conversation_id", "status"),
+        Index("ix_suggestion_offered", "tenant_id", "conversation_id", postgresql_where=sql("status = 'pending'")),
+        Index("ix_suggestion_created", "created_at", postgresql_using="brin"),
+        Index("ix_suggestion_rejected", "tenant_id", "decided_at", postgresql_where=sql("status = 'rejected'")),
         Index(
             "uq_suggestion_pending",
             "conversation_id",
@@ -133,6 +145,16 @@ class Suggestion(SQLModel, table=True):
     fence: int = counter()
     final_text: str | None = words(nullable=True)
     reject_reason: str | None = words(nullable=True)
+    """A code (domain.suggestions.RejectReason); ``reject_note`` says more."""
+    reject_note: str = words(default="")
+    origin: str = words(default="agent")
+    """agent, ``operator`` (asked for in place of another one), or the name of the program that proposed it."""
+    explanation: dict[str, Any] = document()
+    """Of one that no turn explains by itself: confidence, intent, reasons and sources, as a decision has them."""
+    replaces_id: UUID | None = Field(default=None, nullable=True)
+    """The suggestion in whose place an operator asked for this one …"""
+    instruction: str | None = words(nullable=True)
+    """… and how it was to be: domain.suggestions.Wanted, or the operator's own words."""
     decided_by: UUID | None = reference("user_account", nullable=True, ondelete="SET NULL")
     decided_at: datetime | None = moment(nullable=True)
     created_at: datetime = moment(now=True)
@@ -142,7 +164,10 @@ class Handoff(SQLModel, table=True):
     """A conversation given to people: why, with a summary, and who took it."""
 
     __tablename__ = "handoff"
-    __table_args__ = (Index("ix_handoff_conversation", "conversation_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_handoff_conversation", "conversation_id", "created_at"),
+        Index("ix_handoff_created", "tenant_id", "created_at"),
+    )
     id: UUID = uuid_key()
     tenant_id: UUID = tenant_key()
     conversation_id: UUID = reference("conversation")
@@ -179,7 +204,8 @@ class IntentAutonomy(SQLModel, table=True):
 class Event(SQLModel, table=True):
     """Append-only log written in the transaction of the change.
 
-    Ids commit out of order, so readers stop before the oldest open transaction: ``xid < pg_snapshot_xmin``.
+    Ids commit out of order, so readers stop where an open transaction may still write (store.event_order). That rests
+    on ``xid`` standing first: whoever draws an id has a transaction id by then.
     """
 
     __tablename__ = "event"
@@ -189,7 +215,13 @@ class Event(SQLModel, table=True):
             "ix_event_conversation",
             "conversation_id",
             "id",
-            postgresql_where=sql("kind LIKE 'conversation.%'"),
+            postgresql_where=sql("kind LIKE 'conversation.%' OR kind = 'function.called'"),
+        ),
+        Index(
+            "ix_event_session",
+            sql("(payload ->> 'channel_session_id')"),
+            "id",
+            postgresql_where=sql("kind LIKE 'session.%'"),
         ),
         Index(
             "ix_event_policy",
@@ -197,6 +229,18 @@ class Event(SQLModel, table=True):
             "id",
             postgresql_where=sql("kind LIKE 'policy.%' OR kind LIKE 'autonomy.%'"),
         ),
+        Index("ix_event_audit", "tenant_id", "id", postgresql_where=sql(AUDITED)),
+        Index(
+            "ix_event_lost",
+            "tenant_id",
+            sql("(payload ->> 'channel_session_id')"),
+            "created_at",
+            postgresql_where=sql("kind = 'message.lost'"),
+        ),
+    )
+    xid: int = Field(
+        default=None,
+        sa_column=Column(TransactionId(), nullable=False, server_default=sql("pg_current_xact_id()")),
     )
     id: int = sequence_key()
     tenant_id: UUID = busy_tenant_key()
@@ -205,7 +249,3 @@ class Event(SQLModel, table=True):
     payload: dict[str, Any] = document()
     actor: str = words(default="system")
     created_at: datetime = moment(now=True)
-    xid: int = Field(
-        default=None,
-        sa_column=Column(TransactionId(), nullable=False, server_default=sql("pg_current_xact_id()")),
-    )

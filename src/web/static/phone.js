@@ -37,7 +37,7 @@
   function openInInbox() {
     const row = [...document.querySelectorAll("[data-row]")].find((element) => element.dataset.address === `simulator:${customer}`);
     const open = document.querySelector("[data-conversation]")?.dataset.conversation;
-    if (row && row.dataset.row !== open) row.click();
+    if (row && row.dataset.row !== open) row.querySelector("[data-open]").click();
     return Boolean(row);
   }
 
@@ -85,9 +85,8 @@
   });
 
   document.addEventListener("atende:phone", refresh);
-  document.body.addEventListener("htmx:afterSettle", (event) => {
-    if (follow && event.detail.target?.id === "list" && openInInbox()) follow = false;
-  });
+  new MutationObserver(() => { if (follow && openInInbox()) follow = false; })
+    .observe(document.getElementById("list"), { childList: true, subtree: true });
   setInterval(() => { if (document.visibilityState === "visible") refresh(); }, 4000);
   for (const button of customers()) button.setAttribute("aria-checked", String(button.dataset.customer === customer));
   refresh();

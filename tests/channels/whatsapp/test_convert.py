@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.base import MessageEdited, MessageReceived, MessageRevoked, ReceiptChanged, Unrecognised
+from channels.base import HistoryReceived, MessageEdited, MessageReceived, MessageRevoked, ReceiptChanged, Unrecognised
 from channels.whatsapp.contents import COMPANIONS, IGNORED, PROTOCOL, RULES, WRAPPERS
-from channels.whatsapp.convert import Converted, Ignored, convert_message, convert_receipt
+from channels.whatsapp.convert import Converted, Ignored, convert_message, convert_receipt, convert_undecryptable
+from channels.whatsapp.history import convert_history
 from domain.messages import Ack, Address, AddressKind, MessageKind
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -128,7 +129,7 @@ def test_that_a_file_can_be_fetched_later() -> None:
     media = received({"documentMessage": {**body, "fileName": "IMG.HEIC", "directPath": "/v/x"}}).media
     assert media is not None
     assert (media.mime_type, media.file_name, media.size_bytes) == ("image/heic", "IMG.HEIC", 1812185)
-    assert media.extra == {"directPath": "/v/x", "mediaKey": "a2V5"}
+    assert media.extra == {"directPath": "/v/x", "mediaKey": "a2V5", "part": "documentMessage"}
 
 
 def test_that_wrappers_are_taken_off() -> None:
@@ -186,6 +187,49 @@ def test_that_a_place_and_a_contact_card_keep_their_facts() -> None:
 )
 def test_that_only_what_nobody_wrote_is_ignored(content: dict[str, Any]) -> None:
     assert isinstance(convert(content), Ignored)
+
+
+def test_that_what_cannot_be_decrypted_is_a_message_unless_whatsapp_wants_it_hidden() -> None:
+    sealed = convert_undecryptable({"Info": info()}, received_at=NOW)
+    assert isinstance(sealed, MessageReceived)
+    assert (sealed.kind, sealed.awaiting, sealed.chat) == (MessageKind.UNKNOWN, "decryption", LID)
+    shown_elsewhere = convert_undecryptable({"Info": info(), "IsUnavailable": True}, received_at=NOW)
+    assert isinstance(shown_elsewhere, MessageReceived)
+    assert shown_elsewhere.awaiting == "phone_only"
+    for mode in ("DECRYPT_FAIL_HIDE", 1):
+        hidden = {"Info": info(), "DecryptFailMode": mode}
+        assert isinstance(convert_undecryptable(hidden, received_at=NOW), Ignored)
+    assert isinstance(convert_undecryptable({"Info": {}}, received_at=NOW), Unrecognised)
+
+
+@pytest.mark.parametrize(
+    "junk", [{}, {"conversations": 7}, {"conversations": [{"ID": 3}, None]}, {"syncType": "PUSH_NAME"}]
+)
+def test_that_history_without_messages_is_nothing(junk: dict[str, Any]) -> None:
+    assert isinstance(convert_history(junk, received_at=NOW), Ignored)
+
+
+def test_that_the_unknown_in_a_history_is_kept_and_its_own_lines_are_not() -> None:
+    group = {"ID": "120363000000000001@g.us", "messages": []}
+    key = {"ID": "A1", "participant": "77@lid", "fromMe": False}
+    group["messages"] = [
+        {
+            "message": {
+                "key": key,
+                "message": {"holoMessage": {"x": 1}},
+                "messageTimestamp": "1759875205",
+                "pushName": "B",
+            }
+        },
+        {"message": {"key": {"ID": "A2"}, "messageStubType": "GROUP_CREATE"}},
+        {"message": {"key": {"ID": "A3"}, "message": {"conversation": 7}, "messageTimestamp": "junk"}},
+    ]
+    found = convert_history({"syncType": "FULL", "conversations": [group]}, received_at=NOW)
+    assert isinstance(found, HistoryReceived)
+    by_id = {message.provider_id: message for message in found.messages}
+    assert by_id.keys() == {"A1", "A3"}
+    assert (by_id["A1"].kind, str(by_id["A1"].sender), by_id["A1"].push_name) == (MessageKind.UNKNOWN, "lid:77", "B")
+    assert all(message.historical for message in found.messages)
 
 
 def test_that_a_status_post_is_no_message_to_us() -> None:

@@ -37,7 +37,8 @@ async def test_that_an_unprepared_store_holds_no_device(postgres: EmbeddedPostgr
     name = f"devices_{uuid.uuid4().hex}"
     devices = DeviceStore(postgres.create_database(name))
     assert not await devices.holds("5511990001111:1@s.whatsapp.net")
-    await devices.prepare()
-    await devices.prepare()
+    for _ in range(2):
+        async with devices.preparing():
+            pass
     assert not await devices.holds("5511990001111:1@s.whatsapp.net")
     postgres.drop_database(name)

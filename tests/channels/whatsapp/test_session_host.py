@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,22 +28,30 @@ class Hosts:
         self.world, self._database_url = world, database_url
         self.session = str(uuid.uuid4())
 
-    async def start(self, *, qr_seconds: float = 60, environment: dict[str, str] | None = None) -> Child:
+    async def start(
+        self,
+        *,
+        qr_seconds: float = 60,
+        environment: dict[str, str] | None = None,
+        watch: dict[str, float] | None = None,
+        **more: object,
+    ) -> Child:
         chosen = HOST_ENVIRONMENT if environment is None else environment
+        options = json.dumps({"qr_seconds": qr_seconds, "watch": watch or {}, **more})
         folder = str(self.world.folder)
         host = await self.world.child(
             "host",
             *("-m", "tests.channels.whatsapp.host_process"),
-            *(self._database_url, self.world.proxy_url, folder, str(qr_seconds)),
+            *(self._database_url, self.world.proxy_url, folder, options),
             environment={**self.world.environment(), **chosen},
         )
         if environment is None:
             await host.expect("leased")
         return host
 
-    async def paired(self) -> Child:
+    async def paired(self, **watch: float) -> Child:
         """A host whose one number, SHOP, is online."""
-        host = await self.start()
+        host = await self.start(watch=watch)
         host.tell("want", session=self.session)
         shown = await host.expect("SessionChanged", status="awaiting_qr")
         await self.world.server.scan(shown["qr"], SHOP, name="Loja")
@@ -107,7 +116,7 @@ async def test_that_a_killed_host_resumes_without_a_code_and_gets_what_was_sent_
 
 
 async def test_that_what_cannot_be_kept_for_a_while_is_not_lost_not_even_by_a_kill(hosts: Hosts) -> None:
-    host = await hosts.paired()
+    host = await hosts.paired(doubt=600)  # told meanwhile, a suspected loss would take it offline too
     customer = await hosts.world.customer(CUSTOMER)
     host.tell("break_store", failing=True)
     sent = [await customer.send(SHOP, f"mensagem {number}") for number in range(5)]
@@ -141,6 +150,31 @@ async def test_that_a_code_nobody_scans_expires_and_a_new_wish_shows_a_new_one(h
     host.tell("want", session=hosts.session)
     second = await host.expect("SessionChanged", status="awaiting_qr")
     assert second["qr"] != first["qr"]
+
+
+async def test_that_a_host_ends_itself_after_pairings_that_ran_out_and_keeps_no_connection_of_them(
+    hosts: Hosts,
+) -> None:
+    hosts.world.server.qr_codes = 1  # after the only one the library ends the pairing by itself, in 20 seconds
+    host = await hosts.start()
+    hung_up, timed_out = hosts.session, str(uuid.uuid4())
+    host.tell("want", session=timed_out)
+    await host.expect("SessionChanged", session=timed_out, status="awaiting_qr")
+    host.tell("want", session=hung_up)
+    shown = await host.expect("SessionChanged", session=hung_up, status="awaiting_qr")
+    host.tell("hanging")
+    held = await host.expect("hanging")
+    assert (held["sockets"], held["calls"], held["known"]) == (2, 2, 0)
+    hosts.world.server.pairing.hang_up(shown["qr"])
+    assert (await host.expect("SessionChanged", session=hung_up, status="qr_expired", seconds=60))["ended"]
+    assert (await host.expect("SessionChanged", session=timed_out, status="qr_expired", seconds=60))["ended"]
+    await host.expect("worn_out", seconds=60)
+    host.tell("hanging")
+    left = await host.expect("hanging")
+    # The library keeps a thread for each in a loop that waits for a pairing: only the process's end frees it.
+    assert (left["sockets"], left["calls"], left["known"]) == (0, 2, 2)
+    codes = [event for event in host.seen("SessionChanged") if event["status"] == "awaiting_qr"]
+    assert codes == []  # one attempt each, and nobody begins another
 
 
 async def test_that_an_unlinked_number_ends_and_is_paired_anew_only_on_demand(hosts: Hosts) -> None:

@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 
 
 def upgrade() -> None:
+    _run((HERE / "20261121_1159_words.sql").read_text("utf-8"))
     _run((HERE / "20261121_1200_first_tables.sql").read_text("utf-8"))
     _run((HERE / "20261121_1201_security.sql").read_text("utf-8"))
     _run("CREATE SCHEMA queue")
@@ -29,6 +30,9 @@ def upgrade() -> None:
     _run("SET LOCAL search_path = public")
     _run((HERE / "20261121_1202_queue.sql").read_text("utf-8"))
     _run((HERE / "20261121_1203_gate.sql").read_text("utf-8"))
+    _run((HERE / "20261121_1204_reach.sql").read_text("utf-8"))
+    _run((HERE / "20261121_1205_accounts.sql").read_text("utf-8"))
+    _run((HERE / "20261121_1206_keep_times.sql").read_text("utf-8"))
 
 
 def _run(statements: str) -> None:

@@ -1,6 +1,7 @@
 -- Who may see what. Group roles, made before the migrations run (store/migrate.py), with a log-in of this installation
 -- as the member of each but the last:
 --   atende_app       what web, workers and session hosts connect as; owns nothing, bound by row-level security
+--   atende_limited   the same on behalf of people who see only some conversations: 20261121_1204_reach.sql
 --   atende_queue     what the job dispatcher connects as; sees the queue and nothing of any tenant
 --   atende_sessions  what session hosts keep paired devices' keys with, in schema whatsmeow
 --   atende_gate      nobody logs in as it; owns the functions of schema gate, the closed list of what may be asked
@@ -35,6 +36,8 @@ END $$;
 
 -- The event log is append-only, also for the application.
 REVOKE UPDATE, DELETE ON public.event FROM atende_app;
+-- So is the record of which prompt bundle was in force when, and on what grounds.
+REVOKE UPDATE, DELETE ON public.bundle_release FROM atende_app;
 
 -- Above the tenants: a tenant sees itself and the people who work for it; browsers' sign-ins only through the gate.
 ALTER TABLE tenant ENABLE ROW LEVEL SECURITY;
@@ -49,6 +52,12 @@ CREATE POLICY own_people ON user_account FOR SELECT TO atende_app
 GRANT SELECT (id, email, name, locale, created_at) ON user_account TO atende_app;
 ALTER TABLE login_session ENABLE ROW LEVEL SECURITY;
 ALTER TABLE login_session FORCE ROW LEVEL SECURITY;
+ALTER TABLE login_attempt ENABLE ROW LEVEL SECURITY;
+ALTER TABLE login_attempt FORCE ROW LEVEL SECURITY;
+ALTER TABLE recovery_code ENABLE ROW LEVEL SECURITY;
+ALTER TABLE recovery_code FORCE ROW LEVEL SECURITY;
+ALTER TABLE spent_token ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spent_token FORCE ROW LEVEL SECURITY;
 
 -- The gate's own sight: exactly the tables its functions need.
 DO $$
@@ -56,20 +65,34 @@ DECLARE
     seen text;
 BEGIN
     FOREACH seen IN ARRAY ARRAY['tenant', 'user_account', 'login_session', 'membership', 'channel_session',
-                                'conversation', 'outbox_message', 'event', 'held_event', 'approval', 'suggestion',
+                                'conversation', 'outbox_message', 'outbox_alias', 'event', 'held_event', 'approval', 'suggestion',
                                 'webhook_endpoint', 'webhook_delivery', 'media_file', 'knowledge_document',
-                                'knowledge_chunk', 'api_key']
+                                'knowledge_chunk', 'api_key', 'eval_case', 'session_request', 'channel_request',
+                                'message', 'message_change', 'contact', 'contact_address', 'conversation_episode',
+                                'invitation', 'team', 'team_member', 'task', 'model_spending',
+                                'login_attempt', 'recovery_code', 'spent_token',
+                                'idempotent_request', 'operator_send', 'notification']
     LOOP
         EXECUTE format('CREATE POLICY gate_sight ON public.%I TO atende_gate USING (true) WITH CHECK (true)', seen);
     END LOOP;
 END $$;
 GRANT SELECT, INSERT, UPDATE ON tenant, user_account, membership TO atende_gate;
-GRANT SELECT, INSERT, UPDATE, DELETE ON login_session TO atende_gate;
+GRANT SELECT, INSERT, UPDATE, DELETE ON login_session, login_attempt, recovery_code, spent_token TO atende_gate;
 GRANT SELECT, UPDATE ON channel_session, outbox_message TO atende_gate;
-GRANT SELECT ON conversation, held_event, approval, suggestion, webhook_endpoint, webhook_delivery, media_file TO atende_gate;
-GRANT SELECT ON knowledge_document, knowledge_chunk TO atende_gate;
+GRANT SELECT ON conversation, held_event, outbox_alias, approval, suggestion, webhook_endpoint, webhook_delivery, media_file TO atende_gate;
+GRANT SELECT ON knowledge_document, knowledge_chunk, eval_case, session_request, channel_request,
+    conversation_episode TO atende_gate;
+-- What the inbox's search looks words up in (gate.messages_by_words, gate.conversations_by_contact).
+GRANT SELECT ON message, message_change, contact, contact_address TO atende_gate;
 GRANT SELECT, INSERT, DELETE ON event TO atende_gate;
+GRANT UPDATE (payload) ON event TO atende_gate;
 GRANT SELECT, UPDATE ON api_key TO atende_gate;
+GRANT SELECT, INSERT, UPDATE ON invitation TO atende_gate;
+GRANT SELECT ON team, task, model_spending TO atende_gate;
+GRANT SELECT, INSERT ON team_member TO atende_gate;
+-- What has outlived its use (gate.forget_outlived). UPDATE is what FOR UPDATE wants.
+GRANT SELECT, UPDATE, DELETE ON idempotent_request, operator_send, notification, webhook_delivery, channel_request,
+    session_request, invitation TO atende_gate;
 
 -- Messages as their author left them: the newest edit, and whether they were revoked.
 CREATE VIEW message_as_changed WITH (security_invoker = true) AS

@@ -15,6 +15,20 @@ CREATE INDEX procrastinate_jobs_live_lock_idx ON queue.procrastinate_jobs (lock,
 ALTER TABLE queue.procrastinate_jobs SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
     autovacuum_vacuum_cost_delay = 0);
 
+-- The library's fetch, again and again until there is nothing more or there are enough (store/job_batches.py).
+CREATE FUNCTION queue.fetch_jobs(queues varchar[], worker_id bigint, at_most integer)
+RETURNS SETOF queue.procrastinate_jobs LANGUAGE plpgsql AS $$
+DECLARE
+    job queue.procrastinate_jobs;
+BEGIN
+    FOR _ IN 1..at_most LOOP
+        job := queue.procrastinate_fetch_job_v2(queues, worker_id);
+        EXIT WHEN job.id IS NULL;
+        RETURN NEXT job;
+    END LOOP;
+END
+$$;
+
 GRANT USAGE ON SCHEMA queue TO atende_queue, atende_gate;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA queue TO atende_queue;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA queue TO atende_queue, atende_gate;

@@ -1,0 +1,1 @@
+"""Offline evaluation: cases played through the production graph, with neither database nor channel."""
