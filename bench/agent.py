@@ -1,6 +1,6 @@
 """What a turn costs on each path: real processes, a durable PostgreSQL, a model and a business system over HTTP.
 
-    python bench/agent.py [--turns 300] [--seconds 4] [--only model]       JSON on stdout; about a minute
+    python bench/agent.py [--turns 1200] [--seconds 4] [--only model]       JSON on stdout; about two minutes
 
 ``intent``: a fixed text · ``function``: a Python function · ``model``: two model calls and one function over HTTP,
 with the model answering at once and after 500 ms. Times are from the message's arrival to the reply on the phone,
@@ -345,7 +345,7 @@ def endpoint() -> Iterator[str]:
 async def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=4.0)
-    arguments.add_argument("--turns", type=int, default=300)
+    arguments.add_argument("--turns", type=int, default=1200)  # of fewer, the start and the end are most
     arguments.add_argument("--only", default="")
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="atende-bench-") as temporary, endpoint() as address:

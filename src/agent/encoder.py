@@ -15,6 +15,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -186,7 +187,7 @@ class UniversalSentenceEncoder(LocalEncoder):
 
 
 class AccurateEncoder(LocalEncoder):
-    """The profile ``accurate``: USE and E5 side by side. E5 adds about half a second of loading and 60 MB."""
+    """The profile ``accurate``: USE and E5 side by side, in two threads. E5 adds half a second of loading and 60 MB."""
 
     name = "use-multilingual-v3+e5-small-enpt"
     _E5_WEIGHT: Final = 0.6
@@ -195,6 +196,7 @@ class AccurateEncoder(LocalEncoder):
         super().__init__(cached_texts)
         self._fast = fast
         self._e5: E5 | None = None
+        self._beside = ThreadPoolExecutor(1, "encoder")
         self.dim = fast.dim + DIM
 
     @property
@@ -218,8 +220,9 @@ class AccurateEncoder(LocalEncoder):
         e5 = self._e5
         if e5 is None:
             raise RuntimeError("the weights are loaded before anything is encoded")
+        fast = self._beside.submit(self._fast.encode, texts)
         mine = np.concatenate([e5.encode(batch) for batch in _batches([e5.ids(text) for text in texts])])
-        both = self._fast.encode(texts) * math.sqrt(1 - self._E5_WEIGHT), mine * math.sqrt(self._E5_WEIGHT)
+        both = fast.result() * math.sqrt(1 - self._E5_WEIGHT), mine * math.sqrt(self._E5_WEIGHT)
         return np.concatenate(both, axis=1)
 
 

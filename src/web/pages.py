@@ -30,6 +30,7 @@ from web.i18n import BABEL_LOCALES, HTML_LANGUAGES, LANGUAGES, choose_language, 
 from web.marks import marked
 from web.menu import current, menu
 from web.passages import flowing
+from web.reason_labels import ReasonDetails
 from web.told_lines import ToldLines
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -112,12 +113,11 @@ class Pages:
         environment.install_gettext_callables(  # type: ignore[attr-defined]
             catalogue.gettext, catalogue.ngettext, newstyle=True
         )
-        environment.globals.update(
-            asset=self._assets.url, icon=self._icon, labels=labels, label=_labeller(catalogue), charts=charts
-        )
+        label, figures = labeller(catalogue), Figures(BABEL_LOCALES[language])
+        environment.globals.update(asset=self._assets.url, icon=self._icon, labels=labels, label=label, charts=charts)
         environment.globals.update(menu=menu, current_page=current)
         environment.filters.update(Moments(BABEL_LOCALES[language]).filters())
-        environment.filters.update(Figures(BABEL_LOCALES[language]).filters())
+        environment.filters.update(figures.filters())
         environment.filters["moment"] = datetime.fromisoformat
         environment.filters["pretty"] = _pretty
         environment.filters["device"] = device
@@ -127,6 +127,7 @@ class Pages:
         environment.filters["flowing"] = flowing
         environment.filters["filesizeformat"] = partial(file_size, locale=BABEL_LOCALES[language])
         environment.filters["told"] = ToldLines(catalogue)
+        environment.filters["detailed"] = ReasonDetails(catalogue, label, figures)
         environment.filters["marked"] = marked
         environment.filters["diffed"] = diffed
         environment.filters["carried"] = carried
@@ -146,7 +147,7 @@ def _pretty(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _labeller(catalogue: NullTranslations) -> Callable[[str, str], Any]:
+def labeller(catalogue: NullTranslations) -> Callable[[str, str], Any]:
     def label(table: str, key: str) -> Any:
         """A value's entry in one of the tables of ``labels``, its words translated; an unknown value is its own words.
 

@@ -33,17 +33,6 @@ _FORMS: Final[tuple[tuple[str, str], ...]] = (
         r"The number is new: later it may write to (?P<most>\d+) a day\.",
         N_("The number is new: later it may write to %(most)s a day."),
     ),
-    # why the agent decided so (agent.decisions' reasons)
-    (
-        r"probability (?P<chance>\S+) among intents, (?P<scope>\S+) in scope",
-        N_("probability %(chance)s among the intents, %(scope)s that it is one of them"),
-    ),
-    (r"(?P<intent>\S+) with confidence (?P<chance>\S+)", N_("%(intent)s, confidence %(chance)s")),
-    (r"proposed by (?P<origin>.+)", N_("proposed by %(origin)s")),
-    (
-        r"(?P<raw>.+); classified on this machine instead",
-        N_("%(raw)s; classified on this machine instead"),
-    ),
     # what a gateway leaves to a person, and how it says it is (channels.whatsapp)
     (
         r"In the App Dashboard, set the webhook of WhatsApp to (?P<url>\S+) with this number's verify_token: Meta did "
