@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from babel.dates import format_skeleton
@@ -18,11 +20,35 @@ class Figures:
 
     def filters(self) -> dict[str, Any]:
         """By their names in templates."""
-        return {"decimal": self.decimal, "money": self.money, "money_typed": self.money_typed, "charted": self.charted}
+        return {
+            "decimal": self.decimal,
+            "signed": self.signed,
+            "significant": self.significant,
+            "money": self.money,
+            "money_typed": self.money_typed,
+            "charted": self.charted,
+        }
 
     def decimal(self, value: float, places: int = 0) -> str:
         """With so many digits after the mark."""
         return self._written(value, "#,##0" + ("." + "0" * places if places else ""))
+
+    def signed(self, value: float, places: int = 0) -> str:
+        """The same with its sign, + or -; 0 has +."""
+        return ("-" if value < 0 else "+") + self.decimal(abs(value), places)
+
+    def significant(self, value: float, digits: int) -> str:
+        """Rounded to so many digits that count, without an exponent: 0,0000645, 114,5."""
+        rounded = Decimal(f"{value:.{digits}g}")
+        places = max(0, -int(rounded.normalize().as_tuple().exponent))
+        return self._written(float(rounded), "#,##0" + ("." + "0" * places if places else ""))
+
+    def as_typed(self, figure: str) -> str:
+        """A figure in English writing ("-26.7", "100.0%") in this language's; anything else as it is."""
+        found = re.fullmatch(r"([+-]?)(\d+)\.(\d+)(%?)", figure)
+        if not found:
+            return figure
+        return found[1] + self.decimal(float(f"{found[2]}.{found[3]}"), len(found[3])) + found[4]
 
     def money(self, micros: int) -> str:
         """Millionths of the currency, to the hundredth at least."""

@@ -126,7 +126,7 @@ class Pages:
         environment.filters["captioned"] = captioned
         environment.filters["flowing"] = flowing
         environment.filters["filesizeformat"] = partial(file_size, locale=BABEL_LOCALES[language])
-        environment.filters["told"] = ToldLines(catalogue)
+        environment.filters["told"] = ToldLines(catalogue, figures)
         environment.filters["detailed"] = ReasonDetails(catalogue, label, figures)
         environment.filters["marked"] = marked
         environment.filters["diffed"] = diffed

@@ -117,7 +117,12 @@ REASONS = {
 }
 """Reason codes of decisions → words."""
 
-_FIGURE = r"\d\.\d+"
+_CHOSEN: Final = (
+    (r"(?P<mode>\w+): (?P<rule>(?P=mode) for .+)", "%(rule)s"),
+    (r"(?P<t_REPLY_MODES>\w+): (?P<rule>.+)", N_("%(t_REPLY_MODES)s, by this rule: %(rule)s")),
+)
+"""What the reply policy chose, and by which rule; a rule mostly names what it chooses."""
+_FIGURE: Final = r"\d\.\d+"
 _DETAILS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "acknowledgement": ((r"emoji only", N_("emoji only")),),
     "asked_for": (
@@ -174,14 +179,14 @@ _DETAILS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ),
         (rf"nothing found, needed (?P<f_least>{_FIGURE})", N_("nothing found")),
     ),
-    "not_announced": ((r"(?P<t_REPLY_MODES>\w+): (?P<rule>.+)", N_("%(t_REPLY_MODES)s, by this rule: %(rule)s")),),
+    "not_announced": _CHOSEN,
     "prompt_revealed": (
         (r"the text repeats the assistant's instructions", N_("it repeats the instructions")),
         (r"the text repeats the persona", N_("it repeats the persona")),
         (r"the text tells what the assistant was instructed to do", N_("it tells what the assistant was told to do")),
     ),
     "proposed": ((r"proposed by (?P<origin>.+)", N_("proposed by %(origin)s")), (r"(?P<said>.+)", "%(said)s")),
-    "reply_mode": ((r"(?P<t_REPLY_MODES>\w+): (?P<rule>.+)", N_("%(t_REPLY_MODES)s, by this rule: %(rule)s")),),
+    "reply_mode": _CHOSEN,
     "same_as_example": ((r"the message equals an example of this intent", ""),),
     "trigger_off": ((r"(?P<t_HANDOFF_REASONS>\w+)", "%(t_HANDOFF_REASONS)s"),),
     "unsupported": ((r"no function result and no passage .*", ""),),
@@ -218,6 +223,7 @@ _CONDITIONS: Final = {
     "tag": N_("contacts marked %(value)s"),
 }
 _CONDITION: Final = re.compile(r"(?:^|, )(number|intent|hours|tag) (.+?)(?=, (?:number|intent|hours|tag) |$)")
+_ONLY_VALUES: Final = re.compile(r"(?:%\(\w+\)s|[:() ])+")
 _NAMES: Final = re.compile(r"[\w.:#/@+-]+(?:, [\w.:#/@+-]+)*")
 
 
@@ -246,14 +252,15 @@ class ReasonDetails:
         if not sentence:
             return ""
         given = found.groupdict("")
-        return self._words.gettext(sentence) % {name: self._value(name, text, given) for name, text in given.items()}
+        words = sentence if _ONLY_VALUES.fullmatch(sentence) else self._words.gettext(sentence)
+        return words % {name: self._value(name, text, given) for name, text in given.items()}
 
     def _value(self, name: str, text: str, given: Mapping[str, str]) -> str:
         if name.startswith("t_"):
             entry = self._label(name.removeprefix("t_"), text)
             return str(entry if isinstance(entry, str) else entry[0])
         if name.startswith("f_"):
-            return self._figures.decimal(float(text), len(text.partition(".")[2]))
+            return self._figures.as_typed(text)
         if name == "finding":
             words = str(self._label("REASONS", given["inner"]))
             detail = self.said(given["inner"], text)

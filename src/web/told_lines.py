@@ -14,6 +14,7 @@ from typing import Final
 from markupsafe import Markup, escape
 
 from web.eval_labels import EVAL_ORIGINS
+from web.figures import Figures
 from web.i18n import N_
 
 _FORMS: Final[tuple[tuple[str, str], ...]] = (
@@ -33,6 +34,12 @@ _FORMS: Final[tuple[tuple[str, str], ...]] = (
         r"The number is new: later it may write to (?P<most>\d+) a day\.",
         N_("The number is new: later it may write to %(most)s a day."),
     ),
+    # why a message never left (store.outbox, store.turns)
+    (r"automatic replies are stopped", N_("automatic replies are stopped")),
+    (r"the contact wants no messages on our initiative", N_("the customer wants no messages on our initiative")),
+    (r"its writer took it back", N_("its writer took it back")),
+    (r"a newer message or a person came first", N_("a newer message or a person came first")),
+    (r"its turn was taken back", N_("something newer came before it was sent")),
     # what a gateway leaves to a person, and how it says it is (channels.whatsapp)
     (
         r"In the App Dashboard, set the webhook of WhatsApp to (?P<url>\S+) with this number's verify_token: Meta did "
@@ -216,8 +223,8 @@ _PIECES: Final[tuple[tuple[str, str], ...]] = (
 class ToldLines:
     """The template filter ``told``."""
 
-    def __init__(self, words: NullTranslations) -> None:
-        self._words = words
+    def __init__(self, words: NullTranslations, figures: Figures) -> None:
+        self._words, self._figures = words, figures
 
     def __call__(self, line: str) -> Markup:
         """The line, escaped; English of no known form is marked as English."""
@@ -239,7 +246,7 @@ class ToldLines:
     def _value(self, name: str, text: str) -> str:
         if name.startswith("o_"):
             return self._words.gettext(EVAL_ORIGINS.get(text, text))
-        return self._pieces(text) if name.startswith("x_") else text
+        return self._pieces(text) if name.startswith("x_") else self._figures.as_typed(text)
 
     def _pieces(self, text: str) -> str:
         for form, words in _PIECES:

@@ -17,6 +17,7 @@ from tests.web.audit_keys import audited_keys
 from tests.web.site import Site
 from tests.web.test_admin_stories import busy_shop, every_page
 from web.admin_labels import AUDIT_KINDS
+from web.figures import Figures
 from web.i18n import load_catalogue
 from web.labels import AUDITED_FIELDS
 from web.pages import TEMPLATES
@@ -56,10 +57,10 @@ def missed() -> Iterator[dict[str, _Missed]]:
 async def test_that_no_page_asks_for_a_sentence_that_is_not_translated_or_leaves_one_in_english(
     site: Site, shop: Number, operator: httpx.AsyncClient, missed: dict[str, _Missed]
 ) -> None:
-    await busy_shop(site, shop)
+    pages = (*every_page(shop), *await busy_shop(site, shop))
     for language, missing in missed.items():
         operator.cookies.set("atende_language", language)
-        for path in every_page(shop):
+        for path in pages:
             answer = await operator.get(path, headers={"HX-Request": "false"})
             assert answer.status_code in {200, 404}, path
             assert not missing.sentences - _NAMES, (language, path)
@@ -121,11 +122,11 @@ async def test_that_the_audit_trail_says_names_and_not_ids(
             "B against A: no difference shown (1 case better, 2 worse). With a chance of 80 % this run would have "
             "shown a drop of 12.0 points over 34 local cases and no drop at all over 5 live cases.",
             "B contra A: nenhuma diferença mostrada (melhor: 1, pior: 2). Com chance de 80 %, esta execução teria "
-            "mostrado uma queda de 12.0 pontos (sem modelo, casos: 34) e nenhuma queda (ao vivo, casos: 5).",
+            "mostrado uma queda de 12,0 pontos (sem modelo, casos: 34) e nenhuma queda (ao vivo, casos: 5).",
         ),
         (
             "B against A: surely worse in live-shop (-3.0 points, live), all suites · cost (+1.0 points, local).",
-            "B contra A: certamente pior em live-shop (-3.0 pontos, ao vivo), all suites · cost (+1.0 pontos, sem "
+            "B contra A: certamente pior em live-shop (-3,0 pontos, ao vivo), all suites · cost (+1,0 pontos, sem "
             "modelo).",
         ),
         (
@@ -137,4 +138,4 @@ async def test_that_the_audit_trail_says_names_and_not_ids(
     ],
 )
 def test_that_lines_of_flows_are_told_in_the_readers_language(line: str, said: str) -> None:
-    assert str(ToldLines(load_catalogue("pt"))(line)) == said
+    assert str(ToldLines(load_catalogue("pt"), Figures("pt_BR"))(line)) == said

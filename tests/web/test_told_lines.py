@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
@@ -18,10 +19,12 @@ from evaluation.gate_file import CostGate, Gates, LatencyGate, RateGates, Regres
 from evaluation.gates import judge
 from evaluation.results import BundleRef, CaseResult, Run
 from flows.number_pace import lines_of
+from store import outbox
+from web.figures import Figures
 from web.i18n import load_catalogue
 from web.told_lines import ToldLines
 
-PT = ToldLines(load_catalogue("pt"))
+PT = ToldLines(load_catalogue("pt"), Figures("pt_BR"))
 GATEWAYS = Path(channels.whatsapp.__path__[0])
 LEFT = (
     *("In the App Dashboard", "Register the number for the Cloud API", "Configure the service to", "In WPPConnect's"),
@@ -114,3 +117,23 @@ def _filled(node: ast.AST) -> str:
     if isinstance(node, ast.JoinedStr):
         return "".join(_filled(part) or "something" for part in node.values)
     return ""
+
+
+def test_that_why_a_message_never_left_has_words() -> None:
+    kept = {outbox.STOPPED, outbox.OPTED_OUT, outbox.WITHDRAWN}
+    for source in Path(outbox.__file__).parent.glob("*.py"):
+        kept |= set(re.findall(r"state = 'cancelled', error = '([^']+)'", source.read_text(encoding="utf-8")))
+    assert len(kept) >= 5
+    assert [line for line in kept if PT.said(line) is None] == []
+
+
+def test_that_figures_are_written_as_the_language_writes_them() -> None:
+    said = PT.said("A against B: surely worse in shop (-26.7 points, simulated).")
+    assert said is not None
+    assert "-26,7" in said
+    figures = Figures("pt_BR")
+    told = {6.45e-05: "0,0000645", 114.52: "114,5", 1234.56: "1.235", 0: "0"}
+    assert {value: figures.significant(value, 4) for value in told} == told
+    assert [figures.signed(one, 1) for one in (-0.04, 2.5, 0)] == ["-0,0", "+2,5", "+0,0"]
+    written = {"100.0%": "100,0%", "+0.0039": "+0,0039", "1.2.3": "1.2.3", "v1.2": "v1.2"}
+    assert {figure: figures.as_typed(figure) for figure in written} == written
