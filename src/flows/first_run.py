@@ -41,6 +41,8 @@ SHORTEST_PASSWORD: Final = 10
 _LONGEST: Final = 200
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _CUSTOMER: Final = "Cliente"
+"""Address of who tries it out, and the name as well, save in these languages."""
+_NAMES: Final = {"en": "Customer"}
 _TURNS: Final = 30
 
 
@@ -162,6 +164,7 @@ class FirstRun:
             raise InvalidInputError("text", Told("characters", "must have 1 to {most} characters", most=1000))
         async with self._db.transaction(tenant_id) as tx:
             number = await _simulator(tx)
+            language = await tx.fetchval("SELECT settings ->> 'default_language' FROM tenant WHERE id = $1", tenant_id)
         if number is None:
             raise ConflictError("There is no simulated phone.", hint="Add one first.")
         event = MessageReceived(
@@ -169,21 +172,22 @@ class FirstRun:
             chat=Address(AddressKind.SIMULATOR, _CUSTOMER),
             sent_at=datetime.now(UTC),
             text=said,
-            push_name=_CUSTOMER,
+            push_name=_NAMES.get(language, _CUSTOMER),
         )
         await self._inbound.receive(await self._inbound.session(number), event)
 
     async def chat(self, tenant_id: UUID) -> Chat:
         """The try-out conversation, with the explanation of each answer."""
         async with self._db.transaction(tenant_id) as tx:
-            conversation = await tx.fetchval(
-                "SELECT c.id FROM conversation c JOIN channel_session s ON s.id = c.channel_session_id "
+            found = await tx.fetchrow(
+                "SELECT c.id, c.status FROM conversation c JOIN channel_session s ON s.id = c.channel_session_id "
                 "WHERE s.provider = $1 AND c.address = $2 ORDER BY c.last_message_at DESC LIMIT 1",
                 SIMULATED,
                 f"{AddressKind.SIMULATOR}:{_CUSTOMER}",
             )
-            if conversation is None:
+            if found is None:
                 return Chat(None, (), ())
+            conversation = found["id"]
             turns = await tx.fetch(
                 "SELECT id FROM turn WHERE conversation_id = $1 AND status = 'decided' "
                 "ORDER BY created_at DESC LIMIT $2",
@@ -200,7 +204,7 @@ class FirstRun:
             )
         newest = max((one for one in read if isinstance(one, int)), default=0)
         waiting = tuple(row["text"] for row in reversed(mine) if row["id"] > newest)
-        return Chat(conversation, answers, waiting)
+        return Chat(conversation, answers, waiting, with_people=found["status"] != "bot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,8 @@ class Chat:
     conversation_id: UUID | None
     answers: tuple[Explanation, ...]
     waiting: tuple[str, ...]
+    with_people: bool = False
+    """It was handed off: the assistant stays out until a person gives it back."""
 
     @property
     def is_answered(self) -> bool:

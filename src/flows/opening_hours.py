@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
@@ -24,6 +23,7 @@ from flows.refusals import RefusedError, prose
 from flows.tenant_declaration import LANGUAGES, OWN_COLLECTION, hours_record
 from flows.tenant_settings import SET_BY_HAND
 from flows.versions import check_version, version_of
+from flows.written_hours import read_spans
 from store import events
 from store.database import Connection, Database, Row
 from store.wakeup import EVENTS, PROFILES, Wakeup
@@ -159,7 +159,7 @@ def read_form(form: HoursForm, before: HoursDeclaration) -> HoursDeclaration:
     """The form as the files would declare it; named hours stay as they were. Raises RefusedError."""
     if form.timezone not in available_timezones():
         raise RefusedError("timezone", "There is no time zone %(name)s. Choose one of the list.", name=form.timezone)
-    weekly = {day: spans for day in WEEKDAYS if (spans := _spans(day, form.weekly.get(day, "")))}
+    weekly = {day: spans for day in WEEKDAYS if (spans := read_spans(day, form.weekly.get(day, "")))}
     closed, special = _dates(form.dates)
     try:
         holidays = _holidays(form, before.holidays)
@@ -184,28 +184,6 @@ def _holidays(form: HoursForm, before: HolidaysDeclaration | None) -> HolidaysDe
     )
 
 
-def _spans(field: str, text: str) -> tuple[str, ...]:
-    """``9-12, 13:30-18`` as the files write it."""
-    spans = [_span(field, part) for part in re.split(r"[,;]", text) if part.strip()]
-    spans.sort()
-    for earlier, later in pairwise(spans):
-        if later[:5] < earlier[6:]:
-            raise RefusedError(field, "%(later)s overlaps %(earlier)s.", later=later, earlier=earlier)
-    return tuple(spans)
-
-
-def _span(field: str, text: str) -> str:
-    clock = r"(\d{1,2})(?:[:hH](\d{2})?)?"
-    found = re.fullmatch(rf"{clock}\s*(?:-|–|to|às?|a)\s*{clock}", text.strip())
-    if found:
-        start, end = (f"{int(found[n]):02d}:{found[n + 1] or '00'}" for n in (1, 3))
-        if start < end <= "24:00" and start[3:] <= "59" and end[3:] <= "59":
-            return f"{start}-{end}"
-    raise RefusedError(
-        field, "%(text)s are no hours. Write them like 09:00-12:00, 13:30-18:00.", text=text.strip()[:40]
-    )
-
-
 def _dates(text: str) -> tuple[tuple[date, ...], dict[date, tuple[str, ...]]]:
     closed: list[date] = []
     special: dict[date, tuple[str, ...]] = {}
@@ -221,7 +199,7 @@ def _dates(text: str) -> tuple[tuple[date, ...], dict[date, tuple[str, ...]]]:
             )
         if day in closed or day in special:
             raise RefusedError("dates", "%(day)s is there twice.", day=day.isoformat())
-        if spans := _spans("dates", found[7]):
+        if spans := read_spans("dates", found[7]):
             special[day] = spans
         else:
             closed.append(day)

@@ -21,7 +21,7 @@ from pydantic import Field, RootModel, ValidationError
 
 from domain.errors import InvalidInputError, NotFoundError
 from domain.text import storable
-from domain.told import Told
+from domain.told import Told, told_of_detail
 from flows.attendance_declaration import WEEKDAYS, Declared, HoursDeclaration
 from flows.declared_files import FileReader
 from flows.intent_files import ImportedFile, ImportedRow
@@ -227,7 +227,9 @@ def _hours(weekly: Mapping[str, Sequence[str]]) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = HoursDeclaration.model_validate({"weekly": open_days}).model_dump(mode="json")
     except ValidationError as error:
-        raise InvalidInputError(HOURS, str(error.errors()[0]["msg"]), hint="Write them as 09:00-18:00.") from None
+        raise InvalidInputError(
+            HOURS, told_of_detail(dict(error.errors()[0])), hint="Write them as 09:00-18:00."
+        ) from None
     return found
 
 

@@ -14,6 +14,7 @@ from domain.errors import AtendeError, ConflictError, NotAllowedError, NotFoundE
 from domain.told import Told, told_of
 from flows.intent_declared import InvalidIntentError
 from flows.intent_files import IntentFileError
+from flows.refusals import RefusedError
 from flows.tenant_settings import SettingsRefusedError
 from web.i18n import N_
 
@@ -108,6 +109,8 @@ def complaints(error: AtendeError) -> list[Complaint]:
         return [_complaint(what, f"{line}" if line else "") for line, what in error.problems[:30]]
     if isinstance(error, SettingsRefusedError):
         return [_complaint(what, key) for key, what in error.problems]
+    if isinstance(error, RefusedError):
+        return [Complaint(error.sentence(), error.template, error.values)]
     place, said = str(getattr(error, "field", "")), getattr(error, "problem", "") or told_of(error)
     return [_complaint(said, place) if isinstance(said, Told) else Complaint(error.sentence(), place=place)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
@@ -13,7 +12,6 @@ from starlette.responses import RedirectResponse, Response
 
 from domain.errors import AtendeError, InvalidInputError, NotFoundError
 from domain.roles import Right
-from domain.told import Told
 from flows.attendance_declaration import WEEKDAYS
 from flows.first_run import (
     SHORTEST_PASSWORD,
@@ -30,6 +28,7 @@ from flows.sessions import HOSTED, SIMULATED
 from flows.sign_in import TooManyAttemptsError
 from flows.tenant_settings import TenantSettingsDesk
 from flows.trade_templates import LONGEST_ANSWER, TradeAnswers, TradeTemplates, filled, names, trade
+from flows.written_hours import read_spans
 from store import inbox, numbers, thread
 from web.access import CurrentVisitor, Visitor, new_token, set_login_cookie, token_hash
 from web.complaints import complaints, status_of
@@ -53,7 +52,6 @@ PROBLEMS: Final = {
     "timezone": N_("Choose a time zone."),
     "token": N_("The setup key is wrong. Copy it from the terminal in which Atende runs."),
 }
-_TIME = re.compile(r"(?<!\d)(\d{1,2})(?:(?::|h|H|\.)(\d{2})?)?(?!\d)")
 
 
 def first_run_router(
@@ -286,17 +284,8 @@ def _hours_said(progress: Progress) -> dict[str, str]:
 
 
 def _weekly(said: dict[str, str]) -> dict[str, list[str]]:
-    """Spans by weekday from what people write: ``9-18``, ``9h às 12h e 13h30 às 18h``. Raises InvalidInputError."""
-    weekly: dict[str, list[str]] = {}
-    for row, days in HOURS_FIELDS:
-        times = [f"{int(hour):02d}:{minute or '00'}" for hour, minute in _TIME.findall(said[row])]
-        if len(times) % 2 or (said[row].strip() and not times and re.search(r"\d", said[row])):
-            raise InvalidInputError(
-                "hours", Told("hours", "{span!r} is no span of hours", span=said[row]), hint="Write 09:00-18:00."
-            )
-        spans = [f"{opens}-{closes}" for opens, closes in zip(times[::2], times[1::2], strict=True)]
-        weekly |= {day: spans for day in days if spans}
-    return weekly
+    """Spans by weekday from what people write: ``9-18``, ``9h às 12h e 13h30 às 18h``. Raises RefusedError."""
+    return {day: list(spans) for row, days in HOURS_FIELDS if (spans := read_spans("hours", said[row])) for day in days}
 
 
 def _sign_up_page(request: Request, entered: dict[str, str], wrong: set[str] | None = None) -> Response:

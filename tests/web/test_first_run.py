@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import unescape
 
+import asyncpg
 import httpx
 import pytest
 
@@ -99,7 +100,7 @@ async def test_that_an_admin_goes_through_all_steps_and_may_stop_at_any(site: Si
             "/start/trade", data={"name": "shop", "hours/weekdays": "das 9", "said/address": "Rua A"}
         )
         assert wrong.status_code == 422
-        assert "Write opening hours as 09:00-18:00." in unescape(wrong.text)
+        assert "das 9 are no hours. Write them like 09:00-12:00" in unescape(wrong.text)
         assert "Rua A" in wrong.text
         entered = {"name": "shop", "hours/weekdays": "9h às 12h e 13:30 às 18", "said/address": "Rua A, 1"}
         assert (await founder.post("/start/trade", data=entered)).headers["location"] == "/start/number"
@@ -117,6 +118,12 @@ async def test_that_an_admin_goes_through_all_steps_and_may_stop_at_any(site: Si
         assert "Write as a customer" in page
         said = await founder.post("/start/try/say", data={"text": "onde vocês ficam?"})
         assert "onde vocês ficam?" in said.text
+        assert "The assistant is reading" in said.text
+        owner = await asyncpg.connect(site.owner_dsn)
+        await owner.execute("UPDATE conversation SET status = 'waiting'")
+        await owner.close()
+        after = await founder.get("/start/try/chat")
+        assert "The conversation is with your people now." in after.text
         assert 'role="alert"' in (await founder.post("/start/try/say", data={"text": " "})).text
         assert (await founder.post("/start/done", data={})).headers["location"] == "/inbox"
         inbox = (await founder.get("/inbox")).text
