@@ -74,10 +74,11 @@ async def test_that_a_corrected_suggestion_becomes_a_case_in_which_nobody_is_rec
     conversation, turn = await answered(aurora, worker)
     (suggestion,) = await aurora.fetch("SELECT id, text FROM suggestion WHERE status = 'pending'")
     assert "10231" in suggestion["text"]
+    day = next(day for day in ("25/11", "14/07") if day not in suggestion["text"])  # the shop's dates follow the clock
     await aurora.desk.approve(
         aurora.operator,
         suggestion["id"],
-        text="Oi, Mariana! O pedido 10231 (CPF 526.018.159-06) chega dia 25/11. Bruno Tavares",
+        text=f"Oi, Mariana! O pedido 10231 (CPF 526.018.159-06) chega dia {day}. Bruno Tavares",
     )
     case_id = await queue.propose(aurora.operator, conversation, turn, "Data errada para a Mariana Souza")
 
@@ -97,7 +98,7 @@ async def test_that_a_corrected_suggestion_becomes_a_case_in_which_nobody_is_rec
     assert happened["operator_text"].startswith(f"Oi, {order['customer'].split()[0]}!")
     assert case["expect"]["intent"] == "order_status"
     assert case["expect"]["decision"] == ["reply", "suggest"]
-    assert case["expect"]["contains"][-1] == "25/11"
+    assert case["expect"]["contains"][-1] == day
     assert row["replaced"]["cpf"] == 1
     assert await queue.propose(aurora.operator, conversation, turn) == case_id, "a second click proposes nothing new"
 
