@@ -17,6 +17,7 @@ import numpy.typing as npt
 from agent.classifier import Example, train
 from agent.encoder import Encoder, Vectors
 from agent.normalise import normalise
+from agent.phrases import small_talk
 
 FEW: Final = 5
 """Examples below which an intent is hardly known."""
@@ -31,6 +32,8 @@ _NEARLY_SAME: Final = 0.93
 _SURELY_OTHER: Final = 0.6
 """Confidence of the wrong intent above which the example, not the classifier, is under suspicion."""
 _NOWHERE: Final = 0.05
+_COURTESIES: Final = 0.25
+"""Share of an intent's examples up to which greetings and thanks among them are slips; above, they are its subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class ConfusablePair:
 
 @dataclass(frozen=True, slots=True)
 class WeakExample:
-    """An example that does not help, and why: ``unreadable``, ``looks_like`` another intent, ``unlike_the_others``."""
+    """An example that does not help, and why: ``unreadable``, ``courtesy`` (asks for nothing), ``looks_like`` another
+    intent, ``unlike_the_others``."""
 
     intent: str
     text: str
@@ -107,6 +111,7 @@ class TrainingCheck:
 
 _WHY: Final = {
     "unreadable": "holds nothing that could be read",
+    "courtesy": "is a courtesy, as customers write it with any wish",
     "looks_like": "looks like {}",
     "unlike_the_others": "is unlike all the others",
 }
@@ -117,6 +122,7 @@ def check_training(examples: Sequence[Example], encoder: Encoder, vectors: Vecto
     sizes = Counter(example.intent for example in examples)
     few = tuple(sorted((name, count) for name, count in sizes.items() if count < FEW))
     unreadable = [WeakExample(one.intent, one.text, "unreadable") for one in examples if not normalise(one.text)]
+    courtesies = _courtesies(examples, sizes)
     places = _sample([place for place, one in enumerate(examples) if normalise(one.text)], examples)
     held_out = _held_out([examples[place] for place in places], encoder, vectors[places])
     judged = [(examples[place], found) for place, found in zip(places, held_out, strict=True) if found is not None]
@@ -128,9 +134,20 @@ def check_training(examples: Sequence[Example], encoder: Encoder, vectors: Vecto
         judged=len(judged),
         accuracy=1 - len(wrong) / len(judged) if judged else None,
         confusable=_pairs([_confusion(one, found) for one, found in wrong], sizes, _twins(examples, places, vectors)),
-        weak=(*unreadable, *weak),
+        weak=(*unreadable, *courtesies, *(one for one in weak if one.text not in {each.text for each in courtesies})),
         few=few,
     )
+
+
+def _courtesies(examples: Sequence[Example], sizes: Counter[str]) -> list[WeakExample]:
+    """Greetings and thanks among the examples of an intent that is about something else."""
+    found = [one for one in examples if normalise(one.text) and small_talk(one.text)]
+    counts = Counter(one.intent for one in found)
+    return [
+        WeakExample(one.intent, one.text, "courtesy")
+        for one in found
+        if counts[one.intent] <= _COURTESIES * sizes[one.intent]
+    ]
 
 
 @dataclass(frozen=True, slots=True)

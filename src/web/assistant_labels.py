@@ -19,6 +19,7 @@ UNDERSTOOD = {
 }
 WEAK_EXAMPLES = {
     "unreadable": N_("holds nothing that could be read"),
+    "courtesy": N_("is a courtesy, as customers write it with any wish"),
     "looks_like": N_("looks like %(other)s"),
     "unlike_the_others": N_("is unlike all the others"),
 }

@@ -94,6 +94,15 @@ def test_that_a_sentence_under_the_wrong_intent_an_unreadable_one_and_a_small_in
     assert check.few == (("gift", 2),)
 
 
+def test_that_a_courtesy_is_named_where_an_intent_is_about_something_else() -> None:
+    greetings = ["oi", "bom dia", "olá, tudo bem?", "boa tarde"]
+    slips = {"payment": "bom dia!", "opening_hours": "muito obrigada"}
+    check = _check({name: [*texts, *([slips[name]] if name in slips else [])] for name, texts in APART.items()})
+    assert {one.intent: one.text for one in check.weak if one.why == "courtesy"} == slips
+    assert any("bom dia!" in line and "is a courtesy" in line for line in check.lines())
+    assert not [one for one in _check({**APART, "greeting": greetings}).weak if one.why == "courtesy"]
+
+
 def test_that_too_little_to_compare_is_no_error() -> None:
     for intents in ({}, {"a": ["oi"]}, {"a": ["oi"], "b": ["tchau"]}, {"a": ["…"], "b": ["…"]}):
         check = _check(intents)
