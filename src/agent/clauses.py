@@ -76,6 +76,11 @@ _WANTS_TO: Final = re.compile(
     r"(?:quero|queria|gostaria de|preciso|posso|quiero|quisiera|necesito|puedo|me gustaria|"
     r"i (?:want|need|would like|wanna)(?: to)?|i'd like to|can i|could you|could i)\b"
 )
+_ASKS_TO_TELL: Final = re.compile(
+    r"(?:me (?:diz|diga|fala|fale|informa|informe|dices?)|dime|digame|tell me|"
+    r"(?:voces? |vcs? |alguem )?(?:sabe[mn]?|pode(?:m|ria|riam)?|consegue[m]?)(?: me)? (?:dizer|falar|informar)|"
+    r"(?:me )?(?:sabe[ns]?|pueden?|puedes|podrian?|podrias) decir(?:me)?|(?:can|could) you tell me)\b"
+)
 _WANTS_TO_KNOW: Final = re.compile(r"\b(?:saber|know|confirmar|ver)\b")
 # What a question asks about anything: without a thing of its own it belongs to the wish before it.
 _LEANS: Final = _words(
@@ -166,7 +171,8 @@ def _sentences(text: str) -> list[list[_Token]]:
         word = "\n" if raw == "\n" else fold(raw).replace("\u2019", "'")
         before = found[-1][-1].word if found[-1] else ""
         # "é" is no "e", also where the accent is all that tells them apart.
-        found[-1].append(_Token(word, match.start(), match.end(), word in _JOINS and "é" not in raw.lower()))
+        joins = word in _JOINS and (word != "e" or raw.lower() == "e")
+        found[-1].append(_Token(word, match.start(), match.end(), joins))
         if word[:1] in _ENDS and not (word == "." and before in _ABBREVIATIONS):
             found.append([])
     return [sentence for sentence in found if any(_is_word(token) for token in sentence)]
@@ -208,13 +214,15 @@ def _clauses_of(sentence: list[_Token], text: str) -> list[Clause]:
 def _asks(said: str, *, marked: bool) -> Kind | None:
     if _ASKING.match(said) or (marked and _ASKING_IF_MARKED.match(said)):
         return "question"
-    return "wish" if _WISHING.match(said) else None
+    return "wish" if _WISHING.match(said) or _ASKS_TO_TELL.match(said) else None
 
 
 def _shared(before: str, rest: str) -> tuple[Kind | None, str]:
     """What a clause takes over from the one before it: "qual o horário e [qual] o endereço?"."""
     if (which := _WHICH.match(before)) and _NOUN.match(rest):
         return "question", f"{which[0]} "
+    if (tell := _ASKS_TO_TELL.match(before)) and (_NOUN.match(rest) or _WHETHER.match(rest) or _ASKING.match(rest)):
+        return "wish", f"{tell[0]} "
     wants = _WANTS_TO.match(before)
     if wants is None:
         return None, ""

@@ -44,6 +44,11 @@ SEVERAL = {
     "¿dónde queda la tienda y qué formas de pago aceptan?": "store_location payment_methods",
     "1) cadê meu pedido 10231 2) quero a segunda via do boleto do 10252": "order_status invoice_copy",
     "oi\n- horário de sábado\n- endereço da loja": "opening_hours store_location",
+    "oi! quero saber se meu pedido 10234 já saiu e também se aceita pix": "order_status payment_methods",
+    "me diz se vocês abrem domingo e também quanto custa o frete": "opening_hours delivery_estimate",
+    "sabe me dizer se abre no feriado e se aceitam pix?": "opening_hours payment_methods",
+    "quiero saber si abren el domingo y también si aceptan tarjeta": "opening_hours payment_methods",
+    "can you tell me when you open and also if you take pix?": "opening_hours payment_methods",
 }
 ONE = (
     "quero trocar a blusa e o tênis",
@@ -77,6 +82,11 @@ ONE = (
     "I want to return the dress and get a refund",
     "quero trocar: 1) vestido vermelho 2) blusa branca",
     "comprei:\n- um vestido\n- uma blusa\ne nada chegou",
+    "sabe me dizer se meu pedido já saiu e quando chega?",
+    "me diz quanto custa o frete e também o prazo",
+    "quero trocar o vestido e também a blusa",
+    "pode me informar se abrem sábado e também domingo?",
+    "quiero cambiar el vestido y también los zapatos",
 )
 
 
