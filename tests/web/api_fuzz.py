@@ -154,13 +154,11 @@ def _ask(found: Campaign, asking: _Asking, job: _Job, until: float) -> None:
             raise _TimeUpError
         for place, values in asking.known.items():
             name = place.rpartition("{")[2].rstrip("}")
-            # The first one exists: the rest is drawn.
-            if (
-                place in operation.path
-                and name in (case.path_parameters or ())
-                and (drawn.draw(st.booleans()) or (job.comes_first and not counts))
-            ):
-                case.path_parameters[name] = drawn.draw(st.sampled_from(list(values)))
+            if place in operation.path and name in (case.path_parameters or ()):
+                # The first one exists: the rest is drawn. What is drawn must not depend on what was answered before.
+                exists, value = drawn.draw(st.booleans()), drawn.draw(st.sampled_from(list(values)))
+                if exists or (job.comes_first and not counts):
+                    case.path_parameters[name] = value
         headers = {"Authorization": f"Bearer {asking.token}"}
         response = case.call(base_url=asking.url, session=asking.session, headers=headers, timeout=60)
         found.requests += 1
