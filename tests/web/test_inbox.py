@@ -166,7 +166,7 @@ async def test_that_the_unsupported_part_of_a_suggestion_is_marked_and_stays_tex
     start = text.index("Já")
     spans = [Span(start, start + len("Já cancelei <i>tudo</i>"), "action"), Span(900, 950, "money")]
     await site.suggestion(shop, conversation, text, spans)
-    words = {"pt": "Confira o que está marcado", "es": "Revisa lo marcado", "en": "Check what is marked"}
+    words = {"pt": "Confira o que está marcado", "es": "Revise lo marcado", "en": "Check what is marked"}
     for language, note in words.items():
         await operator.post("/language", data={"language": language})
         page = (await operator.get(f"/inbox/{conversation}")).text
