@@ -127,14 +127,16 @@ def check_training(examples: Sequence[Example], encoder: Encoder, vectors: Vecto
     held_out = _held_out([examples[place] for place in places], encoder, vectors[places])
     judged = [(examples[place], found) for place, found in zip(places, held_out, strict=True) if found is not None]
     wrong = [(one, found) for one, found in judged if found.intent != one.intent]
-    weak = [weakness for one, found in judged if (weakness := _weakness(one, found)) is not None]
+    named = {(one.intent, one.text) for one in courtesies}
+    doubtful = [pair for pair in judged if (pair[0].intent, pair[0].text) not in named]
+    weak = [weakness for one, found in doubtful if (weakness := _weakness(one, found)) is not None]
     return TrainingCheck(
         intents=len(sizes),
         examples=len(examples),
         judged=len(judged),
         accuracy=1 - len(wrong) / len(judged) if judged else None,
         confusable=_pairs([_confusion(one, found) for one, found in wrong], sizes, _twins(examples, places, vectors)),
-        weak=(*unreadable, *courtesies, *(one for one in weak if one.text not in {each.text for each in courtesies})),
+        weak=(*unreadable, *courtesies, *weak),
         few=few,
     )
 
