@@ -74,7 +74,7 @@ from web.api_outgoing import outgoing_router
 from web.api_pace import pace_router
 from web.api_schema import Once
 from web.api_sessions import sessions_router
-from web.application import create_app
+from web.application import create_app, prepare_routes
 from web.desk_acts import desk_acts_router
 from web.doors import simulator_router
 from web.endpoints import endpoints_router
@@ -132,6 +132,7 @@ async def run(settings: Settings, listening: socket.socket | None = None) -> Non
                 server_header=False,
             )
         )
+        prepare_routes(app)
         settle_heap()
         if listening is None:  # else the supervisor tells it
             await _tell_setup_link(settings, app.state.services.db)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+import fastapi.routing
 import httpx
 import pytest
 from fastapi import APIRouter
@@ -12,6 +13,7 @@ from fastapi import APIRouter
 from store.database import Database
 from tests.database import Number
 from tests.web.site import Site, running_site
+from web.application import prepare_routes
 from web.assets import STATIC
 from web.lean_styles import LEAN, WHOLE, lean_styles, leaves
 
@@ -51,6 +53,18 @@ async def test_that_the_first_page_is_light(site: Site, operator: httpx.AsyncCli
             assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
             weight += sum([len(chunk) async for chunk in answer.aiter_raw()])
     assert weight <= FIRST_PAGE_BYTES
+
+
+async def test_that_no_request_waits_for_routes_to_be_built(
+    db: Database, owner_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_site(db, owner_dsn) as site, httpx.AsyncClient(base_url=site.url) as client:
+        prepare_routes(site.app)
+        built: list[object] = []
+        build = fastapi.routing.get_dependant
+        monkeypatch.setattr(fastapi.routing, "get_dependant", lambda **asked: built.append(asked) or build(**asked))
+        assert (await client.get("/nothing-here")).status_code == 404
+        assert built == []
 
 
 async def test_that_an_unexpected_error_is_told_without_its_insides(db: Database, owner_dsn: str) -> None:
