@@ -1,10 +1,10 @@
 """A second reading: a language model tells which source says what a reply claims, and its quotes are looked up.
 
 The claim ledger's rules (agent.claims) know values, acts and states; whole sentences in other words they cannot judge.
-A language model can, but may be fooled or careless. So it only points: what it calls supported counts where its quote
-stands word for word in a source of the turn, and what the rules found to be done or promised without any act behind it
-stays held back, whatever the model says. What it calls unsupported waits for a person. What the customer
-wrote is no source.
+A language model can, but may be fooled or careless. So it only points. What it calls unsupported waits for a person.
+What it calls supported counts where its quote stands word for word in a source of the turn; what the customer wrote is
+no source, and the clock tells nothing but days and times. What the rules found to be done or promised without any act
+behind it stays held back, whatever the model says.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from agent.claims import Ledger, Sources
@@ -30,6 +30,8 @@ _MOST_CLAIMS: Final = 200
 NOTHING_POINTED_AT: Final = '{"claims": []}'
 """An answer that leaves the ledger as it was."""
 _ACTS: Final = frozenset({"action", "promise"})
+_CLOCK: Final = "calendar"
+_DAYS: Final = frozenset({"date", "weekday", "time", "month", "period"})
 _SUPPORTING: Final = frozenset({"succeeded", "business_error", "awaiting_approval"})
 
 
@@ -96,36 +98,29 @@ def may_change(ledger: Ledger, sources: Sources) -> bool:
 
 def read_together(ledger: Ledger, second: Sequence[Claim], sources: Sources) -> Ledger:
     """The ledger after the second reading: what it holds back is added, and what it found a source for is released."""
-    acted = _has_acted(sources)
     doubted = [claim for claim in second if claim.supported_by is None]
+    stay = _ACTS | {"unread"} if not _has_acted(sources) else frozenset({"unread"})
     claims = [
-        _released(claim, second) if _is_released(claim, second, doubted, acted=acted) else claim
+        replace(claim, supported_by=ref)
+        if claim.supported_by is None and claim.kind not in stay and (ref := _released_by(claim, second))
+        else claim
         for claim in ledger.claims
     ]
     return Ledger(tuple(sorted([*claims, *doubted], key=lambda claim: claim.start)))
+
+
+def _released_by(claim: Claim, second: Sequence[Claim]) -> str | None:
+    """The source of what the model says of these words, if it doubts none of them. The clock tells days and times."""
+    refs = [other.supported_by for other in second if claim.start < other.end and other.start < claim.end]
+    return None if None in refs else next((ref for ref in refs if ref != _CLOCK or claim.kind in _DAYS), None)
 
 
 def _has_acted(sources: Sources) -> bool:
     return any(call.outcome == "succeeded" and call.function not in sources.reads for call in sources.calls)
 
 
-def _is_released(claim: Claim, second: Sequence[Claim], doubted: Sequence[Claim], *, acted: bool) -> bool:
-    if claim.supported_by or any(_overlap(claim, other) for other in doubted) or (claim.kind in _ACTS and not acted):
-        return False
-    return any(_overlap(claim, other) for other in second)
-
-
-def _released(claim: Claim, second: Sequence[Claim]) -> Claim:
-    ref = next(other.supported_by for other in second if _overlap(claim, other) and other.supported_by)
-    return Claim(claim.start, claim.end, claim.kind, claim.text, ref)
-
-
-def _overlap(one: Claim, other: Claim) -> bool:
-    return one.start < other.end and other.start < one.end
-
-
 def _listed(sources: Sources) -> Mapping[str, _Source]:
-    listed = [_Source("calendar", 'kind="now"', f"{sources.now:%A, %Y-%m-%d %H:%M}")]
+    listed = [_Source(_CLOCK, 'kind="now"', f"{sources.now:%A, %Y-%m-%d %H:%M}")]
     listed += [_call(call, sources) for call in sources.calls]
     listed += [_text("passage", *passage) for passage in sources.passages]
     listed += [_text("text", *text) for text in sources.texts]

@@ -160,6 +160,18 @@ def test_that_no_quote_makes_an_act_of_a_call_that_failed() -> None:
     assert _held(reply, (reply, [("S1", "voided")], True), sources=acted) == []
 
 
+def test_that_the_clock_alone_is_the_source_of_nothing_but_days_and_times() -> None:
+    reply = "O conserto está parado, falta chegar uma peça."
+    assert _held(reply, (reply, [("S0", "Monday")], True))
+    assert _held(reply, (reply, [("S0", "Monday"), ("S1", "repaired")], True))
+    assert _held(reply, (reply, [("S1", "waiting_parts"), ("S0", "Monday")], True)) == []
+
+
+def test_that_what_was_too_long_to_read_stays_unread() -> None:
+    reply = "Oi! " * 2_000
+    assert _held(reply, (reply.strip(), [("S1", "waiting_parts")], True))
+
+
 def test_that_a_claim_doubted_once_is_not_released_by_another_that_overlaps_it() -> None:
     ledger = Ledger((Claim(0, 10, "fact", "x" * 10),))
     second = (Claim(0, 6, "reading", "", "warranty#1"), Claim(4, 12, "reading", "", None))
