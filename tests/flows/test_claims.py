@@ -58,6 +58,18 @@ async def test_that_a_reply_without_a_claim_still_goes_out_by_itself(shop: Shop,
     assert await answered(shop, backroom, [{"reply": HARMLESS}]) == [HARMLESS]
 
 
+async def test_that_what_only_the_second_reading_doubts_waits_with_its_part_marked(
+    shop: Shop, backroom: Backroom
+) -> None:
+    doubt = '{"claims": [{"part": "para o pedido 10240", "quotes": [], "why": "no source", "supported": false}]}'
+    assert await answered(shop, backroom, [{"reply": HARMLESS}, {"again": True, "reply": doubt}]) == []
+    (suggestion,) = await shop.fetch("SELECT text, unsupported FROM suggestion WHERE status = 'pending'")
+    assert [HARMLESS[span["start"] : span["end"]] for span in suggestion["unsupported"]] == ["Para o pedido 10240"]
+    (turn,) = await shop.fetch("SELECT decision, trace FROM turn")
+    assert {"read_again", "unsupported_claims"} <= {reason["code"] for reason in turn["decision"]["reasons"]}
+    assert [call["input_tokens"] for call in turn["trace"]["model_calls"]] == [120, 120]
+
+
 @pytest.mark.parametrize(("reply", "has_marks"), [(MADE_UP, True), (HARMLESS, False)])
 async def test_that_what_waits_anyway_is_marked_too(
     shop: Shop, backroom: Backroom, reply: str, has_marks: bool
