@@ -32,7 +32,12 @@ EVAL_ORIGINS = {
 }
 """Where the language model's words of an eval came from."""
 
-EVAL_MODES = {"replay": N_("from recordings"), "live": N_("live model"), "simulated": N_("stand-in model")}
+EVAL_MODES = {
+    "replay": N_("from recordings"),
+    "live": N_("live model"),
+    "simulated": N_("stand-in model"),
+    "beside": N_("a day's conversations"),
+}
 
 EVAL_VERDICTS = {
     "better": (N_("Better"), "green"),
@@ -40,6 +45,7 @@ EVAL_VERDICTS = {
     "different": (N_("Merely different"), "orange"),
     "no_difference": (N_("No difference shown"), "plain"),
     "alone": (N_("One bundle"), "plain"),
+    "beside": (N_("Side by side, not judged"), "plain"),
     "unknown": (N_("Nothing compared"), "orange"),
 }
 
@@ -67,4 +73,6 @@ EVAL_GATES = {
     "known_weakness": N_("Known weaknesses"),
 }
 
+EVAL_BESIDE = {"passed": N_("the same"), "failed": N_("different"), "errored": N_("errored"), "none": N_("not played")}
+"""Of a turn beside what happened: nobody said which is right."""
 EVAL_STATUS = {"passed": N_("passed"), "failed": N_("failed"), "errored": N_("errored"), "none": N_("not played")}

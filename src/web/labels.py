@@ -49,6 +49,7 @@ from web.eval_labels import (  # noqa: F401 - templates look all tables up here
     CASE_AUTHORS,
     CASE_ORIGINS,
     CASE_STATES,
+    EVAL_BESIDE,
     EVAL_EXITS,
     EVAL_GATE_STATES,
     EVAL_GATES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from agent.language_model import ModelClients
 from app.eval_case_export import export_reviewed, export_time
 from app.eval_reproduction import Reproduction, case_problems
 from domain.errors import InvalidInputError
-from evaluation.results import Run
+from evaluation.results import BESIDE, Run
 from evaluation.suites import load_suite
 from flows.eval_cases import CasePlaying, EvalCases, Wanted
 from flows.profiles import Installation, Profiles
@@ -121,8 +122,11 @@ async def test_that_the_command_line_writes_suites_from_work_and_replays_a_day_a
     asked = ("replay", "--folder", str(AURORA), "--day", today.date().isoformat())
     code, said = await atende_eval(*asked, "--bundle", str(draft), *files)
     assert code == 0, said
-    assert "2 turns played, 1 different, 0 could not be played" in said
+    assert "1 of 2 turns would have been different; 0 could not be played." in said
     assert "quais as formas de pagamento?" in said
     run = Run.read(document)
     assert [bundle.label for bundle in run.bundles] == ["A", "B"]
-    assert page.stat().st_size > 10_000
+    assert run.mode == BESIDE
+    shown = page.read_text()
+    assert "1 of 2 turns would have been different; 0 could not be played." in shown
+    assert not re.search("surely|got worse|Pass rate|No difference shown|100.0 %", shown), "nobody said which is right"
