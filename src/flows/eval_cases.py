@@ -95,7 +95,11 @@ class EvalCases:
                 known = await eval_cases.of_turn(tx, turn_id)
                 if known is None:  # dropped with its turn between the two statements
                     raise NotFoundError("turn", turn_id)
-                return UUID(str(known["id"]))
+                case_id = UUID(str(known["id"]))
+                if draft.happened["operator_text"] and not known["content"]["happened"]["operator_text"]:
+                    # Proposed before anybody had answered the customer: now it is known what a good reply was.
+                    await eval_cases.drafted_again(tx, case_id, new)
+                return case_id
             await self._tell(tx, actor, "proposed", case_id, conversation_id=conversation_id)
         self._wakeup.signal(EVENTS)
         return case_id

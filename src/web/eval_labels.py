@@ -23,6 +23,26 @@ REPRODUCTION = {
 }
 """What came of playing a proposed case → words, colour."""
 
+STAND_INS = {
+    "cpf": N_("CPF"),
+    "cnpj": N_("CNPJ"),
+    "rg": N_("RG"),
+    "national_id": N_("national id"),
+    "card": N_("card"),
+    "card_code": N_("card's code"),
+    "email": N_("e-mail address"),
+    "phone": N_("telephone"),
+    "address": N_("street address"),
+    "postal_code": N_("postal code"),
+    "birth_date": N_("date of birth"),
+    "pix_key": N_("PIX key"),
+    "bank_account": N_("bank account"),
+    "secret": N_("password"),
+    "identifier": N_("order number or code"),
+    "name": N_("word of a name"),
+}
+"""Kinds of personal data that stand-ins took the place of; each is followed by how many."""
+
 EVAL_ORIGINS = {
     "local": N_("no model asked"),
     "replayed": N_("replayed"),
