@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.encoders import encoder_of
-from app.eval_case_export import write_suite, zone_of
+from app.eval_case_export import NothingToTakeError, write_suite, zone_of
 from app.eval_reproduction import case_problems
 from app.eval_run import model_terms
 from app.tenant_work import TenantWork, opened, settings_for
-from domain.errors import NotFoundError
 from evaluation.gates import Gates, judge
 from evaluation.lineup import CANDIDATE, Wanted, line_up
 from evaluation.results import BESIDE, BundleRef, CaseResult, Check, Run
@@ -40,7 +39,10 @@ def replay_day(
     html: Path | None,
     document: Path | None,
 ) -> int:
-    """Play and print; returns the exit code. Raises NotFoundError, and what reading the bundle raises."""
+    """Play and print; returns the exit code.
+
+    Raises NothingToTakeError, TooManyTurnsError, and what reading the bundle raises.
+    """
     settings = settings_for(data_dir)
 
     async def read() -> list[Draft]:
@@ -49,7 +51,7 @@ def replay_day(
 
     drafts = asyncio.run(read())
     if not drafts:
-        raise NotFoundError("turn on that day of", tenant)
+        raise NothingToTakeError(f"{tenant} decided nothing on that day", "Name another one with --day.")
     with tempfile.TemporaryDirectory() as folder_of_suite:
         file = Path(folder_of_suite) / f"{_SUITE}.eval.yaml"
         write_suite(file, _SUITE, f"{tenant}, replayed", [_unjudged(draft) for draft in drafts])

@@ -177,11 +177,8 @@ def _regression(comparison: Comparison | None, gate: RegressionGate | None) -> I
     if not surely:
         count = len(list(_tested(comparison, gate, "worse")))
         told = "1 comparison" if count == 1 else f"{count} comparisons"
-        yield GateResult(
-            "regression",
-            "passed",
-            f"no drop of {gate.minimal_effect:.1%} or more is sure ({told}, level {gate.level:g})",
-        )
+        drop = f"no drop of {gate.minimal_effect:.1%} or more" if gate.minimal_effect else "no drop"
+        yield GateResult("regression", "passed", f"{drop} is sure ({told}, level {gate.level:g})")
 
 
 def _tested(

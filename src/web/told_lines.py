@@ -159,6 +159,10 @@ _FORMS: Final[tuple[tuple[str, str], ...]] = (
     ),
     (r"no case could be compared", N_("no case could be compared")),
     (
+        r"no drop is sure \((?P<some>\d+) comparisons?, level (?P<level>\S+)\)",
+        N_("no drop is sure (comparisons: %(some)s, level %(level)s)"),
+    ),
+    (
         r"no drop of (?P<drop>\S+) or more is sure \((?P<some>\d+) comparisons?, level (?P<level>\S+)\)",
         N_("no drop of %(drop)s or more is sure (comparisons: %(some)s, level %(level)s)"),
     ),

@@ -114,6 +114,11 @@ async def test_that_the_command_line_writes_suites_from_work_and_replays_a_day_a
     with pytest.raises(InvalidInputError):
         export_time("loja-aurora", None, period, since=today, until=today, folder="")
 
+    long_ago = ("--from", "2020-01-01", "--to", "2020-01-02")
+    for nothing in (("export", str(period), *long_ago), ("replay", "--folder", str(AURORA), "--day", "2020-01-01")):
+        code, said = await atende_eval(*nothing)
+        assert (code, "Name another" in said) == (2, True), said
+
     draft = tmp_path / "draft.yaml"
     # Nothing is sure enough for this draft, but the order's number in a template still is what it was.
     draft.write_text("description: asks for nothing\nintents: {payment_methods: {threshold: 1.0}}\n")

@@ -78,6 +78,17 @@ def test_that_the_verdict_tells_worse_better_different_and_none_apart(pairs: lis
         assert "With a chance of 80 % this run would have shown" in found.sentence
 
 
+def test_that_a_gate_without_a_minimal_effect_asks_for_no_drop_at_all() -> None:
+    told = [
+        verdict(paired({"s": ["pp"] * 9}), Gates(regression=RegressionGate(minimal_effect=drop))) for drop in (0, 0.01)
+    ]
+    details = [gate.detail for one in told for gate in one.gates if gate.gate == "regression"]
+    assert details == [
+        "no drop is sure (1 comparison, level 0.05)",
+        "no drop of 1.0% or more is sure (1 comparison, level 0.05)",
+    ]
+
+
 def test_that_the_correction_may_be_turned_off_and_the_level_set() -> None:
     of = paired({"s": ["pf"] * 5 + ["pp"] * 20, "t": ["pp"] * 20, "u": ["pp"] * 20})
     assert verdict(of, Gates(regression=RegressionGate())).exit_code == 0

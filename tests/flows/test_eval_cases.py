@@ -14,7 +14,7 @@ from stdnum.br import cpf
 
 from domain.errors import InvalidInputError, NotFoundError
 from flows.desk import Actor
-from flows.eval_cases import CaseDecidedError, CaseNotReproducedError, CasePlaying, EvalCases, Wanted
+from flows.eval_cases import CaseDecidedError, CaseNotReproducedError, CasePlaying, EvalCases, TooManyTurnsError, Wanted
 from flows.eval_drafts import facts
 from store import eval_cases
 from store.database import Database, Row
@@ -230,5 +230,7 @@ async def test_that_cases_of_a_time_hold_what_people_stood_by_and_nothing_that_t
     assert found == [("approved", ["reply", "suggest"]), ("automatic", "hand_off")]
     customers = ("Mariana", "Souza", "Rafael", "Zuleica", "Quental", "10231", "98765")  # none is anybody's stand-in
     assert not [one for one in customers if one in json.dumps([draft.content for draft in drafts])]
+    with pytest.raises(TooManyTurnsError, match="more than 3 turns"):
+        assert not [draft async for draft in queue.of_time(aurora.tenant_id, begun, datetime.now(UTC), most=3)]
     earlier = [draft async for draft in queue.of_time(aurora.tenant_id, begun - timedelta(days=1), begun)]
     assert earlier == []
