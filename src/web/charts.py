@@ -124,7 +124,7 @@ def _tick(value: float) -> str:
 
 def history(points: Sequence[Mapping[str, Any]], title: str) -> Markup:
     """Pass rates over time, oldest first, each with its interval. ``points``: ``rate``, ``low``, ``high``, ``hint``."""
-    wide, high = 640, 150
+    wide, high = 380, 150
     lowest = min(0.9, *(one["low"] for one in points)) if points else 0.0
     lowest = max(0.0, (lowest * 10 // 1) / 10)
     x = _Axis(_LEFT, wide - 8, -0.5, len(points) - 0.5)

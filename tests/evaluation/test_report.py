@@ -190,6 +190,21 @@ def test_that_junit_xml_is_valid_and_counts_what_failed_and_what_errored(tmp_pat
     assert int(root.get("tests", "0")) == len(root.findall(".//testcase"))
 
 
+def test_that_a_known_weakness_is_skipped_in_junit_and_stops_no_ci(tmp_path: Path) -> None:
+    weak = result("s", "weak", "A", "f", tags=("known_weakness",))
+    of = run([weak, result("s", "new", "A", "f"), result("s", "fine", "A", "p")])
+    write_junit(of, judged(of)[2], tmp_path / "junit.xml")
+    document = etree.parse(tmp_path / "junit.xml")
+    etree.XMLSchema(etree.parse(Path(__file__).parent / "junit.xsd")).assertValid(document)
+    suite = document.getroot()[0]
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "3",
+        "failures": "1",
+        "errors": "0",
+        "skipped": "1",
+    }
+
+
 def test_that_the_comment_begins_with_the_verdict_and_shows_text_as_text(tmp_path: Path) -> None:
     of, comparison, verdict = judged(lifelike(240))
     write_markdown(of, comparison, verdict, tmp_path / "summary.md")
@@ -262,7 +277,7 @@ async def _walked(page: Page) -> None:
     await page.get_by_role("button", name="Case before").click()
     await expect(name).to_have_text(first or "")
     await page.keyboard.press("Escape")
-    assert "#" not in page.url
+    await expect(page).to_have_url(re.compile("html$"))
     await page.goto("about:blank")
     await page.goto(address)
     await expect(name).to_have_text(second or "")
