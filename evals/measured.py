@@ -24,6 +24,7 @@ from typing import Any, Final
 from agent.claims import check as check_claims
 from agent.classifier import train
 from agent.encoder import default_encoder, local_encoder
+from domain.decisions import Reply
 from domain.errors import AtendeError
 from evals.claims.cases import FOLDER, GATED, read
 from evals.intents import __main__ as intents
@@ -101,7 +102,7 @@ def claim_ledger(limit: int | None = None) -> list[CaseResult]:
     """A bad reply must be held back, a good one must not."""
     results = []
     for path in (FOLDER / name for name in GATED):
-        for case in read(path)[:limit]:
+        for line, case in enumerate(read(path)[:limit], 1):
             started = time.perf_counter()
             ledger = check_claims(case.reply, case.language, case.sources, default_encoder())
             took = time.perf_counter() - started
@@ -116,11 +117,16 @@ def claim_ledger(limit: int | None = None) -> list[CaseResult]:
                     "claims",
                     f"{path.stem}-{case.id}",
                     (check,),
-                    said=[case.reply],
+                    said=[case.customer],
+                    decision=Reply(case.reply),
+                    known={
+                        "tool_calls": [asdict(call) for call in case.sources.calls],
+                        "passages": [{"ref": ref, "text": text} for ref, text in case.sources.passages],
+                    },
                     language=case.language,
                     tags=("claims", case.kind),
                     seconds=took,
-                    source=f"evals/claims/{path.name}",
+                    source=f"evals/claims/{path.name}:{line}",
                 )
             )
     return results
@@ -171,13 +177,15 @@ def _result(
     said: Sequence[str],
     seconds: float,
     decision: Any = None,
+    known: Mapping[str, Any] | None = None,
     origin: Origin = "local",
     **more: Any,
 ) -> CaseResult:
+    """``known``: what the reply could be made from, as a trace tells it."""
     status: Status = "passed" if all(check.passed for check in checks) else "failed"
     turns: list[dict[str, Any]] = []
     if decision is not None:
-        trace: dict[str, Any] = {"intent": None, "confidence": None, "tool_calls": []}
+        trace: dict[str, Any] = {"intent": None, "confidence": None, "tool_calls": [], **(known or {})}
         turns = [{"decision": asdict(decision), "trace": trace, "language": "", "asked": None, "latency_ms": 0.0}]
     step = {"say": list(said), "operator": None, "turns": turns, "received": [], "status": "", "seconds": seconds}
     return CaseResult(

@@ -28,6 +28,7 @@ class Case:
     reply: str
     unsupported: tuple[str, ...]
     sources: Sources
+    customer: str
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Case:
@@ -48,7 +49,9 @@ class Case:
             [name for name in (row.get("business"), row.get("contact")) if name],
             frozenset(c["function"] for c in row["tool_calls"] if c.get("effect") == "write"),
         )
-        return cls(row["id"], row["kind"], row["language"], row["reply"], tuple(row["unsupported"]), sources)
+        return cls(
+            row["id"], row["kind"], row["language"], row["reply"], tuple(row["unsupported"]), sources, row["customer"]
+        )
 
 
 def read(path: Path) -> list[Case]:

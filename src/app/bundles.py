@@ -20,7 +20,7 @@ from evaluation.bundles import load_bundle
 from evaluation.comparison import compare
 from evaluation.gate_file import Gates, RateGates, RegressionGate, load_gates
 from evaluation.gates import judge
-from evaluation.results import Run
+from evaluation.results import BESIDE, Run
 from flows.bundle_content import BundleContent
 from flows.bundles import BundleDesk, Evidence
 from flows.functions_http import HttpFunctions
@@ -137,6 +137,12 @@ def evidence_of(path: Path, name: str, gates: Path | None = None) -> Evidence:
             "--run",
             f"{path} was simulated, which says nothing about the bundle's own model",
             hint="Run it in mode replay or live, or say --without-eval --reason '…'.",
+        )
+    if run.mode == BESIDE:
+        raise InvalidInputError(
+            "--run",
+            f"{path} judges nothing: it shows a day's conversations beside what {name} would have done",
+            hint="Run a suite: atende eval export makes one of the same days.",
         )
     wanted = load_gates(gates) if gates else _usual_gates(compared=other is not None)
     verdict = judge(run, compare(run, mine.label, other.label), wanted) if other else judge(alone, None, wanted)

@@ -13,7 +13,7 @@ import yaml
 
 from app.eval_reproduction import case_problems
 from app.tenant_work import TenantWork, opened, settings_for
-from domain.errors import InvalidInputError, NotFoundError
+from domain.errors import AtendeError, InvalidInputError
 from flows.eval_cases import EvalCases
 from store import eval_cases, inbox
 from store.eval_cases import State
@@ -21,8 +21,15 @@ from store.eval_cases import State
 _STATES: Final[tuple[State, ...]] = ("proposed", "accepted", "dropped")
 
 
+class NothingToTakeError(AtendeError):
+    """No case can be made of the tenant's work."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(f"There is nothing to take: {what}.", hint=hint)
+
+
 def export_reviewed(tenant: str, data_dir: Path | None, file: Path, *, state: str, folder: str) -> int:
-    """Write the queue's cases in a state; returns the exit code. Raises InvalidInputError, NotFoundError."""
+    """Write the queue's cases in a state; returns the exit code. Raises InvalidInputError, NothingToTakeError."""
     wanted: State | None = next((one for one in _STATES if one == state), None)
     if wanted is None:
         raise InvalidInputError("--state", f"{state!r} is none", hint=f"Use one of {', '.join(_STATES)}.")
@@ -40,7 +47,9 @@ def export_reviewed(tenant: str, data_dir: Path | None, file: Path, *, state: st
 
     written = asyncio.run(_with(tenant, data_dir, read))
     if not written:
-        raise NotFoundError(f"{state} case of", tenant)
+        raise NothingToTakeError(
+            f"{tenant} has no {state} case", "Cases are made in the inbox and accepted on the page /evals/cases."
+        )
     write_suite(file, f"{tenant}-from-work", f"Cases that people of {tenant} took from their work", written, folder)
     print(f"{len(written)} {state} cases: {file}")
     return 0
@@ -49,7 +58,7 @@ def export_reviewed(tenant: str, data_dir: Path | None, file: Path, *, state: st
 def export_time(
     tenant: str, data_dir: Path | None, file: Path, *, since: datetime, until: datetime, folder: str
 ) -> int:
-    """Write the regression suite of a time; returns the exit code. Raises InvalidInputError, NotFoundError."""
+    """Write the regression suite of a time; returns the exit code. Raises InvalidInputError, NothingToTakeError."""
     if until <= since:
         raise InvalidInputError("--to", "is not after --from", hint="Name a later day.")
 
@@ -61,7 +70,9 @@ def export_time(
 
     written = asyncio.run(_with(tenant, data_dir, read))
     if not written:
-        raise NotFoundError("turn that people stood by in that time for", tenant)
+        raise NothingToTakeError(
+            f"{tenant} has no turn of that time that people stood by", "Name another time with --from and --to."
+        )
     title = f"What {tenant} decided from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
     write_suite(file, f"{tenant}-{since:%Y%m%d}", title, written, folder)
     print(f"{len(written)} cases: {file}")

@@ -43,9 +43,8 @@ def publish_file(path: Path, gates_file: Path | None, *, tenant: str, data_dir: 
     Raises NotARunError, GateFileError, AnotherTenantsRunError, StatisticsMissingError, NotFoundError.
     """
     run = Run.read(path)
-    compared = len(run.bundles) > 1
-    gates = load_gates(gates_file) if gates_file else NO_WORSE if compared else STRICT
-    comparison = compare(run, CANDIDATE, BASELINE) if compared else None
+    gates = load_gates(gates_file) if gates_file else NO_WORSE if run.compares else STRICT
+    comparison = compare(run, CANDIDATE, BASELINE) if run.compares else None
     publish(run, comparison, judge(run, comparison, gates), tenant=tenant, data_dir=data_dir)
     return 0
 

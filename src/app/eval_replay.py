@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from app.encoders import encoder_of
-from app.eval_case_export import write_suite, zone_of
+from app.eval_case_export import NothingToTakeError, write_suite, zone_of
 from app.eval_reproduction import case_problems
 from app.eval_run import model_terms
 from app.tenant_work import TenantWork, opened, settings_for
-from domain.errors import NotFoundError
-from evaluation.comparison import compare
-from evaluation.gates import EXIT_NOTHING_FOUND_OUT, Gates, judge
+from evaluation.gates import Gates, judge
 from evaluation.lineup import CANDIDATE, Wanted, line_up
-from evaluation.results import BundleRef, CaseResult, Check, Run
+from evaluation.results import BESIDE, BundleRef, CaseResult, Check, Run
 from evaluation.runner import Terms, run_cases
 from evaluation.suites import load_suite
 from flows.eval_cases import EvalCases
@@ -40,7 +39,10 @@ def replay_day(
     html: Path | None,
     document: Path | None,
 ) -> int:
-    """Play and print; returns the exit code. Raises NotFoundError, and what reading the bundle raises."""
+    """Play and print; returns the exit code.
+
+    Raises NothingToTakeError, TooManyTurnsError, and what reading the bundle raises.
+    """
     settings = settings_for(data_dir)
 
     async def read() -> list[Draft]:
@@ -49,7 +51,7 @@ def replay_day(
 
     drafts = asyncio.run(read())
     if not drafts:
-        raise NotFoundError("turn on that day of", tenant)
+        raise NothingToTakeError(f"{tenant} decided nothing on that day", "Name another one with --day.")
     with tempfile.TemporaryDirectory() as folder_of_suite:
         file = Path(folder_of_suite) / f"{_SUITE}.eval.yaml"
         write_suite(file, _SUITE, f"{tenant}, replayed", [_unjudged(draft) for draft in drafts])
@@ -57,18 +59,16 @@ def replay_day(
         lineup = line_up([suite], Wanted(bundle, None, folder), encoder_of(settings), model_terms(settings, "live"))
         played = run_cases(lineup, Terms(mode="live"))
     run = _beside(played, drafts)
-    different = _print(run)
+    verdict = judge(run, None, Gates())
+    _print(run)
     if document:
         run.write(document)
     if html:
         from app.eval_report import write_html  # noqa: PLC0415 - only where it is wanted
 
-        comparison = compare(run, CANDIDATE, HAPPENED)
-        write_html(run, comparison, judge(run, comparison, Gates()), html)
-    results = [one for one in run.results if one.bundle == CANDIDATE]
-    errored = [one for one in results if one.status == "errored"]
-    print(f"{len(results)} turns played, {different} different, {len(errored)} could not be played")
-    return EXIT_NOTHING_FOUND_OUT if len(errored) == len(results) else 0
+        write_html(run, None, verdict, html)
+    print(verdict.sentence)
+    return verdict.exit_code
 
 
 async def _drafts(work: TenantWork, day: datetime | None) -> list[Draft]:
@@ -95,7 +95,7 @@ def _beside(played: Run, drafts: list[Draft]) -> Run:
     return Run(
         tenant=played.tenant,
         suites=played.suites,
-        mode=played.mode,
+        mode=BESIDE,
         epochs=1,
         started_at=played.started_at,
         seconds=played.seconds,
@@ -111,17 +111,17 @@ def _hashes(drafts: list[Draft]) -> str:
 
 
 def _compared(result: CaseResult, draft: Draft) -> CaseResult:
+    result = replace(result, source="")  # the file that it was played from is gone
     if result.status == "errored":
         return result
     turn = next((turn for step in result.steps for turn in step["turns"]), None)
     now = _seen(turn)
     then = _then(draft.happened)
     checks = tuple(
-        Check(f"same {name}", now[name] == then[name], 0, then[name][:_LONGEST], now[name][:_LONGEST]) for name in then
+        Check(name, now[name] == then[name], 0, then[name][:_LONGEST], now[name][:_LONGEST]) for name in then
     )
-    values = {field: getattr(result, field) for field in result.__slots__}
     same = all(check.passed for check in checks)
-    return CaseResult(**{**values, "checks": checks, "status": "passed" if same else "failed"})
+    return replace(result, checks=checks, status="passed" if same else "failed")
 
 
 def _happened(name: str, result: CaseResult, draft: Draft) -> CaseResult:
@@ -157,7 +157,6 @@ def _happened(name: str, result: CaseResult, draft: Draft) -> CaseResult:
         cost_micros=int(then["cost_micros"]),
         intent=then["intent"],
         confidence=then["confidence"],
-        source=result.source,
     )
 
 
@@ -184,19 +183,14 @@ def _then(happened: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _print(run: Run) -> int:
-    """What differs, side by side; how many turns do."""
-    different = 0
+def _print(run: Run) -> None:
+    """What differs, side by side."""
     for result in run.of(CANDIDATE):
         wrong = [check for check in result.checks if not check.passed]
         if result.status == "errored":
             print(f"{result.case}: could not be played: {result.error}")
         elif wrong:
-            different += 1
             said = " / ".join(text for step in result.steps for text in step["say"])
             print(f"{result.case}: {said[:_LONGEST]}")
             for check in wrong:
-                print(
-                    f"  {check.name.removeprefix('same '):10} then  {check.expected!r}\n  {'':10} draft {check.got!r}"
-                )
-    return different
+                print(f"  {check.name:10} then  {check.expected!r}\n  {'':10} draft {check.got!r}")

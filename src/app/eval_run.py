@@ -136,7 +136,7 @@ def run_suites(request: Request) -> int:
 
 def conclude(run: Run, gates: Gates, files: Files, *, stopped: bool = False) -> int:
     """Judge the run, write its files and print what it came to; returns the exit code."""
-    comparison = compare(run, CANDIDATE, BASELINE) if len(run.bundles) > 1 else None
+    comparison = compare(run, CANDIDATE, BASELINE) if run.compares else None
     verdict = judged(run, comparison, gates)
     _write(run, comparison, verdict, files)
     for line in _summary(run, comparison, verdict):

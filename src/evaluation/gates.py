@@ -12,7 +12,7 @@ from typing import Final, Literal
 from evaluation.comparison import ALL, PASSED, Change, Comparison, Difference
 from evaluation.figures import CaseKey, Cases, Share, cost_per_case, latency_per_case, share, spread
 from evaluation.gate_file import CostGate, GateFileError, Gates, LatencyGate, RateGates, RegressionGate, load_gates
-from evaluation.results import CaseResult, Origin, Run
+from evaluation.results import BESIDE, CaseResult, Origin, Run
 from evaluation.significance import holm
 
 __all__ = ["GateFileError", "GateResult", "Gates", "Verdict", "judge", "load_gates"]
@@ -25,8 +25,9 @@ EXIT_NOTHING_FOUND_OUT: Final = 3
 KNOWN_WEAKNESS: Final = "known_weakness"
 """Tag of cases that are known to fail: kept, shown and compared, but held by no rate and not critical."""
 
-Kind = Literal["better", "worse", "different", "no_difference", "alone", "unknown"]
-"""``different``: cases flipped both ways, neither surely more; ``alone``: one bundle; ``unknown``: nothing compared."""
+Kind = Literal["better", "worse", "different", "no_difference", "alone", "beside", "unknown"]
+"""``different``: cases flipped both ways, neither surely more; ``alone``: one bundle; ``beside``: what happened and
+what a draft would do, which nobody judged; ``unknown``: nothing compared."""
 State = Literal["passed", "failed", "not_judged"]
 
 
@@ -64,6 +65,8 @@ class Verdict:
 
 def judge(run: Run, comparison: Comparison | None, gates: Gates) -> Verdict:
     """Judge the candidate of a comparison, or without one the run's first bundle."""
+    if run.mode == BESIDE:
+        return _beside(run)
     label = comparison.candidate if comparison else next((one.label for one in run.bundles), "")
     cases = Cases.of(run)
     played, origins = cases.under(label), cases.origins(label)
@@ -87,6 +90,15 @@ def judge(run: Run, comparison: Comparison | None, gates: Gates) -> Verdict:
     results += _unmatched(played, gates.pass_rate)
     kind, sentence = _kind(comparison, regression)
     return Verdict(kind, sentence, tuple(results), regression.level)
+
+
+def _beside(run: Run) -> Verdict:
+    """How much would have been different; no gate can hold it, but a run of errors still is none."""
+    results = list(run.of(run.bundles[0].label))
+    errored, different = (sum(one.status == status for one in results) for status in ("errored", "failed"))
+    nothing = () if errored < len(results) else tuple(_judgeable(Cases.of(run), run.bundles[0].label, None, None))
+    told = f"{different} of {len(results)} turns would have been different; {errored} could not be played."
+    return Verdict("beside", told, nothing, RegressionGate().level)
 
 
 def _judgeable(cases: Cases, label: str, comparison: Comparison | None, allowed: float | None) -> Iterator[GateResult]:
@@ -165,11 +177,8 @@ def _regression(comparison: Comparison | None, gate: RegressionGate | None) -> I
     if not surely:
         count = len(list(_tested(comparison, gate, "worse")))
         told = "1 comparison" if count == 1 else f"{count} comparisons"
-        yield GateResult(
-            "regression",
-            "passed",
-            f"no drop of {gate.minimal_effect:.1%} or more is sure ({told}, level {gate.level:g})",
-        )
+        drop = f"no drop of {gate.minimal_effect:.1%} or more" if gate.minimal_effect else "no drop"
+        yield GateResult("regression", "passed", f"{drop} is sure ({told}, level {gate.level:g})")
 
 
 def _tested(

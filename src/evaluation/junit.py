@@ -10,7 +10,7 @@ from typing import Final
 from xml.etree import ElementTree as Xml
 
 from evaluation.figures import CaseKey, Cases
-from evaluation.gates import Verdict
+from evaluation.gates import KNOWN_WEAKNESS, Verdict
 from evaluation.results import CaseResult, Run
 
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -39,7 +39,7 @@ def write_junit(run: Run, verdict: Verdict, path: Path) -> None:
 
 def _suite(root: Xml.Element, name: str, started_at: str, cases: Mapping[CaseKey, Sequence[CaseResult]]) -> None:
     suite = _element(root, "testsuite", name=name, timestamp=_timestamp(started_at), hostname="localhost")
-    failures = errors = 0
+    failures = errors = skipped = 0
     seconds = 0.0
     for (suite_name, case), epochs in cases.items():
         seconds += sum(one.seconds for one in epochs)
@@ -48,7 +48,11 @@ def _suite(root: Xml.Element, name: str, started_at: str, cases: Mapping[CaseKey
         )
         failed = [one for one in epochs if one.status == "failed"]
         errored = [one for one in epochs if one.status == "errored"]
-        if failed:
+        if failed and KNOWN_WEAKNESS in failed[0].tags:
+            # No gate holds it: a CI system that counts failures must not stop for it either.
+            skipped += 1
+            _element(test, "skipped", message="known weakness")
+        elif failed:
             failures += 1
             problems = [
                 f"epoch {one.epoch}, step {check.step}: {check.name}: expected {check.expected}, got {check.got}"
@@ -63,7 +67,7 @@ def _suite(root: Xml.Element, name: str, started_at: str, cases: Mapping[CaseKey
             _element(test, "error", errored[0].error, message=errored[0].error, type="errored")
         if epochs and epochs[0].source:
             _element(test, "system-out", epochs[0].source)
-    for key, value in (("tests", len(cases)), ("failures", failures), ("errors", errors), ("skipped", 0)):
+    for key, value in (("tests", len(cases)), ("failures", failures), ("errors", errors), ("skipped", skipped)):
         suite.set(key, str(value))
     suite.set("time", f"{seconds:.3f}")
 

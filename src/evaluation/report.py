@@ -5,8 +5,6 @@ Transcripts are kept apart, in packs of a few cases: they are by far the most, a
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,18 +21,21 @@ from evaluation.figures import (
     share,
     spread,
 )
-from evaluation.gates import Verdict
-from evaluation.results import CaseResult, Run
+from evaluation.gates import KNOWN_WEAKNESS, Verdict
+from evaluation.results import BESIDE, CaseResult, Run
+from evaluation.transcripts import PACK, TRANSCRIPT_BYTES, packs_of
 
-PACK: Final = 25
-"""Cases per pack of transcripts."""
-TRANSCRIPT_BYTES: Final = 3_000_000
-"""All packs together, compressed. Above it traces are left out, first of cases that passed, and the report says so."""
-_LONG: Final = 600
 _BINS: Final = 10
 _HISTOGRAM_BINS: Final = 24
 _INTENTS_SHOWN: Final = 20
 _OTHER: Final = "…"
+_MOST_TOLD: Final = 60
+"""Characters of what was expected and got, in a row of the matrix."""
+_MOST_SAID: Final = 110
+_TAIL: Final = 0.02
+"""The share of cases that may stand together at the end of a histogram, where they lie far off."""
+_FAR: Final = 3.0
+"""Times the rest's highest."""
 
 _Played = Mapping[CaseKey, Sequence[CaseResult]]
 
@@ -52,11 +53,11 @@ def make_report(
 ) -> Report:
     """Count everything that the report shows. ``most_bytes``: of all packs together."""
     cases = Cases.of(run)
-    labels = _labels(run, comparison)
+    labels, beside = _labels(run, comparison), run.mode == BESIDE
     origins = _origins(cases, labels)
     flips = {(one.suite, one.case): one.to for one in comparison.flips} if comparison else {}
     keys = sorted(cases.by_key, key=lambda key: (_interest(cases.by_key[key], flips.get(key, "")), key))
-    packs, thinned = _packs(cases, keys, labels, most_bytes)
+    packs, thinned = packs_of(cases, keys, labels, most_bytes)
     groups = _groups(cases, labels, origins)
     view = {
         "tenant": run.tenant,
@@ -70,7 +71,8 @@ def make_report(
         "bundles": [{**asdict(one), "parts": dict(one.parts)} for one in run.bundles],
         "labels": labels,
         "candidate": labels[0] if labels else "",
-        "baseline": comparison.baseline if comparison else "",
+        "baseline": comparison.baseline if comparison else labels[1] if beside else "",
+        "beside": beside,
         "verdict": {
             "kind": verdict.kind,
             "sentence": verdict.sentence,
@@ -78,16 +80,23 @@ def make_report(
             "level": verdict.level,
             "gates": [asdict(gate) for gate in verdict.gates],
         },
-        "totals": [one for origin, played in groups.items() for one in _totals(origin, played, run.epochs)],
+        # Of what happened beside a draft no rate means anything: nobody said which of them is right.
+        "totals": []
+        if beside
+        else [one for origin, played in groups.items() for one in _totals(origin, played, run.epochs)],
         "differences": [{**asdict(one), "difference": one.difference} for one in comparison.differences]
         if comparison
         else [],
         "changes": [asdict(one) for one in comparison.changes] if comparison else [],
         "not_compared": [asdict(one) for one in comparison.not_compared] if comparison else [],
-        "matrix": [_row(cases.by_key[key], key, labels, origins.get(key), flips.get(key, "")) for key in keys],
+        "matrix": [
+            _row(cases.by_key[key], key, labels, origins.get(key), flips.get(key, ""))
+            | {"said": _said(cases.by_key[key]), "why": _why(cases.by_key[key].get(labels[0], ()), beside=beside)}
+            for key in keys
+        ],
         "filters": _filters(cases, run),
         "intents": [one for origin, played in groups.items() for one in _intents(origin, played)],
-        "spreads": [one for origin, played in groups.items() for one in _spreads(origin, played)],
+        "spreads": [] if beside else [one for origin, played in groups.items() for one in _spreads(origin, played)],
         "pack": PACK,
         "thinned": thinned,
     }
@@ -148,15 +157,18 @@ def _total(origin: str, kind: str, name: str, by_label: Mapping[str, _Played], e
 
 
 def _interest(played: Mapping[str, Sequence[CaseResult]], flip: str) -> int:
-    """What a reader wants to see first: what got worse, what got better, failures, what could not be judged."""
+    """What a reader wants to see first: what got worse, what got better, failures, what could not be judged, and last
+    what is known to fail."""
     statuses = {one.status for epochs in played.values() for one in epochs}
     critical = any(one.critical for epochs in played.values() for one in epochs)
+    known = any(KNOWN_WEAKNESS in one.tags for epochs in played.values() for one in epochs)
     ranks = (
         flip == "worse" and critical,
         flip == "worse",
         flip == "better",
-        "failed" in statuses,
+        "failed" in statuses and not known,
         "errored" in statuses,
+        "failed" in statuses,
     )
     return ranks.index(True) if True in ranks else len(ranks)
 
@@ -189,9 +201,35 @@ def _row(
         "tags": list(anyone.tags),
         "language": anyone.language,
         "critical": any(one.critical for epochs in played.values() for one in epochs),
+        "known": KNOWN_WEAKNESS in anyone.tags,
         "flip": flip,
         "cells": cells,
     }
+
+
+def _said(played: Mapping[str, Sequence[CaseResult]]) -> str:
+    """How the customer began: by it a reader knows the case again."""
+    steps = next((one.steps for epochs in played.values() for one in epochs if one.steps), ())
+    said = [text for step in steps[:1] for text in step.get("say") or ()]
+    return _brief(" / ".join(said), _MOST_SAID) if said else ""
+
+
+def _why(epochs: Sequence[CaseResult], *, beside: bool) -> str:
+    """What the candidate did not do, in a line: the expectation that failed first, and how many others did."""
+    for one in epochs:
+        failed = [check for check in one.checks if not check.passed]
+        if one.status == "failed" and failed:
+            if beside:
+                return ", ".join(check.name for check in failed)
+            first = failed[0]
+            told = f"{first.name}: {_brief(first.expected)} → {_brief(first.got)}"
+            return told + (f" (+{len(failed) - 1})" if len(failed) > 1 else "")
+    return next((_brief(one.error, _MOST_TOLD * 2) for one in epochs if one.status == "errored"), "")
+
+
+def _brief(text: str, most: int = _MOST_TOLD) -> str:
+    line = " ".join(text.split())
+    return (line if len(line) <= most else f"{line[: most - 1].rstrip()}…") or "–"
 
 
 def _filters(cases: Cases, run: Run) -> dict[str, list[str]]:
@@ -282,13 +320,14 @@ def _spreads(origin: str, by_label: Mapping[str, _Played]) -> Iterator[dict[str,
         everything = [value for of_label in values.values() for value in of_label]
         if not any(everything):
             continue
-        low, high = min(everything), max(everything)
+        low, high = min(everything), _end(everything)
         step = (high - low) / _HISTOGRAM_BINS or 1.0
         yield {
             "origin": origin,
             "figure": name,
             "low": low,
             "high": low + step * _HISTOGRAM_BINS,
+            "beyond": sum(value > high for value in everything),
             "series": {
                 label: {"counts": _counted(of_label, low, step), **asdict(found)}
                 for label, of_label in values.items()
@@ -297,78 +336,15 @@ def _spreads(origin: str, by_label: Mapping[str, _Played]) -> Iterator[dict[str,
         }
 
 
+def _end(values: Sequence[float]) -> float:
+    """Where the histogram ends: a few slow cases far off would leave all others in one bar."""
+    ordered = sorted(values)
+    rest = ordered[: math.ceil(len(ordered) * (1 - _TAIL))][-1]
+    return rest if ordered[-1] > ordered[0] + _FAR * (rest - ordered[0]) and rest > ordered[0] else ordered[-1]
+
+
 def _counted(values: Sequence[float], low: float, step: float) -> list[int]:
     counts = [0] * _HISTOGRAM_BINS
     for value in values:
         counts[min(_HISTOGRAM_BINS - 1, math.floor((value - low) / step))] += 1
     return counts
-
-
-# --- Transcripts -----------------------------------------------------------------------------------------------------
-
-
-def _packs(cases: Cases, keys: Sequence[CaseKey], labels: Sequence[str], most_bytes: int) -> tuple[list[bytes], bool]:
-    """All transcripts; if that is too much, without long traces of what passed everywhere; then without any."""
-    whole = {key: _transcripts(cases.by_key[key], labels) for key in keys}
-    packs = _packed(list(whole.values()))
-    if sum(map(len, packs)) <= most_bytes:
-        return packs, False
-    fine = {
-        key
-        for key in keys
-        if all(one.status == PASSED and not one.critical for epochs in cases.by_key[key].values() for one in epochs)
-    }
-    packs = _packed([_shortened(one) if key in fine else one for key, one in whole.items()])
-    if sum(map(len, packs)) > most_bytes:
-        packs = _packed([_shortened(one) for one in whole.values()])
-    return packs, True
-
-
-def _packed(transcripts: Sequence[Any]) -> list[bytes]:
-    return [
-        gzip.compress(
-            json.dumps(
-                transcripts[start : start + PACK], ensure_ascii=False, separators=(",", ":"), default=str
-            ).encode(),
-            6,
-            mtime=0,
-        )
-        for start in range(0, len(transcripts), PACK)
-    ]
-
-
-def _transcripts(played: Mapping[str, Sequence[CaseResult]], labels: Sequence[str]) -> dict[str, Any]:
-    """Of one case: what every bundle's every epoch came to."""
-    return {label: [_transcript(one) for one in played.get(label, ())] for label in labels}
-
-
-def _transcript(one: CaseResult) -> dict[str, Any]:
-    return {
-        "epoch": one.epoch,
-        "status": one.status,
-        "origin": one.origin,
-        "error": one.error,
-        "source": one.source,
-        "checks": [asdict(check) for check in one.checks],
-        "scores": dict(one.scores),
-        "steps": [dict(step) for step in one.steps],
-        "latency_ms": round(one.latency_ms, 1),
-        "cost_micros": one.cost_micros,
-        "model_calls": one.model_calls,
-        "intent": one.intent,
-        "expected_intent": one.expected_intent,
-        "confidence": one.confidence,
-    }
-
-
-def _shortened(value: Any) -> Any:
-    """Without what is long: lists and objects of more than a few hundred characters below the turns' own level."""
-    if isinstance(value, dict):
-        return {key: "…" if key == "trace" and _is_long(inner) else _shortened(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shortened(inner) for inner in value]
-    return value
-
-
-def _is_long(value: Any) -> bool:
-    return len(json.dumps(value, default=str)) > _LONG

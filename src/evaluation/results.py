@@ -11,6 +11,8 @@ from typing import Any, Final, Literal
 from domain.errors import AtendeError
 
 FORMAT: Final = 1
+BESIDE: Final = "beside"
+"""Mode of a run that only sets what happened (B) beside what a draft would do (A): nobody said which is right."""
 
 Origin = Literal["local", "replayed", "live", "simulated"]
 """Where the language model's words came from; ``local``: no model was asked. Never mixed in one figure."""
@@ -96,6 +98,11 @@ class Run:
     seed: int = 0
     machine: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
+
+    @property
+    def compares(self) -> bool:
+        """Whether one bundle can be better or worse than the other."""
+        return len(self.bundles) > 1 and self.mode != BESIDE
 
     def of(self, bundle: str) -> Iterator[CaseResult]:
         """The results under one bundle, by its label."""

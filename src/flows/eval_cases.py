@@ -31,7 +31,8 @@ _ORIGINS: Final = {"edited": "edited", "rejected": "rejected"}
 _LONGEST: Final = 2_000
 _MOST_LINES: Final = 20
 _LEASE: Final = timedelta(minutes=5)
-_MOST_TURNS: Final = 5_000
+MOST_TURNS: Final = 5_000
+"""That are read for one suite."""
 
 
 class CaseNotReproducedError(ConflictError):
@@ -52,6 +53,14 @@ class CaseDecidedError(ConflictError):
     def __init__(self, state: str) -> None:
         super().__init__(f"The case is {state} by now.", hint="Put it back into the queue to change it.")
         self.state = state
+
+
+class TooManyTurnsError(ConflictError):
+    """More turns than are read at once: a part of them would look like all."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"That time has more than {most:,} turns.", hint="Take a shorter time, and the rest after it.")
+        self.most = most
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,11 @@ class EvalCases:
                 known = await eval_cases.of_turn(tx, turn_id)
                 if known is None:  # dropped with its turn between the two statements
                     raise NotFoundError("turn", turn_id)
-                return UUID(str(known["id"]))
+                case_id = UUID(str(known["id"]))
+                if draft.happened["operator_text"] and not known["content"]["happened"]["operator_text"]:
+                    # Proposed before anybody had answered the customer: now it is known what a good reply was.
+                    await eval_cases.drafted_again(tx, case_id, new)
+                return case_id
             await self._tell(tx, actor, "proposed", case_id, conversation_id=conversation_id)
         self._wakeup.signal(EVENTS)
         return case_id
@@ -191,15 +204,17 @@ class EvalCases:
         return drafted(seen, stand_ins, records, origin=origin, note=note)
 
     async def of_time(
-        self, tenant_id: UUID, since: datetime, until: datetime, *, every: bool = False
+        self, tenant_id: UUID, since: datetime, until: datetime, *, every: bool = False, most: int = MOST_TURNS
     ) -> AsyncIterator[Draft]:
         """Cases of all turns of that time whose outcome people approved, corrected or let stand.
 
         Left out, unless ``every`` is asked for: what was rejected or is still pending, and turns that were proposed as
-        cases.
+        cases. Raises TooManyTurnsError.
         """
         async with self._db.transaction(tenant_id) as tx:
-            turn_ids = await eval_sources.turns_between(tx, since, until, limit=_MOST_TURNS)
+            turn_ids = await eval_sources.turns_between(tx, since, until, limit=most + 1)
+        if len(turn_ids) > most:
+            raise TooManyTurnsError(most)
         for turn_id in turn_ids:
             async with self._db.transaction(tenant_id) as tx:
                 seen = await _seen(tx, turn_id)

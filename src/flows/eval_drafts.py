@@ -20,7 +20,7 @@ _PHONE: Final = re.compile(r"(?:phone|simulator):\+?(\d{10,15})$")
 _AUTHORS: Final = {"contact": "customer", "bot": "agent", "operator": "operator", "phone": "operator"}
 _SENTENCE: Final = re.compile(r"[^.!?\n…]+(?:[.!?…]+(?=\s|$)|[.](?=\S)[^.!?\n…]*)*")
 _FACT: Final = re.compile(
-    r"https?://[^\s)>\]]+|(?:R\$|US\$|\$|€)\s?\d[\d.,]*\d|\b[A-Z]{2}\d{6,}[A-Z]{0,2}\b|\b\d+(?:[.,/:h\-]\d+)+\b|\b\d{2,}\b"
+    r"https?://[^\s)>\]]+|\b(?=[A-Z]*\d)[A-Z][A-Z0-9]{3,}\b|(?:R\$|US\$|\$|€)\s?\d[\d.,]*\d|\b[A-Z]{2}\d{6,}[A-Z]{0,2}\b|\b\d+(?:[.,/:h\-]\d+)+\b|\b\d{2,}\b"
 )
 _INTRODUCTION: Final = re.compile(
     r"assistente virtual|asistente virtual|virtual assistant|prefer\w+ (?:falar com )?uma pessoa|"

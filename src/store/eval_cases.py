@@ -49,6 +49,19 @@ async def propose(tx: Connection, tenant_id: UUID, user_id: UUID, case: NewCase)
     return found
 
 
+async def drafted_again(tx: Connection, case_id: UUID, case: NewCase) -> None:
+    """The case anew, where nobody changed it since it was proposed; it is played again."""
+    await tx.execute(
+        """UPDATE eval_case SET content = $2, replaced = $3, origin = $4, revision = revision + 1, due_at = now(),
+                  reproduction = 'waiting', difference = '[]', reproduction_note = '', played_at = NULL
+            WHERE id = $1 AND state = 'proposed' AND revision = 1""",
+        case_id,
+        case.content,
+        case.replaced,
+        case.origin,
+    )
+
+
 async def of_turn(tx: Connection, turn_id: UUID) -> Row | None:
     """The case that was made from a turn, if there is one."""
     return await tx.fetchrow(f"{_SELECT} WHERE e.turn_id = $1", turn_id)

@@ -198,6 +198,7 @@ class TurnView:
     cost_micros: int
     latency_ms: float
     created_at: datetime
+    rejected: bool
 
 
 async def head(tx: Connection, conversation_id: UUID) -> Head:
@@ -383,17 +384,14 @@ async def open_handoff(tx: Connection, conversation_id: UUID) -> OpenHandoff | N
     return OpenHandoff(**row) if row else None
 
 
-_TURN = """
-    SELECT t.id, t.status, t.intent, i.declaration ->> 'description' AS intent_title, t.confidence, t.language, t.model,
-           t.prompt_bundle, t.decision, t.trace, t.cost_micros, t.latency_ms, t.created_at
-      FROM turn t LEFT JOIN intent i ON i.name = t.intent
-"""
-
-
 async def last_turn(tx: Connection, conversation_id: UUID) -> TurnView | None:
     """The agent's latest run in this conversation."""
     row = await tx.fetchrow(
-        f"{_TURN} WHERE t.conversation_id = $1 ORDER BY t.upto_message_id DESC, t.created_at DESC LIMIT 1",
+        """SELECT t.id, t.status, t.intent, i.declaration ->> 'description' AS intent_title, t.confidence, t.language,
+                  t.model, t.prompt_bundle, t.decision, t.trace, t.cost_micros, t.latency_ms, t.created_at,
+                  EXISTS (SELECT 1 FROM suggestion s WHERE s.turn_id = t.id AND s.status = 'rejected') AS rejected
+             FROM turn t LEFT JOIN intent i ON i.name = t.intent
+            WHERE t.conversation_id = $1 ORDER BY t.upto_message_id DESC, t.created_at DESC LIMIT 1""",
         conversation_id,
     )
     return TurnView(**row) if row else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -102,7 +103,7 @@ def histogram(found: Mapping[str, Any], tones: Mapping[str, str], title: str, ac
     parts = [
         Markup('<svg class="ev-chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(_WIDE, _HIGH, title),
         *_grid(
-            [(at, f"{value / by:.3g}") for at, value in ticks], [(y(0), "0"), (y(highest), str(highest))], _WIDE, _HIGH
+            [(at, _tick(value / by)) for at, value in ticks], [(y(0), "0"), (y(highest), str(highest))], _WIDE, _HIGH
         ),
     ]
     for label, one in series.items():
@@ -116,9 +117,14 @@ def histogram(found: Mapping[str, Any], tones: Mapping[str, str], title: str, ac
     return Markup("").join([*parts, Markup("</svg>")])
 
 
+def _tick(value: float) -> str:
+    """To three digits that count, and never with an exponent: 1070, 0.00012."""
+    return f"{Decimal(f'{value:.3g}'):f}"
+
+
 def history(points: Sequence[Mapping[str, Any]], title: str) -> Markup:
     """Pass rates over time, oldest first, each with its interval. ``points``: ``rate``, ``low``, ``high``, ``hint``."""
-    wide, high = 640, 150
+    wide, high = 380, 150
     lowest = min(0.9, *(one["low"] for one in points)) if points else 0.0
     lowest = max(0.0, (lowest * 10 // 1) / 10)
     x = _Axis(_LEFT, wide - 8, -0.5, len(points) - 0.5)

@@ -23,6 +23,8 @@ from web.pages import pages
 from web.services import services
 
 _PAGE = 30
+_TITLE = 90
+"""Characters of a title that is made from what the customer said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,10 @@ class CaseView:
 
     @property
     def title(self) -> str:
-        return str(self.case.get("title") or self.case["name"])
+        """Its own, or how the customer began: the case's name tells nobody anything."""
+        said = " · ".join(self.said)
+        short = said if len(said) <= _TITLE else f"{said[: _TITLE - 1].rstrip()}…"
+        return str(self.case.get("title") or short or self.case["name"])
 
     @property
     def own_title(self) -> str:
@@ -59,6 +64,16 @@ class CaseView:
         return [
             one if isinstance(one, str) else one.get("text") or f"[{one['kind']}]" for one in self.case.get("say", ())
         ]
+
+    @property
+    def rejected_for(self) -> str:
+        """The code of a rejection's reason; "" where nothing was rejected."""
+        return str(self.happened.get("reject_reason") or "").partition(": ")[0]
+
+    @property
+    def rejected_note(self) -> str:
+        """The rejection's reason in the operator's words."""
+        return str(self.happened.get("reject_reason") or "").partition(": ")[2]
 
     def lines(self, name: str) -> list[str]:
         """An expectation as a list of texts."""

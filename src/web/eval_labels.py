@@ -23,6 +23,26 @@ REPRODUCTION = {
 }
 """What came of playing a proposed case → words, colour."""
 
+STAND_INS = {
+    "cpf": N_("CPF"),
+    "cnpj": N_("CNPJ"),
+    "rg": N_("RG"),
+    "national_id": N_("national id"),
+    "card": N_("card"),
+    "card_code": N_("card's code"),
+    "email": N_("e-mail address"),
+    "phone": N_("telephone"),
+    "address": N_("street address"),
+    "postal_code": N_("postal code"),
+    "birth_date": N_("date of birth"),
+    "pix_key": N_("PIX key"),
+    "bank_account": N_("bank account"),
+    "secret": N_("password"),
+    "identifier": N_("order number or code"),
+    "name": N_("word of a name"),
+}
+"""Kinds of personal data that stand-ins took the place of; each is followed by how many."""
+
 EVAL_ORIGINS = {
     "local": N_("no model asked"),
     "replayed": N_("replayed"),
@@ -32,7 +52,12 @@ EVAL_ORIGINS = {
 }
 """Where the language model's words of an eval came from."""
 
-EVAL_MODES = {"replay": N_("from recordings"), "live": N_("live model"), "simulated": N_("stand-in model")}
+EVAL_MODES = {
+    "replay": N_("from recordings"),
+    "live": N_("live model"),
+    "simulated": N_("stand-in model"),
+    "beside": N_("a day's conversations"),
+}
 
 EVAL_VERDICTS = {
     "better": (N_("Better"), "green"),
@@ -40,6 +65,7 @@ EVAL_VERDICTS = {
     "different": (N_("Merely different"), "orange"),
     "no_difference": (N_("No difference shown"), "plain"),
     "alone": (N_("One bundle"), "plain"),
+    "beside": (N_("Side by side, not judged"), "plain"),
     "unknown": (N_("Nothing compared"), "orange"),
 }
 
@@ -67,4 +93,6 @@ EVAL_GATES = {
     "known_weakness": N_("Known weaknesses"),
 }
 
+EVAL_BESIDE = {"passed": N_("the same"), "failed": N_("different"), "errored": N_("errored"), "none": N_("not played")}
+"""Of a turn beside what happened: nobody said which is right."""
 EVAL_STATUS = {"passed": N_("passed"), "failed": N_("failed"), "errored": N_("errored"), "none": N_("not played")}

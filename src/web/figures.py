@@ -11,6 +11,8 @@ from typing import Any
 from babel.dates import format_skeleton
 from babel.numbers import format_decimal
 
+_LEAST_CHANCE = 0.0001
+
 
 class Figures:
     """``locale``: as babel names it."""
@@ -24,6 +26,7 @@ class Figures:
             "decimal": self.decimal,
             "signed": self.signed,
             "significant": self.significant,
+            "chance": self.chance,
             "money": self.money,
             "money_typed": self.money_typed,
             "charted": self.charted,
@@ -42,6 +45,10 @@ class Figures:
         rounded = Decimal(f"{value:.{digits}g}")
         places = max(0, -int(rounded.normalize().as_tuple().exponent))
         return self._written(float(rounded), "#,##0" + ("." + "0" * places if places else ""))
+
+    def chance(self, value: float) -> str:
+        """A p-value: to two digits that count, and below a ten-thousandth only that it is."""
+        return f"< {self.decimal(_LEAST_CHANCE, 4)}" if value < _LEAST_CHANCE else self.significant(value, 2)
 
     def as_typed(self, figure: str) -> str:
         """A figure in English writing ("-26.7", "100.0%") in this language's; anything else as it is."""

@@ -49,6 +49,7 @@ from web.eval_labels import (  # noqa: F401 - templates look all tables up here
     CASE_AUTHORS,
     CASE_ORIGINS,
     CASE_STATES,
+    EVAL_BESIDE,
     EVAL_EXITS,
     EVAL_GATE_STATES,
     EVAL_GATES,
@@ -57,6 +58,7 @@ from web.eval_labels import (  # noqa: F401 - templates look all tables up here
     EVAL_STATUS,
     EVAL_VERDICTS,
     REPRODUCTION,
+    STAND_INS,
 )
 from web.file_labels import READ_FILES, SHOWN_FILES  # noqa: F401 - read by templates
 from web.i18n import N_

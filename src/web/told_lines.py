@@ -103,6 +103,10 @@ _FORMS: Final[tuple[tuple[str, str], ...]] = (
     (r"One bundle, nothing to compare it with\.", N_("One bundle, nothing to compare it with.")),
     (r"Nothing could be compared: (?P<x_why>.*)\.", N_("Nothing could be compared: %(x_why)s.")),
     (
+        r"(?P<some>\d+) of (?P<all>\d+) turns would have been different; (?P<errored>\d+) could not be played\.",
+        N_("%(some)s of %(all)s turns would have been different; %(errored)s could not be played."),
+    ),
+    (
         r"(?P<x_whose>.+? against .+?): surely worse in (?P<x_worse>.*); surely better in (?P<x_better>.*)\.",
         N_("%(x_whose)s: surely worse in %(x_worse)s; surely better in %(x_better)s."),
     ),
@@ -154,6 +158,10 @@ _FORMS: Final[tuple[tuple[str, str], ...]] = (
         N_("critical cases that could not be judged: %(some)s%(x_named)s"),
     ),
     (r"no case could be compared", N_("no case could be compared")),
+    (
+        r"no drop is sure \((?P<some>\d+) comparisons?, level (?P<level>\S+)\)",
+        N_("no drop is sure (comparisons: %(some)s, level %(level)s)"),
+    ),
     (
         r"no drop of (?P<drop>\S+) or more is sure \((?P<some>\d+) comparisons?, level (?P<level>\S+)\)",
         N_("no drop of %(drop)s or more is sure (comparisons: %(some)s, level %(level)s)"),

@@ -9,7 +9,7 @@ import pytest
 
 from app.bundles import evidence_of
 from domain.errors import InvalidInputError
-from evaluation.results import BundleRef, CaseResult, NotARunError, Run
+from evaluation.results import BESIDE, BundleRef, CaseResult, NotARunError, Run
 
 pytest.importorskip("scipy", reason="comparing two bundles needs the extra evals")
 
@@ -69,6 +69,7 @@ def test_that_beside_another_bundle_only_a_significant_loss_counts(tmp_path: Pat
     [
         (run(result("one", critical=True, status="failed"), result("one", "B"), against=True), "did not pass"),
         (run(result("one", status="errored")), "did not pass"),
+        (replace(run(result("one"), result("one", "B"), against=True), mode=BESIDE), "judges nothing"),
         (run(result("one", origin="simulated")), "says nothing about the bundle's own model"),
         (run(), "holds no result"),
         (replace(run(result("one")), bundles=(BundleRef("A", OTHERS),)), "is about other bundles"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from agent.language_model import ModelClients
 from app.eval_case_export import export_reviewed, export_time
 from app.eval_reproduction import Reproduction, case_problems
 from domain.errors import InvalidInputError
-from evaluation.results import Run
+from evaluation.results import BESIDE, Run
 from evaluation.suites import load_suite
 from flows.eval_cases import CasePlaying, EvalCases, Wanted
 from flows.profiles import Installation, Profiles
@@ -113,6 +114,11 @@ async def test_that_the_command_line_writes_suites_from_work_and_replays_a_day_a
     with pytest.raises(InvalidInputError):
         export_time("loja-aurora", None, period, since=today, until=today, folder="")
 
+    long_ago = ("--from", "2020-01-01", "--to", "2020-01-02")
+    for nothing in (("export", str(period), *long_ago), ("replay", "--folder", str(AURORA), "--day", "2020-01-01")):
+        code, said = await atende_eval(*nothing)
+        assert (code, "Name another" in said) == (2, True), said
+
     draft = tmp_path / "draft.yaml"
     # Nothing is sure enough for this draft, but the order's number in a template still is what it was.
     draft.write_text("description: asks for nothing\nintents: {payment_methods: {threshold: 1.0}}\n")
@@ -121,8 +127,11 @@ async def test_that_the_command_line_writes_suites_from_work_and_replays_a_day_a
     asked = ("replay", "--folder", str(AURORA), "--day", today.date().isoformat())
     code, said = await atende_eval(*asked, "--bundle", str(draft), *files)
     assert code == 0, said
-    assert "2 turns played, 1 different, 0 could not be played" in said
+    assert "1 of 2 turns would have been different; 0 could not be played." in said
     assert "quais as formas de pagamento?" in said
     run = Run.read(document)
     assert [bundle.label for bundle in run.bundles] == ["A", "B"]
-    assert page.stat().st_size > 10_000
+    assert run.mode == BESIDE
+    shown = page.read_text()
+    assert "1 of 2 turns would have been different; 0 could not be played." in shown
+    assert not re.search("surely|got worse|Pass rate|No difference shown|100.0 %", shown), "nobody said which is right"

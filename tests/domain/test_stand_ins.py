@@ -17,6 +17,13 @@ from domain.personal_data.stand_ins import StandIns
 KEY = b"a key of thirty-two bytes, secret"
 
 
+def test_that_only_names_that_were_met_are_counted() -> None:
+    stand_ins = StandIns(KEY, ["Joana Dias", "Bruno Tavares", "Helena Prado"])
+    assert dict(stand_ins.replaced) == {}
+    stand_ins.replace("oi, aqui é a Joana. A joana de novo")
+    assert stand_ins.replaced == {"name": 1}
+
+
 def replaced(*texts: str, names: tuple[str, ...] = (), key: bytes = KEY) -> list[str]:
     stand_ins = StandIns(key, names, keep=["Loja Aurora"])
     for text in texts:

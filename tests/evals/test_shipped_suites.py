@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -68,6 +69,18 @@ def test_that_make_evals_writes_one_report_of_all_suites_in_which_only_known_wea
     # The gates are testcases too.
     assert len(ET.parse(played / "report.xml").getroot().findall(".//testcase")) >= len(run.results)
     assert "shop" in (played / "report.md").read_text(encoding="utf-8")
+
+
+def test_that_a_claim_is_shown_as_the_assistants_reply_with_what_it_could_know(played: Path) -> None:
+    claims = [one for one in Run.read(played / "report.json").results if one.suite == "claims"]
+    rows = (ROOT / "evals" / "claims" / "dev.jsonl").read_text(encoding="utf-8").splitlines()
+    for one in claims:
+        (step,) = one.steps
+        file, line = one.source.rsplit(":", 1)
+        if file.endswith("/dev.jsonl"):
+            written = json.loads(rows[int(line) - 1])
+            assert (step["say"], step["turns"][0]["decision"]["text"]) == ([written["customer"]], written["reply"])
+            assert len(step["turns"][0]["trace"]["tool_calls"]) == len(written["tool_calls"])
 
 
 def test_that_a_gate_that_fails_is_the_commands_exit_code(played: Path, tmp_path: Path) -> None:

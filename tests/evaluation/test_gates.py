@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from evaluation.comparison import compare
 from evaluation.gate_file import CostGate, LatencyGate, RateGates, RegressionGate
 from evaluation.gates import GateFileError, Gates, Verdict, judge, load_gates
-from evaluation.results import CaseResult, Run
+from evaluation.results import BESIDE, CaseResult, Run
 from tests.evaluation.runs import paired, result, run
 
 SHIPPED = Path(__file__).parents[2] / "evals" / "gates.yaml"
@@ -75,6 +76,17 @@ def test_that_the_verdict_tells_worse_better_different_and_none_apart(pairs: lis
     assert (found.kind, found.exit_code) == (kind, code)
     if kind == "no_difference":
         assert "With a chance of 80 % this run would have shown" in found.sentence
+
+
+def test_that_a_gate_without_a_minimal_effect_asks_for_no_drop_at_all() -> None:
+    told = [
+        verdict(paired({"s": ["pp"] * 9}), Gates(regression=RegressionGate(minimal_effect=drop))) for drop in (0, 0.01)
+    ]
+    details = [gate.detail for one in told for gate in one.gates if gate.gate == "regression"]
+    assert details == [
+        "no drop is sure (1 comparison, level 0.05)",
+        "no drop of 1.0% or more is sure (1 comparison, level 0.05)",
+    ]
 
 
 def test_that_the_correction_may_be_turned_off_and_the_level_set() -> None:
@@ -160,6 +172,16 @@ def test_that_a_run_that_found_nothing_out_never_passes_nor_blames_the_bundle(of
 def test_that_even_without_gates_a_run_of_errors_is_no_success() -> None:
     assert verdict(run([result("s", "a", "A", "e")]), Gates()).exit_code == 3
     assert verdict(run([result("s", "a", "A", "e"), result("s", "b", "A", "p")]), Gates()).exit_code == 0
+
+
+def test_that_what_happened_beside_a_draft_is_told_and_not_judged() -> None:
+    of = replace(paired({"replayed": ["pf"] * 40 + ["pp"] * 60}), mode=BESIDE)
+    assert not of.compares
+    verdict = judge(of, None, load_gates(SHIPPED))
+    assert (verdict.kind, verdict.exit_code, verdict.gates) == ("beside", 0, ())
+    assert verdict.sentence == "40 of 100 turns would have been different; 0 could not be played."
+    nothing = replace(paired({"replayed": ["pe"] * 3}), mode=BESIDE)
+    assert judge(nothing, None, load_gates(SHIPPED)).exit_code == 3
 
 
 def test_that_known_weaknesses_are_counted_and_held_by_no_rate() -> None:

@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ from evaluation.gates import Verdict, judge, load_gates
 from evaluation.junit import write_junit
 from evaluation.markdown import markdown, write_markdown
 from evaluation.report import make_report
-from evaluation.results import Run
+from evaluation.results import BESIDE, Run
 from tests.evaluation.runs import HOSTILE, lifelike, result, run
 from tests.web.demo import running_browser
+from web.charts import _tick
+from web.figures import Figures
 
 GATES = Path(__file__).parents[2] / "evals" / "gates.yaml"
 MOST_BYTES = 5_000_000
@@ -126,6 +129,53 @@ def test_that_intents_are_counted_and_calibrated() -> None:
     assert of["calibration"]["error"] == pytest.approx(0.05)
 
 
+def test_that_a_row_says_how_the_customer_began_and_what_was_not_done_and_known_weaknesses_come_last() -> None:
+    weak = {"tags": ("known_weakness",), "steps": ({"say": ["cadê?"], "turns": []},)}
+    results = [
+        result("s", "a weak one", "A", "f", **weak),
+        result("s", "a new one", "A", "f", steps=({"say": ["quero  um\nvestido", "azul"], "turns": []},)),
+        result("s", "one that errs", "A", "e"),
+        result("s", "one that passes", "A", "p"),
+    ]
+    rows = make_report(*judged(run(results))).view["matrix"]
+    assert [row["case"] for row in rows] == ["a new one", "one that errs", "a weak one", "one that passes"]
+    assert [row["known"] for row in rows] == [False, False, True, False]
+    assert [row["said"] for row in rows] == ["quero um vestido / azul", "", "cadê?", ""]
+    assert [row["why"] for row in rows] == [
+        "decision: reply → hand_off",
+        "the endpoint is away",
+        "decision: reply → hand_off",
+        "",
+    ]
+
+
+def test_that_a_few_slow_cases_do_not_press_all_others_into_one_bar() -> None:
+    usual = [result("s", str(n), "A", "p", latency_ms=10.0 + n % 20) for n in range(198)]
+    slow = [result("s", f"slow-{n}", "A", "p", latency_ms=9_000.0) for n in range(2)]
+    (found,) = make_report(*judged(run([*usual, *slow]))).view["spreads"]
+    assert (found["low"], found["high"], found["beyond"]) == (10.0, 29.0, 2)
+    assert sum(found["series"]["A"]["counts"]) == 200
+    assert sum(count > 0 for count in found["series"]["A"]["counts"]) > 15
+    (whole,) = make_report(*judged(run(usual))).view["spreads"]
+    assert whole["beyond"] == 0
+
+
+def test_that_what_happened_beside_a_draft_looks_like_no_judgement(tmp_path: Path) -> None:
+    of = replace(lifelike(40), mode=BESIDE)
+    write_html(of, None, judge(of, None, load_gates(GATES)), tmp_path / "day.html")
+    text = (tmp_path / "day.html").read_text()
+    assert "data-beside" in text
+    assert 'data-baseline="B"' in text, "texts are still set against each other"
+    for word in ("A gate failed", "got worse", "Pass rate", "Totals", "A against B", "✗", "critical only"):
+        assert word not in text.split("<main>")[1].split("<script")[0], word
+
+
+def test_that_a_tiny_chance_is_told_in_a_few_signs() -> None:
+    shown = [(Figures(locale).chance(value)) for locale, value in (("en", 3.8e-10), ("pt_BR", 9e-5), ("en", 0.0417))]
+    assert shown == ["< 0.0001", "< 0,0001", "0.042"]
+    assert [_tick(value) for value in (1072.8, 0.00012, 0, 86.4)] == ["1070", "0.00012", "0", "86.4"]
+
+
 def test_that_junit_xml_is_valid_and_counts_what_failed_and_what_errored(tmp_path: Path) -> None:
     of = lifelike(60)
     write_junit(of, judged(of)[2], tmp_path / "junit.xml")
@@ -138,6 +188,21 @@ def test_that_junit_xml_is_valid_and_counts_what_failed_and_what_errored(tmp_pat
     assert gates.get("name") == "gates"
     assert int(root.get("failures", "0")) == failed + int(gates.get("failures", "0"))
     assert int(root.get("tests", "0")) == len(root.findall(".//testcase"))
+
+
+def test_that_a_known_weakness_is_skipped_in_junit_and_stops_no_ci(tmp_path: Path) -> None:
+    weak = result("s", "weak", "A", "f", tags=("known_weakness",))
+    of = run([weak, result("s", "new", "A", "f"), result("s", "fine", "A", "p")])
+    write_junit(of, judged(of)[2], tmp_path / "junit.xml")
+    document = etree.parse(tmp_path / "junit.xml")
+    etree.XMLSchema(etree.parse(Path(__file__).parent / "junit.xsd")).assertValid(document)
+    suite = document.getroot()[0]
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "3",
+        "failures": "1",
+        "errors": "0",
+        "skipped": "1",
+    }
 
 
 def test_that_the_comment_begins_with_the_verdict_and_shows_text_as_text(tmp_path: Path) -> None:
@@ -178,6 +243,7 @@ async def test_that_a_reader_filters_opens_a_case_and_sees_what_differs(tmp_path
         assert await page.locator(".ev-side del, .ev-side ins").count() > 0
         await page.keyboard.press("Escape")
         await page.get_by_label("Flipped").select_option("")
+        await _walked(page)
         await page.get_by_label("Find").fill("0000")
         await expect(shown).to_have_count(1)
         await shown.first.get_by_role("button").click()
@@ -192,6 +258,31 @@ async def test_that_a_reader_filters_opens_a_case_and_sees_what_differs(tmp_path
                 ),
                 path,
             )
+
+
+async def _walked(page: Page) -> None:
+    """From case to case without closing, and to one by its address."""
+    await page.get_by_label("Flipped").select_option("worse")
+    shown = page.locator("[data-ev-rows] > tr:visible")
+    count, name = await shown.count(), page.locator("#ev-case-name")
+    await shown.first.get_by_role("button").click()
+    first = await name.text_content()
+    await expect(page.locator("[data-ev-place]")).to_have_text(f"1 / {count}")
+    await expect(page.get_by_role("button", name="Case before")).to_be_disabled()
+    await page.keyboard.press("ArrowRight")
+    await expect(page.locator("[data-ev-place]")).to_have_text(f"2 / {count}")
+    address, second = page.url, await name.text_content()
+    assert first != second
+    assert "#case=" in address
+    await page.get_by_role("button", name="Case before").click()
+    await expect(name).to_have_text(first or "")
+    await page.keyboard.press("Escape")
+    await expect(page).to_have_url(re.compile("html$"))
+    await page.goto("about:blank")
+    await page.goto(address)
+    await expect(name).to_have_text(second or "")
+    await expect(page.locator(".ev-side").first).to_be_attached()
+    await page.keyboard.press("Escape")
 
 
 async def _audited(context: Any, path: Path) -> None:

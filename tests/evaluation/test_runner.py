@@ -19,7 +19,8 @@ from agent.encoder import UniversalSentenceEncoder
 from evaluation.journal import Journal, NotAJournalError, OtherRunError
 from evaluation.pool import WorkerDiedError, may_fork, play_in_processes
 from evaluation.results import CaseResult, Run
-from evaluation.runner import Terms, run_cases
+from evaluation.runner import Terms, run_cases, tasks_of
+from evaluation.suites import find_suites
 from tests.evaluation.playing import ready, suite, timeless, unlike
 
 BOOK = {"say": "quero agendar o conserto da 10235", "expect": {"records": {"bookings": {"10235": {"number": "10235"}}}}}
@@ -42,6 +43,17 @@ def test_that_cases_share_nothing_and_processes_change_nothing(tmp_path: Path) -
     turned = replace(lineup, suites=(replace(lineup.suites[0], cases=lineup.suites[0].cases[::-1]),))
     backwards = {(one.case, one.epoch): timeless(asdict(one)) for one in run_cases(turned, Terms(epochs=2)).results}
     assert backwards == {(one.case, one.epoch): timeless(asdict(one)) for one in one.results}
+
+
+def test_that_neither_bundle_is_always_played_first_so_that_latencies_can_be_compared(tmp_path: Path) -> None:
+    suites = find_suites([str(suite(tmp_path, SEVERAL))])
+    tasks = tasks_of(suites, ("A", "B"), 2)
+    pairs = list(zip(tasks[::2], tasks[1::2], strict=True))
+    assert all((one.case, one.epoch) == (other.case, other.epoch) for one, other in pairs)
+    assert sorted(task.bundle for pair in pairs[:2] for task in pair) == ["A", "A", "B", "B"]
+    firsts = [one.bundle for one, _ in pairs]
+    assert (firsts.count("A"), firsts.count("B")) == (12, 12)
+    assert {one.case.name for one, _ in pairs if one.bundle == "A"} == {f"case-{place}" for place in range(12)}
 
 
 @needs_fork

@@ -14,7 +14,8 @@ from stdnum.br import cpf
 
 from domain.errors import InvalidInputError, NotFoundError
 from flows.desk import Actor
-from flows.eval_cases import CaseDecidedError, CaseNotReproducedError, CasePlaying, EvalCases, Wanted
+from flows.eval_cases import CaseDecidedError, CaseNotReproducedError, CasePlaying, EvalCases, TooManyTurnsError, Wanted
+from flows.eval_drafts import facts
 from store import eval_cases
 from store.database import Database, Row
 from store.wakeup import Wakeup
@@ -111,6 +112,36 @@ async def test_that_a_corrected_suggestion_becomes_a_case_in_which_nobody_is_rec
         await queue.propose(aurora.operator, uuid4(), turn)
 
 
+def test_that_the_facts_of_a_text_are_its_figures_dates_links_and_codes() -> None:
+    text = "Use o cupom VOLTA15 até 05/12: R$ 30,00 em https://loja.example/x1, das 9h às 18h. PIX ou AU123450001BR."
+    assert facts(text) == ["VOLTA15", "05/12", "R$ 30,00", "https://loja.example/x1,".rstrip(","), "AU123450001BR"]
+
+
+async def test_that_a_rejection_made_a_case_at_once_learns_what_the_operator_sends_afterwards(
+    aurora: Shop, worker: Backroom, queue: EvalCases
+) -> None:
+    conversation, turn = await answered(aurora, worker)
+    (suggestion,) = await aurora.fetch("SELECT id, text FROM suggestion WHERE status = 'pending'")
+    await aurora.desk.reject(aurora.operator, suggestion["id"], "wrong_fact", "a Mariana Souza já recebeu")
+    case_id = await queue.propose(aurora.operator, conversation, turn)
+    row = await the_case(aurora, case_id)
+    assert (row["origin"], row["content"]["happened"]["operator_text"]) == ("rejected", "")
+    assert "já recebeu" in row["content"]["happened"]["reject_reason"]
+    assert "Mariana" not in row["content"]["happened"]["reject_reason"]
+
+    await aurora.desk.reply(aurora.operator, conversation, "Já foi entregue dia 03/11!")
+    assert await queue.propose(aurora.operator, conversation, turn) == case_id
+    row = await the_case(aurora, case_id)
+    assert row["content"]["happened"]["operator_text"] == "Já foi entregue dia 03/11!"
+    assert "03/11" in row["content"]["case"]["expect"]["contains"]
+    assert (row["revision"], row["reproduction"]) == (2, "waiting")
+
+    await queue.change(aurora.operator, case_id, Wanted(contains="entregue"))
+    await aurora.desk.reply(aurora.operator, conversation, "Mais alguma coisa?")
+    await queue.propose(aurora.operator, conversation, turn)
+    assert (await the_case(aurora, case_id))["content"]["case"]["expect"]["contains"] == ["entregue"]
+
+
 async def test_that_a_case_is_accepted_only_once_it_was_seen_to_fail_or_for_a_stated_reason(
     aurora: Shop, worker: Backroom, queue: EvalCases
 ) -> None:
@@ -199,5 +230,7 @@ async def test_that_cases_of_a_time_hold_what_people_stood_by_and_nothing_that_t
     assert found == [("approved", ["reply", "suggest"]), ("automatic", "hand_off")]
     customers = ("Mariana", "Souza", "Rafael", "Zuleica", "Quental", "10231", "98765")  # none is anybody's stand-in
     assert not [one for one in customers if one in json.dumps([draft.content for draft in drafts])]
+    with pytest.raises(TooManyTurnsError, match="more than 3 turns"):
+        assert not [draft async for draft in queue.of_time(aurora.tenant_id, begun, datetime.now(UTC), most=3)]
     earlier = [draft async for draft in queue.of_time(aurora.tenant_id, begun - timedelta(days=1), begun)]
     assert earlier == []

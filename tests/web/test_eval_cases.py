@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import unescape
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
-from domain.decisions import Reason, Reply
+from domain.decisions import Reason, Reply, Suggest
 from tests.database import Number
 from tests.web.site import Site
 from tests.web.test_why import decided
@@ -23,13 +24,40 @@ async def proposed(site: Site, operator: httpx.AsyncClient, shop: Number) -> UUI
     turn = await decided(site, shop, conversation, Reply("Chega amanhã, Carla, dia 25/12.", (Reason("x", "y"),)))
     pane = (await operator.get(f"/inbox/{conversation}", headers={"HX-Target": "pane"})).text
     path = f"/inbox/{conversation}/turns/{turn}/case"
-    assert pane.count(f'hx-post="{path}"') == 1, "beside the last decision"
+    assert pane.count(f'hx-post="{path}"') == 2, "at the message and beside the last decision"
     answer = await operator.post(path, data={"note": "A Carla Nunes queria outra coisa"})
     assert answer.status_code == 200
     async with site.db.transaction(shop.tenant_id) as tx:
         found: UUID = await tx.fetchval("SELECT id FROM eval_case")
     assert f"/evals/cases/{found}" in answer.text
     return found
+
+
+async def test_that_each_message_with_the_assistants_hand_in_it_offers_one_click_and_so_does_a_rejection(
+    site: Site, operator: httpx.AsyncClient, shop: Number
+) -> None:
+    conversation = await site.message(shop, "tem cupom?", contact="Carla Nunes")
+    turn = await decided(site, shop, conversation, Reply("Tem sim: AURORA10.", (Reason("x", "y"),)))
+    path = f"/inbox/{conversation}/turns/{turn}/case"
+    await site.message(shop, "e outro?", contact="Carla Nunes")
+    later = await decided(site, shop, conversation, Suggest("Não tem outro, Carla.", (Reason("x", "y"),)))
+    pane = (await operator.get(f"/inbox/{conversation}", headers={"HX-Target": "pane"})).text
+    bubbles = pane.split('id="cards"')[0]
+    assert bubbles.count(f'hx-post="{path}"') == 1
+    rejected = f'hx-post="/inbox/{conversation}/turns/{later}/case"'
+    assert rejected not in pane.split('id="explanation"')[0]
+    async with site.db.transaction(shop.tenant_id) as tx:
+        suggestion = await tx.fetchval("SELECT id FROM suggestion WHERE turn_id = $1", later)
+    said = {"reason": "wrong_fact", "note": "a Carla Nunes tem outro"}
+    assert (await operator.post(f"/inbox/{conversation}/suggestions/{suggestion}/reject", data=said)).is_success
+    pane = (await operator.get(f"/inbox/{conversation}", headers={"HX-Target": "pane"})).text
+    assert rejected in pane.split('id="explanation"')[0]
+    answer = await operator.post(f"/inbox/{conversation}/turns/{later}/case")
+    page = unescape((await operator.get(re.findall(r"/evals/cases/[\w-]+", answer.text)[0])).text)
+    assert "e outro?</h1>" in page, "called by what the customer said"
+    assert "Rejeitada porque: A informação está errada" in page
+    assert "tem outro</q>" in page
+    assert "Carla" not in page
 
 
 async def administers(site: Site, shop: Number) -> None:

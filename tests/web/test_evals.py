@@ -87,7 +87,8 @@ async def test_that_a_run_shows_its_report_without_inline_script_and_with_everyt
     page = (await admin.get(f"/evals/{run_id}")).text
     assert {"pt": "Pior", "es": "Peor", "en": "Worse"}[language] in page
     assert "case-29" in page
-    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", page.replace("onerror=alert(2)&gt;", ""))
+    escaped = re.sub(r"onerror=[\w()]*(&gt;|…)", "", page)  # as text, whole or cut short
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", escaped)
     assert "<script>alert" not in page
     assert "<img" not in page.split('id="eval-report"')[1]
     assert "segredo" not in page  # transcripts come when a case is opened

@@ -114,12 +114,13 @@ class NameWords:
         self._choice = choice
         self._keep = {word for text in keep for word in _words(text)}
         self._instead: dict[str, str] = {}
+        self._met: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 
     @property
     def count(self) -> int:
-        """How many words got a stand-in."""
-        return len(self._instead)
+        """How many words were replaced: of all names that are known most stand in no text."""
+        return len(self._met)
 
     def learn(self, name: str) -> None:
         """Note the words of a person's name. What is no name (an e-mail, "Loja", an emoji) is left alone."""
@@ -153,6 +154,7 @@ class NameWords:
         instead = self._instead.get(folded(word))
         if instead is None or (folded(word) in _ALSO_WORDS and word[0].islower()):
             return word
+        self._met.add(folded(word))
         if word.isupper() and len(word) > 1:
             return instead.upper()
         return instead.lower() if word.islower() else instead

@@ -4,8 +4,10 @@
   const report = document.getElementById("eval-report");
   if (!report) return;
   const words = JSON.parse(report.dataset.words);
+  const bundles = Object.fromEntries([...report.querySelectorAll(".ev-bundle")].map((one) => [one.dataset.label, one.dataset.told]));
   const rows = [...report.querySelectorAll("[data-ev-rows] > tr")];
   const { candidate, baseline } = report.dataset;
+  const beside = "beside" in report.dataset; // what happened and what a draft would do: nobody said which is right
 
   // --- Filters ------------------------------------------------------------------------------------------------------
   const form = report.querySelector("[data-ev-filters]");
@@ -19,8 +21,8 @@
       const fits = (!wanted.suite || s === wanted.suite) && (!wanted.language || l === wanted.language)
         && (!wanted.tag || t.split("\n").includes(wanted.tag)) && (!wanted.status || r.split(" ").includes(wanted.status))
         && (!wanted.flip || (wanted.flip === "any" ? f !== undefined : f === wanted.flip))
-        && (!wanted.critical || "c" in row.dataset)
-        && (!text || `${row.cells[0].textContent} ${t}`.toLowerCase().includes(text));
+        && (!wanted.critical || "c" in row.dataset) && (!wanted.unknown || !("k" in row.dataset))
+        && (!text || `${row.textContent} ${t}`.toLowerCase().includes(text));
       row.hidden = !fits;
       shown += fits;
     }
@@ -82,6 +84,9 @@
       else if (j < theirs.length && lengths[i][j + 1] >= lengths[i + 1][j]) j += 1;
       else { add(ours[i], true); i += 1; }
     }
+    // Two texts that only share a few small words are no edit of each other: marks would hide what they say.
+    const kept = parts.reduce((sum, part) => sum + (part.differs ? 0 : part.text.trim().length), 0);
+    if (kept < 0.3 * Math.min(text.length, other.length)) return [text];
     return parts.map((part) => (part.differs ? make(tag, "", part.text) : part.text));
   }
 
@@ -133,16 +138,17 @@
 
   function side(label, result, other, tag, tone) {
     const made = make("section", `ev-side ev-tone-${tone}`);
-    made.append(make("h3", "", make("i", "ev-key"), label));
+    made.append(make("h3", "", make("i", "ev-key"), label, make("span", "ev-quiet", bundles[label] ? ` ${bundles[label]}` : "")));
     if (!result) { made.append(make("p", "ev-quiet", words.none)); return made; }
     const money = result.cost_micros ? ` · ${words.cost} ${(result.cost_micros / 1e6).toPrecision(3)}` : "";
-    made.append(make("p", "ev-quiet", `${result.status} · ${result.origin} · ${words.latency} ${Math.round(result.latency_ms)} ms · ${words.model} ${result.model_calls}${money}`));
+    made.append(make("p", "ev-quiet", `${beside && label === baseline ? "" : `${words[result.status] ?? result.status} · `}${words[result.origin] ?? result.origin} · ${words.latency} ${Math.round(result.latency_ms)} ms · ${words.model} ${result.model_calls}${money}`));
     if (result.error) made.append(make("p", "ev-error", result.error));
     const checks = make("ul", "ev-checks");
     for (const check of [...result.checks].sort((one, two) => Number(one.passed) - Number(two.passed))) {
-      const told = check.passed ? check.name : `${check.name}: ${words.expected} ${check.expected || "–"}, ${words.got} ${check.got || "–"}`;
+      const told = check.passed ? check.name : `${check.name}: ${beside ? words.then : words.expected} ${check.expected || "–"}, ${beside ? words.draft : words.got} ${check.got || "–"}`;
       const step = check.step ? ` (${words.step} ${check.step})` : "";
-      checks.append(make("li", check.passed ? "ev-yes" : "ev-no", make("span", "", check.passed ? "✓" : "✗"), make("span", "", told + step)));
+      const marks = beside ? ["=", "≠"] : ["✓", "✗"];
+      checks.append(make("li", check.passed ? "ev-yes" : beside ? "" : "ev-no", make("span", "", marks[Number(!check.passed)]), make("span", "", told + step)));
     }
     for (const [name, value] of Object.entries(result.scores)) checks.append(make("li", "", make("span", "", "≈"), make("span", "", `${name}: ${Number(value).toFixed(2)}`)));
     if (checks.children.length) made.append(checks);
@@ -153,9 +159,24 @@
   // --- The dialog -----------------------------------------------------------------------------------------------------
   const dialog = report.querySelector("#ev-case");
   const box = report.querySelector("[data-ev-transcript]");
+  const visible = () => rows.filter((row) => !row.hidden);
+  const nameOf = (row) => `${row.dataset.s}/${row.querySelector("button").textContent}`;
+  let shown = -1;
+  // To the next case that the filters leave, so that failures are read one after the other.
+  function step(by) {
+    const left = visible(), at = left.indexOf(rows[shown]);
+    const next = at < 0 ? left[0] : left[at + by];
+    if (next) open(rows.indexOf(next));
+  }
   async function open(place) {
-    const row = rows[place];
-    report.querySelector("#ev-case-name").textContent = row.cells[0].textContent;
+    const row = rows[place], left = visible();
+    shown = place;
+    report.querySelector("#ev-case-name").textContent = `${row.querySelector("button").textContent} ${row.dataset.s}`;
+    report.querySelector("[data-ev-place]").textContent = `${left.indexOf(row) + 1} / ${left.length}`;
+    for (const button of report.querySelectorAll("[data-ev-step]")) {
+      button.disabled = !left[left.indexOf(row) + Number(button.dataset.evStep)];
+    }
+    history.replaceState(history.state, "", `#case=${encodeURIComponent(nameOf(row))}`);
     box.replaceChildren();
     if (!dialog.open) dialog.showModal();
     box.focus();
@@ -166,19 +187,28 @@
       box.replaceChildren(make("p", "ev-error", `${words.away} ${error.message}`));
       return;
     }
+    if (shown !== place) return; // another one was opened meanwhile
     const labels = Object.keys(transcripts);
     const epochs = [...new Set(labels.flatMap((label) => transcripts[label].map((one) => one.epoch)))].sort((a, b) => a - b);
     const source = labels.flatMap((label) => transcripts[label]).find((one) => one.source)?.source;
     box.replaceChildren();
+    dialog.scrollTop = 0;
     if (source) box.append(make("p", "ev-quiet", `${words.source} `, make("code", "", source)));
     for (const epoch of epochs) {
-      if (epochs.length > 1) box.append(make("h2", "", `${words.epoch} ${epoch}`));
       const of = (label) => transcripts[label]?.find((one) => one.epoch === epoch);
+      const came = labels.map((label) => of(label)?.status).filter(Boolean);
+      let into = box;
+      if (epochs.length > 1) { // of many epochs those that went well everywhere are folded
+        const told = [...labels].reverse().filter(of).map((label) => `${label} ${words[of(label).status]}`).join(" · ");
+        into = make("details", "ev-epoch", make("summary", "", `${words.epoch} ${epoch} `, make("span", "ev-quiet", told)));
+        into.open = came.some((one) => one !== "passed");
+        box.append(into);
+      }
       const both = baseline && of(candidate) && of(baseline);
       if (both && json(of(candidate).steps.map(turnsOf).map((turns) => turns.map((one) => [facts(one), replyOf(one)]))) === json(of(baseline).steps.map(turnsOf).map((turns) => turns.map((one) => [facts(one), replyOf(one)])))) {
-        box.append(make("p", "ev-quiet", words.same));
+        into.append(make("p", "ev-quiet", words.same));
       }
-      box.append(make("div", "ev-sides", ...[...labels].reverse().map((label) => {
+      into.append(make("div", "ev-sides", ...[...labels].reverse().map((label) => {
         const other = both ? (label === candidate ? of(baseline) : label === baseline ? of(candidate) : undefined) : undefined;
         return side(label, of(label), other, label === baseline ? "del" : "ins", label === candidate ? "a" : label === baseline ? "b" : "c");
       })));
@@ -189,5 +219,25 @@
     if (button) open(rows.indexOf(button.closest("tr")));
   });
   report.querySelector("[data-ev-close]").addEventListener("click", () => dialog.close());
-  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.addEventListener("close", () => {
+    history.replaceState(history.state, "", location.pathname + location.search);
+    rows[shown]?.querySelector("button").focus();
+  });
+  dialog.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-ev-step]");
+    if (button) step(Number(button.dataset.evStep));
+    else if (event.target === dialog) dialog.close();
+  });
+  dialog.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by || event.altKey || event.ctrlKey || event.metaKey || event.target.closest("pre, input, textarea")) return;
+    event.preventDefault();
+    step(by);
+  });
+  // An address that names a case opens it: it can be sent to a colleague.
+  const wanted = /^#case=(.+)$/.exec(location.hash);
+  if (wanted) {
+    const place = rows.findIndex((row) => nameOf(row) === decodeURIComponent(wanted[1]));
+    if (place >= 0) open(place);
+  }
 })();
