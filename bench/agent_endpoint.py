@@ -17,6 +17,14 @@ import orjson
 _NUMBER = re.compile(r"\d{5}")
 
 
+def _read_again(invoice: str) -> str:
+    claims = [
+        {"part": part, "quotes": [{"source": "S1", "text": quote}], "why": "the result says so", "supported": True}
+        for part, quote in ((invoice, f'"invoice": "{invoice}"'), ("R$ 99,90", '"total": "99,90"'))
+    ]
+    return orjson.dumps({"claims": claims}).decode()
+
+
 class Endpoint(asyncio.Protocol):
     """One connection; keeps it open, answers requests in order."""
 
@@ -57,7 +65,9 @@ class Endpoint(asyncio.Protocol):
         Endpoint.waiting -= 1
         last = asked["messages"][-1]
         number = _NUMBER.search(str(last["content"]))
-        if last["role"] == "user" and number:
+        if last["role"] == "user" and last["content"].startswith('<source id="S0"'):
+            message = {"content": _read_again(f"F-{number[0] if number else '?'}")}
+        elif last["role"] == "user" and number:
             call = {"name": "invoice_of", "arguments": orjson.dumps({"order_number": number[0]}).decode()}
             message = {"content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": call}]}
         else:

@@ -10,6 +10,10 @@ A step: ``reply`` (text; ``{tool_result}``, ``{user}`` and the system message ar
 (seconds without an answer) | ``reset`` | ``empty_choices`` | ``body`` (raw text, ``content_type``). ``delay``
 (seconds), ``finish_reason`` and ``faults`` (steps served first, once each per distinct request) go with any of them.
 
+Second readings of replies (agent.second_reading) are answered by the rules that have ``again``, once each, in order,
+and else by ``reads``: with no claim at all, so that what the claim ledger's rules found stands. Their requests are in
+``readings``.
+
 Embeddings (``/v1/embeddings``) are those of ``embed``, in base64 as the real service sends them. ``embedding_faults``
 are steps that spoil the next requests, once each: ``status``, ``hold``, ``reset`` and ``body`` as above, ``drip``
 (seconds for which bytes trickle), ``floats`` (numbers, in reverse order, for which the indices tell), ``lose`` (the
@@ -55,6 +59,9 @@ class ScriptedOpenAI:
         self.embed = embed
         self.embedding_faults: list[Step] = []
         self.requests: list[dict[str, Any]] = []
+        self.reads: Callable[[str], str] = lambda _: '{"claims": []}'
+        """Answers a second reading for which the script has no rule, from the request's last message."""
+        self.readings: list[dict[str, Any]] = []
         self.keys: list[str] = []
         """The keys that the requests came with."""
         self.port = port
@@ -94,9 +101,10 @@ class ScriptedOpenAI:
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        self.requests.append(body)
+        again = _last_user(body).startswith('<source id="S0"')
+        (self.readings if again else self.requests).append(body)
         self.keys.append(request.headers.get("Authorization", "").removeprefix("Bearer "))
-        step = self._step(body) or {"status": 418}
+        step = (self._again(_last_user(body)) if again else self._step(body)) or {"status": 418}
         if (refused := await self._mishap(request, step)) is not None:
             return refused
         completion = _completion(body, _filled(step.get("reply"), body), step)
@@ -174,12 +182,19 @@ class ScriptedOpenAI:
         faults: Sequence[Step] = step.get("faults", ())
         return faults[self._seen[key] - 1] if self._seen[key] <= len(faults) else step
 
+    def _again(self, asked: str) -> Step:
+        for index, rule in enumerate(self.script):
+            if rule.get("again") and index not in self._used:
+                self._used.add(index)
+                return rule
+        return {"reply": self.reads(asked)}
+
     def _rule(self, user: str) -> Step | None:
         for rule in self.script:
             if "when" in rule and re.search(rule["when"], user, re.IGNORECASE):
                 return rule
         for index, rule in enumerate(self.script):
-            if "when" not in rule and index not in self._used:
+            if "when" not in rule and "again" not in rule and index not in self._used:
                 self._used.add(index)
                 return rule
         return None

@@ -28,7 +28,7 @@ def undefended() -> Iterator[None]:
         mock.patch.object(Authority, "foreign_value", return_value=None),
         mock.patch.object(Outgoing, "finding", return_value=None),
         mock.patch("agent.nodes.answer.foreign_link", return_value=""),
-        mock.patch("agent.nodes.decide.check", return_value=Ledger()),
+        mock.patch("agent.reply_check.check", return_value=Ledger()),
         mock.patch("agent.nodes.decide.looked_up_another", return_value=None),
         mock.patch("agent.nodes.converse.asks_about_itself", return_value=False),
     ):

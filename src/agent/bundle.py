@@ -48,6 +48,7 @@ def bundle_parts(library: PromptLibrary, profile: TenantProfile, model: ModelSet
             "languages": [*profile.languages, profile.default_language],
             "domains": sorted(profile.domains),
             "mask_model_prompts": profile.mask_model_prompts,
+            "second_reading": profile.second_reading,
         },
     }
 

@@ -57,7 +57,7 @@ class Node(Protocol):
 
 def build_graph(prompts: PromptLibrary, texts: FixedTexts) -> Builder:
     """The graph of a turn, before it is compiled."""
-    decide = Decide(texts)
+    decide = Decide(prompts, texts)
     graph: Builder = StateGraph(TurnState, context_schema=TurnContext)
     graph.add_node("understand", _step("understand", Understand(texts), decide))
     graph.add_node("act", _step("act", Act(texts), decide))
@@ -70,11 +70,11 @@ def build_graph(prompts: PromptLibrary, texts: FixedTexts) -> Builder:
     return graph
 
 
-def build_approval_graph(texts: FixedTexts) -> Builder:
+def build_approval_graph(prompts: PromptLibrary, texts: FixedTexts) -> Builder:
     """What follows a person's answer: the step ``act`` of the turn, made durable."""
     graph: Builder = StateGraph(TurnState, context_schema=TurnContext)
     graph.add_node("approve", approve)
-    graph.add_node("act", _step("act", Act(texts), Decide(texts)))
+    graph.add_node("act", _step("act", Act(texts), Decide(prompts, texts)))
     graph.add_edge(START, "approve")
     graph.add_edge("approve", "act")
     return graph
@@ -128,7 +128,7 @@ class Agent:
         self.texts = texts
         self._saver = saver
         self._turn = build_graph(prompts, texts).compile(name="turn")
-        self._approval = build_approval_graph(texts).compile(saver, name="approval") if saver else None
+        self._approval = build_approval_graph(prompts, texts).compile(saver, name="approval") if saver else None
         self._bundles: dict[tuple[str, str, str], str] = {}
 
     async def run(self, turn: TurnInput, context: TurnContext) -> TurnResult:

@@ -25,6 +25,7 @@ VERSIONS: Final = "versions"
 """Subfolder of a prompts folder with versions that are not in force: earlier ones, and candidates to be compared."""
 _NEEDED: Final[Mapping[str, frozenset[str]]] = {
     "converse": frozenset({"canary", "language", "masked", "passages"}),
+    "second_reading": frozenset({"masked"}),
     "summary": frozenset({"masked"}),
 }
 """Inputs without which a prompt would no longer keep a promise of the product, whoever wrote it."""

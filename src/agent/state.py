@@ -10,7 +10,7 @@ from langgraph.channels import UntrackedValue
 
 from agent.classifier import Classification
 from agent.dialogue import Dialogue
-from agent.language_model import Usage
+from agent.language_model import ModelAnswer, Usage
 from agent.policy import policy_in
 from agent.turn import IntentSpec, Passage, TurnContext, TurnInput
 from domain.decisions import Claim, Decision, ModelCall, Reason, ReplyMode, ToolCall
@@ -74,10 +74,22 @@ class Evidence:
     def called(self, call: ToolCall) -> Evidence:
         return replace(self, calls=(*self.calls, call))
 
-    def spent(self, usage: Usage, model: str) -> Evidence:
-        return replace(self, usage=self.usage + usage, model=model)
+    def answered(self, answer: ModelAnswer, milliseconds: float) -> Evidence:
+        """With what a language model used for an answer. ``model`` stays the one that wrote, whoever reads it again."""
+        usage = answer.usage
+        call = ModelCall(
+            answer.model, answer.finish_reason, usage.input_tokens, usage.output_tokens, usage.cost_micros, milliseconds
+        )
+        calls = (*self.model_calls, call)
+        return replace(self, usage=self.usage + usage, model_calls=calls)
 
-    def asked(self, call: ModelCall) -> Evidence:
+    def written_by(self, answer: ModelAnswer, milliseconds: float) -> Evidence:
+        """As ``answered``, by the model that writes the reply."""
+        return replace(self.answered(answer, milliseconds), model=answer.model)
+
+    def unanswered(self, model: str, milliseconds: float) -> Evidence:
+        """With a language model's failure."""
+        call = ModelCall(model, "error", duration_ms=milliseconds)
         return replace(self, model_calls=(*self.model_calls, call))
 
     def took(self, stage: str, milliseconds: float) -> Evidence:

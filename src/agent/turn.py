@@ -146,6 +146,8 @@ class TenantProfile:
     """Internet domains whose links an automatic reply may hold, besides those in the tenant's own texts."""
     mask_model_prompts: bool = False
     """Whether a language model reads placeholders instead of personal data (agent.masked_model)."""
+    second_reading: bool = True
+    """Whether a language model reads its replies once more before they go out by themselves (agent.second_reading)."""
     prompts: Mapping[str, Prompt] = field(default_factory=dict)
     """The tenant's own wording of prompts, by name; the rest are Atende's."""
     documents_version: str = ""

@@ -22,6 +22,7 @@ from agent.language_model import (
     RequestedCall,
     Usage,
 )
+from agent.second_reading import NOTHING_POINTED_AT, is_reading_request
 from evaluation.results import Origin
 
 if TYPE_CHECKING:
@@ -170,7 +171,10 @@ class _Unasked(LanguageModel):
 
 
 class SayingModel(_Unasked):
-    """Says what a case wrote down for it, whatever it is asked; the last step again and again."""
+    """Says what a case wrote down for it, whatever it is asked; the last step again and again.
+
+    In a second reading it points at nothing: what the claim ledger's rules found stands.
+    """
 
     name = "scripted"
 
@@ -178,8 +182,10 @@ class SayingModel(_Unasked):
         super().__init__()
         self._steps, self._asked = list(steps), asked
 
-    async def complete(self, *_: Any, **__: Any) -> ModelAnswer:
+    async def complete(self, messages: Sequence[Message], **_: Any) -> ModelAnswer:
         """As LanguageModel.complete."""
+        if is_reading_request(messages):
+            return ModelAnswer(NOTHING_POINTED_AT, (), "stop", self.name, Usage())
         step = self._steps[min(self._asked.scripted, len(self._steps) - 1)]
         self._asked.scripted += 1
         calls = tuple(

@@ -29,6 +29,7 @@ from agent.classifier import vectorise
 from agent.encoder import Encoder, Vectors
 from agent.language import detect_language
 from agent.phrases import is_angry, small_talk, wants_person
+from agent.second_reading import NOTHING_POINTED_AT, is_reading_request
 from agent.terms import terms
 from evaluation.stand_in_reading import Passage, Seen, Tool
 from evaluation.stand_in_words import FACT, say
@@ -68,7 +69,10 @@ class StandIn:
         digest = hashlib.sha256(f"{self._seed}/{sample}/{canonical}".encode(errors="replace")).digest()
         draw = random.Random(digest)  # noqa: S311 - of a simulation
         seen = Seen.of(body)
-        message = _Answer(self, seen, draw, self._slips(seen, body)).message()
+        if is_reading_request(body["messages"]):  # it has no judgement: what the claim ledger's rules found stands
+            message: dict[str, Any] = {"content": NOTHING_POINTED_AT}
+        else:
+            message = _Answer(self, seen, draw, self._slips(seen, body)).message()
         finish = "tool_calls" if message.get("tool_calls") else "stop"
         limit = body.get("max_completion_tokens") or body.get("max_tokens")
         text = str(message.get("content") or "")

@@ -25,6 +25,7 @@ SETTINGS: Final = (
     "domains",
     "model",
     "mask_model_prompts",
+    "second_reading",
 )
 """What of tenant.yaml, and of ``tenant.settings``, a bundle holds."""
 FORMAT: Final = 1

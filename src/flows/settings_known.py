@@ -276,6 +276,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("satisfaction.every_days", "the same contact at most once in so many days", whole_number(1, 365), "30"),
     Setting("domains", "internet domains that replies may link to", read_domains),
     Setting("mask_model_prompts", "hide personal data from language models", yes_or_no, "no"),
+    Setting("second_reading", "a language model reads its replies again before they go out", yes_or_no, "yes"),
     Setting("model.name", "the language model", read_name, "the installation's"),
     Setting("model.base_url", "where it is reached, OpenAI-compatible", read_address, "the installation's"),
     Setting(MODEL_KEY, "the key for that address", text(500), "the installation's, at its own address", secret=True),

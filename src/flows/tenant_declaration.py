@@ -152,6 +152,7 @@ class TenantSettings(AttendanceDeclaration):
     timezone: Annotated[str, AfterValidator(_known_zone)]
     persona: str = ""
     mask_model_prompts: bool = False
+    second_reading: bool = True
     reply_mode: ReplyMode = ReplyMode.SUGGEST
     threshold: Probability = 0.8
     knowledge_threshold: Probability = 0.5
@@ -314,6 +315,7 @@ def to_profile(declaration: TenantDeclaration, tenant_id: str) -> TenantProfile:
         **settings.profile_fields(),
         budgets=settings.budgets.budgets(),
         mask_model_prompts=settings.mask_model_prompts,
+        second_reading=settings.second_reading,
         prompts=declaration.prompts,
         documents_version=documents_version((one.ref, one.language, one.digest) for one in declaration.knowledge),
         examples_version=examples_version(

@@ -49,4 +49,5 @@ def profile_of(
         **attendance.profile_fields(),
         budgets=declared_budgets(settings).budgets(),
         mask_model_prompts=settings.get("mask_model_prompts") is True,
+        second_reading=settings.get("second_reading") is not False,
     )

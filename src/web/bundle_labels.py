@@ -22,6 +22,7 @@ BUNDLE_THINGS = {
     "converse": N_("Conversation"),
     "describe_media": N_("Customers' files in words"),
     "rewrite": N_("Other words for an operator"),
+    "second_reading": N_("Second reading"),
     "summary": N_("Summary"),
     "translate": N_("Translation"),
     **{field.key: field.name for page in PAGES for field in page.fields},
@@ -33,6 +34,7 @@ PROMPT_ABOUT = {
     "converse": N_("When the language model answers, since no intent was clear enough."),
     "describe_media": N_("When a customer's picture or document is put into words."),
     "rewrite": N_("When an operator asks for other words."),
+    "second_reading": N_("When a reply is about to go out by itself, if the language model reads its replies again."),
     "summary": N_("When a long conversation is summed up."),
     "translate": N_("When a message is translated for an operator, or the answer for the customer."),
 }

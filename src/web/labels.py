@@ -185,6 +185,7 @@ CLAIMS = {
     "period": N_("a week or month"),
     "phone": N_("a phone number"),
     "promise": N_("a promise"),
+    "reading": N_("what no source says"),
     "quantity": N_("a quantity or period"),
     "status": N_("a status"),
     "time": N_("a time"),

@@ -52,6 +52,8 @@ REASONS = {
     "not_announced": N_("The policy lets nothing out by itself"),
     "unsupported": N_("Nothing supports what the reply would claim"),
     "unsupported_claims": N_("Parts of the reply have no source, so a person sees it first"),
+    "read_again": N_("The language model read the reply again, beside its sources"),
+    "second_reading_failed": N_("The reply could not be read again, so a person sees it first"),
     "number_of_another": N_("It looked something up by a number that the customer does not write from"),
     "write_needs_approval": N_("This action needs a person's approval"),
     "asked_for": N_("An operator asked for another one"),
@@ -186,6 +188,12 @@ _DETAILS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         (r"the text tells what the assistant was instructed to do", N_("it tells what the assistant was told to do")),
     ),
     "proposed": ((r"proposed by (?P<origin>.+)", N_("proposed by %(origin)s")), (r"(?P<said>.+)", "%(said)s")),
+    "read_again": (
+        (
+            r"(?P<count>\d+) claims, (?P<without>\d+) without a source",
+            N_("claims: %(count)s, without a source: %(without)s"),
+        ),
+    ),
     "reply_mode": _CHOSEN,
     "same_as_example": ((r"the message equals an example of this intent", ""),),
     "trigger_off": ((r"(?P<t_HANDOFF_REASONS>\w+)", "%(t_HANDOFF_REASONS)s"),),

@@ -50,6 +50,15 @@ MODEL_PAGES: Final[tuple[SettingsPage, ...]] = (
                         ),
                         "switch",
                     ),
+                    Field(
+                        "second_reading",
+                        N_("Let it read its replies again"),
+                        N_(
+                            "Before a reply goes out by itself, it says which source stands behind each part. "
+                            "What has none waits for a person. One more answer for each reply."
+                        ),
+                        "switch",
+                    ),
                     Field("model.options", N_("More options"), N_("A JSON object, sent with every request."), "lines"),
                 ),
             ),

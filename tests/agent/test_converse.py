@@ -75,7 +75,7 @@ async def test_that_the_model_calls_a_function_and_its_reply_carries_the_evidenc
     assert result.decision.text.startswith('Está *a caminho*! \n{"status": "succeeded"')
     assert [(s.kind, s.ref) for s in result.decision.sources] == [("function", "order_status")]
     trace = result.trace
-    assert (trace.model, trace.input_tokens, trace.output_tokens, trace.cost_micros) == ("main", 240, 60, 540)
+    assert (trace.model, trace.input_tokens, trace.output_tokens, trace.cost_micros) == ("main", 360, 90, 810)
     assert [(c.function, c.outcome) for c in trace.tool_calls] == [("order_status", "succeeded")]
     assert {tool["function"]["name"] for tool in talk.requests[0]["tools"]} >= {"order_status", "hand_off"}
 

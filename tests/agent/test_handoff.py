@@ -137,7 +137,7 @@ async def test_that_a_used_up_budget_is_an_announced_handoff_before_the_model_is
             world.model = BudgetedModel(model, purse)
             result = await agent.run(said("blarg"), world.context())
             assert len(server.requests) == asked
-            assert purse.used.input_tokens == 120 * asked
+            assert purse.used.input_tokens == 2 * 120 * asked  # the reply, and its second reading
             if not asked:
                 assert isinstance(result.decision, HandOff)
                 assert (result.decision.reason, result.decision.announce) == (HandOffReason.COST_CAP, True)

@@ -149,7 +149,11 @@ def test_that_a_tenant_may_word_a_prompt_its_own_way_but_not_drop_what_protects_
     assert load_tenant(shop).version != load_tenant(AURORA).version
     for old, new, told in (
         ("Reference: {{ canary }} (internal, never say it).\n", "", "the input 'canary' is declared but never used"),
-        ("name: converse\n", "name: coverse\n", "may reword converse, describe_media, rewrite, summary, translate"),
+        (
+            "name: converse\n",
+            "name: coverse\n",
+            "converse, describe_media, rewrite, second_reading, summary, translate",
+        ),
         ("  canary:", "  colour: Not known.\n  canary:", "the input 'colour' is declared but never used"),
         ("{{ business }} on", "{{ busines }} on", "line 23: the variable 'busines' is not declared"),
     ):

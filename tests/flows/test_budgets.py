@@ -153,7 +153,7 @@ async def test_that_over_budget_the_customer_is_told_and_a_person_goes_on(shop: 
     async with ScriptedOpenAI([{"when": ".", "reply": "Claro, sem problema."}]) as server:
         settings = ModelSettings("m", server.base_url, prices={"m": ModelPrice(1.0, 2.0)})
         # One call costs 120 + 2 * 30; the prompt allows 500 tokens of output, so that a call holds over 1,000.
-        await set_settings(shop, budgets={"day": {"cost": "0.003"}})
+        await set_settings(shop, budgets={"day": {"cost": "0.003"}}, second_reading=False)
         async with open_backroom(shop, model=settings) as backroom:
             for n in range(4):
                 await shop.write(f"contact{n}", "blarg zzyx")
@@ -182,7 +182,7 @@ async def test_that_a_group_is_one_conversation_for_its_budget_and_is_told_once(
 ) -> None:
     async with ScriptedOpenAI([{"when": ".", "reply": "Claro, sem problema."}]) as server:
         settings = ModelSettings("m", server.base_url, prices={"m": ModelPrice(1.0, 2.0)})
-        await set_settings(shop, budgets={"conversation": {"cost": "0.003"}})
+        await set_settings(shop, budgets={"conversation": {"cost": "0.003"}}, second_reading=False)
         async with open_backroom(shop, model=settings) as backroom:
             group = InGroup(backroom, tmp_path)
             await group.allow("mentioned")
@@ -221,7 +221,7 @@ async def test_that_a_voided_turns_calls_are_counted_too(shop: Shop, trace: obje
             await backroom.rest()
         assert await shop.got("maria") == ["Outra."]
         (day,) = await shop.fetch("SELECT calls, tokens FROM model_spending WHERE span = 'day'")
-        assert (day["calls"], day["tokens"]) == (2, 300)
+        assert (day["calls"], day["tokens"]) == (4, 600)  # two replies, and a second reading of each
 
 
 async def _first_job(backroom: Backroom) -> bool:

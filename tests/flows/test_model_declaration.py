@@ -134,9 +134,10 @@ async def test_that_a_tenant_s_model_is_set_by_hand_and_its_key_sealed(shop: Sho
         (asked,) = server.requests
         assert (asked["model"], asked["max_completion_tokens"]) == ("mine", 77)
         assert not {"max_tokens", "temperature"} & set(asked)
-        assert server.keys == ["sk-very-secret"]
+        assert [reading["model"] for reading in server.readings] == ["mine"]
+        assert server.keys == ["sk-very-secret"] * 2
     (day,) = await shop.fetch("SELECT cost_micros, tokens FROM model_spending WHERE span = 'day'")
-    assert (day["cost_micros"], day["tokens"]) == (180, 150)
+    assert (day["cost_micros"], day["tokens"]) == (360, 300)
     everything = await shop.fetch(
         "SELECT (SELECT string_agg(s::text, ' ') FROM tenant_secret s)"
         " || (SELECT string_agg(t::text, ' ') FROM tenant t)"

@@ -118,7 +118,7 @@ async def test_that_a_summary_is_written_only_when_the_window_overflows_and_then
     assert len(asked(server, "cheap")) == 2
     assert "<earlier_summary>\nO cliente quer a mesa 7." in asked(server, "cheap")[1][1]["content"]
     spent = await shop.fetch("SELECT calls FROM model_spending WHERE span = 'day'")
-    assert spent[0]["calls"] == len(server.requests)
+    assert spent[0]["calls"] == len(server.requests) + len(server.readings)
 
 
 async def test_that_a_reopened_conversation_knows_neither_the_old_messages_nor_their_summary(

@@ -30,7 +30,7 @@ from agent.state import Evidence, Reading, ReadyCall, TurnState, evidence_of
 from agent.texts import FixedTexts
 from agent.turn import CallResult, Passage, TurnContext, TurnInput
 from agent.untrusted import asks_about_itself, gives_orders
-from domain.decisions import HandOff, HandOffReason, ModelCall, ReplyMode, Source
+from domain.decisions import HandOff, HandOffReason, ReplyMode, Source
 from domain.errors import InvalidInputError
 from domain.policy import UNSUPPORTED
 from domain.text import storable, storable_json
@@ -104,16 +104,9 @@ class _Loop:
             except BudgetUsedUpError as error:
                 return hand_off(self.reading, self.evidence, HandOffReason.COST_CAP, "cost_cap", error.limit)
             except ModelError as error:
-                self._asked(started, ModelCall(model.settings.model, "error"))
+                self.evidence = self.evidence.unanswered(model.settings.model, _since(started))
                 return self._give_up("model_failed", f"{error} {'; '.join(error.attempts)}")
-            self.evidence = self.evidence.spent(answer.usage, answer.model)
-            usage = answer.usage
-            self._asked(
-                started,
-                ModelCall(
-                    answer.model, answer.finish_reason, usage.input_tokens, usage.output_tokens, usage.cost_micros
-                ),
-            )
+            self.evidence = self.evidence.written_by(answer, _since(started))
             for attempt in answer.attempts:
                 self.evidence = self.evidence.because("model_retried", attempt)
             if not answer.tool_calls or last:
@@ -131,10 +124,6 @@ class _Loop:
         """What the model may call: never the function that decides about identities."""
         found = self.context.profile.functions
         return {name: function for name, function in found.items() if not decides_identity(name, self.context)}
-
-    def _asked(self, started: float, call: ModelCall) -> None:
-        took = round((perf_counter() - started) * 1000, 3)
-        self.evidence = self.evidence.asked(replace(call, duration_ms=took))
 
     async def _call(self, call: RequestedCall, messages: list[Message]) -> TurnState | None:
         """Carry one call out and append its outcome; a result ends the turn."""
@@ -272,3 +261,8 @@ class _Loop:
         if evidence.calls:
             return hand_off(self.reading, evidence, HandOffReason.MODEL_FAILURE, "after_calls")
         return {"evidence": evidence, "step": "answer"}
+
+
+def _since(started: float) -> float:
+    """Milliseconds."""
+    return round((perf_counter() - started) * 1000, 3)

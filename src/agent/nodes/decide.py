@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,23 +9,24 @@ from langgraph.runtime import Runtime
 
 from agent.announcing import Announcer, disclosed
 from agent.authority import looked_up_another
-from agent.claims import Ledger, Sources, WordEncoder, check
+from agent.claims import Ledger, WordEncoder
 from agent.encoder import default_encoder
 from agent.policy import is_audited
+from agent.prompts import PromptLibrary
+from agent.reply_check import ReplyCheck, unsupported_in
 from agent.state import Evidence, TurnState, evidence_of
-from agent.texts import FixedTexts, choose
+from agent.texts import FixedTexts
 from agent.turn import TurnContext
 from domain.decisions import AskApproval, Decision, HandOff, Reply, ReplyMode, StaySilent, Suggest
-from domain.messages import Author
-
-_LISTED_CHARACTERS = 600
 
 
 class Decide:
     """The last node of every turn that decides anything."""
 
-    def __init__(self, texts: FixedTexts, encoder: Callable[[], WordEncoder] = default_encoder) -> None:
-        self.texts, self._encoder = texts, encoder
+    def __init__(
+        self, prompts: PromptLibrary, texts: FixedTexts, encoder: Callable[[], WordEncoder] = default_encoder
+    ) -> None:
+        self.texts, self._check = texts, ReplyCheck(prompts, encoder)
         self._announcer = Announcer(texts)
 
     async def __call__(self, state: TurnState, *, runtime: Runtime[TurnContext]) -> TurnState:
@@ -48,10 +48,15 @@ class Decide:
             evidence = evidence.because("reply_mode", f"{reading.mode}: {reading.rule}")
             mode = reading.mode
             if isinstance(draft, Reply) and mode is not ReplyMode.OFF and not from_template:
-                sources = _sources(state, evidence, context)
-                ledger = await asyncio.to_thread(check, draft.text, reading.language, sources, self._encoder())
+                checked = await self._check(draft.text, state, evidence, context)
+                # Only where nobody else would read it; a reply that no model wrote holds nothing that it made up.
+                if mode is ReplyMode.AUTO and context.profile.second_reading and _by_model(evidence):
+                    checked = await self._check.again(draft.text, state, checked, context)
+                ledger, evidence = checked.ledger, checked.evidence
                 if ledger.unsupported:
-                    evidence = evidence.because("unsupported_claims", _listed(draft.text, ledger))
+                    evidence = evidence.because("unsupported_claims", unsupported_in(draft.text, ledger))
+                elif checked.doubtful:
+                    mode = ReplyMode.SUGGEST
             looked_up = looked_up_another(
                 evidence.calls, context.profile.functions, turn.contact_addresses if turn else ()
             )
@@ -64,32 +69,6 @@ class Decide:
             decision, told = disclosed(self.texts, decision, reading, turn, context)
             notices += told
         return {"draft": decision, "evidence": evidence, "notices": notices, "ledger": ledger.claims}
-
-
-def _sources(state: TurnState, evidence: Evidence, context: TurnContext) -> Sources:
-    """What may stand behind a reply: results, the passages that were shown, the tenant's own words, the customer's."""
-    turn, profile, language = state.get("turn"), context.profile, state["reading"].language
-    own = [("persona", profile.persona)] if profile.persona else []
-    for name, spec in profile.intents.items():
-        answer = choose(spec.answer, language, profile.default_language)
-        if answer:
-            own.append((name, answer))
-    heard = [*turn.history, *turn.unanswered] if turn else []
-    return Sources(
-        now=context.now.astimezone(profile.timezone),
-        calls=evidence.calls,
-        passages=[(passage.ref, f"{passage.title}\n{passage.text}") for passage in state.get("passages", ())],
-        texts=own,
-        customer=[message.text for message in heard if message.author is Author.CONTACT],
-        names=[name for name in (profile.name, turn.contact_name if turn else None) if name],
-        writes=frozenset(function.name for function in profile.functions.values() if function.effect == "write"),
-        reads=frozenset(function.name for function in profile.functions.values() if function.effect == "read"),
-    )
-
-
-def _listed(text: str, ledger: Ledger) -> str:
-    parts = "; ".join(f"{span.kind}: {text[span.start : span.end]}" for span in ledger.unsupported)
-    return parts[:_LISTED_CHARACTERS]
 
 
 def _under_policy(draft: Decision, mode: ReplyMode, evidence: Evidence, ledger: Ledger) -> Decision:
@@ -107,3 +86,8 @@ def _under_policy(draft: Decision, mode: ReplyMode, evidence: Evidence, ledger: 
             # Nothing goes out unseen under this policy; the operator who approves also answers.
             return replace(draft, text="", reasons=reasons)
     return StaySilent(reasons)
+
+
+def _by_model(evidence: Evidence) -> bool:
+    """Whether a language model wrote the draft: where it failed, knowledge answered in the business's own words."""
+    return bool(evidence.model_calls) and not evidence.model_failed
