@@ -74,3 +74,18 @@ def test_that_imports_run_in_one_direction() -> None:
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("part", "unneeded"),
+    [
+        ("web_part", {"sqlmodel", "sqlalchemy", "langgraph", "langchain_core", "neonize"}),
+        ("worker_part", {"sqlmodel", "sqlalchemy", "neonize"}),
+        ("sessions_part", {"sqlmodel", "sqlalchemy", "langgraph", "numpy", "neonize"}),
+        ("pairing_part", {"sqlmodel", "sqlalchemy", "langgraph", "numpy", "neonize"}),
+    ],
+)
+def test_that_no_process_loads_what_it_does_not_use(part: str, unneeded: set[str]) -> None:
+    code = f"import sys, app.{part}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert unneeded.intersection(loaded) == set()  # each costs every start a quarter of a second or more

@@ -10,6 +10,7 @@ from babel.dates import format_date, format_time
 
 from agent.dialogue import missing
 from agent.hours import closed_since, is_open, next_opening
+from agent.normalise import visible
 from agent.policy import policy_in
 from agent.texts import FixedTexts, label_of
 from agent.turn import TenantProfile, TurnContext, TurnInput
@@ -78,12 +79,15 @@ class Announcer:
         found = reading.classification
         name = reading.intent.name if reading.intent else found.intent if found else None
         said = turn.unanswered[-1] if turn else None
-        last = (said.text.strip() or f"[{said.kind}]") if said else ""
+        language = context.profile.default_language
+        last = said.text.strip() if said else ""
+        if said and not visible(last).strip():
+            last = self.texts.say(context.profile, "without_text", language, kind=said.kind.value)
         spec = context.profile.intents.get(name or "")
         summary = self.texts.say(
             context.profile,
             "summary",
-            context.profile.default_language,
+            language,
             intent=(spec.description or spec.name) if spec else "",
             confidence=found.confidence if found else 1.0,
             values=", ".join(f"{key}={value}" for key, value in reading.dialogue.values.items()),

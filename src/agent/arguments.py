@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from agent.language_model import RequestedCall
 from domain.errors import InvalidInputError
+from domain.text import storable_json
 from tools.declaration import BusinessFunction, Parameter, ParameterKind
 from tools.schema import as_collected, conform
 
@@ -20,7 +21,9 @@ _NUMBERS: Final = {ParameterKind.INTEGER, ParameterKind.MONEY}
 def parse_arguments(function: BusinessFunction, raw: str) -> dict[str, Any]:
     """Read the raw text of a call's arguments; raise InvalidInputError, worded so that the model can correct it."""
     try:
-        given = json.loads(raw or "{}")
+        given = storable_json(json.loads(raw or "{}"))
+    except RecursionError as error:
+        raise InvalidInputError("arguments", "nested too deeply") from error
     except ValueError as error:
         raise InvalidInputError("arguments", f"not valid JSON ({error})") from error
     if not isinstance(given, Mapping):

@@ -200,6 +200,8 @@ class Authority:
     def _stands_in(self, parameter: Parameter, value: Any, text: str, message: HistoryMessage | None = None) -> bool:
         folded = fold(text)
         match parameter.kind:
+            case Kind.CNPJ if not str(value).isdigit():  # since 2026 it may hold letters
+                return _bare(value) in {_bare(code[0]) for code in _CODE.finditer(folded)}
             case Kind.CPF | Kind.CNPJ | Kind.CEP:
                 return _digits(value) in {
                     _digits(run[0]) for run in (*_NUMBERS.finditer(folded), *_RUN.finditer(folded))
@@ -316,6 +318,10 @@ def _key(value: Any) -> str:
 
 def _alike(leaf: Any, value: Any) -> bool:
     return _key(leaf) == _key(value) or _key(str(leaf)) == _key(str(value))
+
+
+def _bare(value: Any) -> str:
+    return re.sub(r"[\W_]", "", str(value)).lower()
 
 
 def _digits(value: Any) -> str:

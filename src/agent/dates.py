@@ -19,7 +19,8 @@ from tools.declaration import ParameterKind
 _MONTHS: Final = {
     1: "janeiro jan enero ene january", 2: "fevereiro fev febrero feb february", 3: "marco mar marzo march",
     4: "abril abr april apr", 5: "maio mai mayo may", 6: "junho jun junio june", 7: "julho jul julio july",
-    8: "agosto ago august aug", 9: "setembro set septiembre sep sept september", 10: "outubro out octubre oct october",
+    8: "agosto ago august aug", 9: "setembro set septiembre setiembre sep sept september",
+    10: "outubro out octubre oct october",
     11: "novembro nov noviembre november", 12: "dezembro dez diciembre dic december dec",
 }  # fmt: skip
 MONTH_OF: Final = {word: month for month, words in _MONTHS.items() for word in words.split()}
@@ -34,39 +35,66 @@ _ORDINALS: Final = frozenset({"segunda", "terca", "quarta", "quinta", "sexta"})
 _WEEKDAY: Final = re.compile(
     r"(?:(?P<lead>(?:n|d|ness|dess|est|ess|nest|dest)[ao]|ate|para|pra|pro|toda|el|este|esta|proxim[ao]|ultim[ao]|"
     r"pasad[ao]|next|last|this|on|by) )?(?:a |el |feira )?"
-    rf"\b(?P<day>{'|'.join(sorted(WEEKDAY_OF, key=len, reverse=True))})\b(?P<feira>[- ]feira)?"
-    r"(?P<tail> que vem| que viene| proxim[ao]| passad[ao]| pasad[ao]| agora)?"
+    rf"\b(?:(?P<day>{'|'.join(sorted(WEEKDAY_OF, key=len, reverse=True))})\b(?P<feira>[- ]feira)?|"
+    r"(?P<number>[2-6])a?[- ]?feira\b)"
+    r"(?P<tail> (?:que|q) vem| que viene| proxim[ao]| passad[ao]| pasad[ao]| agora)?"
     r"(?P<thing> (?:via|vez|parcela|opcao|unidade))?"
 )
-_RELATIVE: Final = (
-    (re.compile(r"\b(?:depois de amanha|pasado manana|(?:the )?day after tomorrow)\b"), 2),
-    (re.compile(r"\b(?:antes de ontem|anteontem|antes de ayer|anteayer|(?:the )?day before yesterday)\b"), -2),
-    (re.compile(r"\b(?:amanha|(?<!la )(?<!por )manana|tomorrow)\b"), 1),
-    (re.compile(r"\b(?:ontem|ayer|yesterday)\b"), -1),
-    (re.compile(r"\b(?:hoje|hoy|today)\b"), 0),
+_NEXT_WEEK: Final = re.compile(
+    r"\b(?:semana (?:que|q) (?:vem|viene)|proxima semana|semana (?:proxima|seguinte|siguiente)|next week)\b"
 )
-_COUNT: Final = rf"(?P<count>\d{{1,3}}|{NUMBER_WORDS})"
+_RELATIVE: Final = (
+    (re.compile(r"\b(?:(?:depois|dps|dp) d[e']? ?(?:amanha|amnha?)|pasado manana|(?:the )?day after tomorrow)\b"), 2),
+    (re.compile(r"\b(?:antes de ontem|anteontem|antes de ayer|anteayer|antier|(?:the )?day before yesterday)\b"), -2),
+    (re.compile(r"\b(?:amanha|amnha?|(?<!la )(?<!por )manana|tomorrow|tmrw)\b"), 1),
+    (re.compile(r"\b(?:ontem|ayer|yesterday)\b"), -1),
+    (re.compile(r"\b(?:hoje|hj|hoy|today)\b"), 0),
+)
+_COUNT: Final = rf"(?P<count>\d{{1,3}}|{NUMBER_WORDS}|an?(?= (?:day|week)))"
 _UNIT: Final = r"(?P<unit>dias?|semanas?|days?|weeks?)\b"
-_AHEAD: Final = re.compile(rf"\b(?:daqui a?|dentro de|em|en|in) {_COUNT} {_UNIT}(?! uteis)")
+_AHEAD: Final = (
+    re.compile(rf"\b(?:daqui(?: a)?|dentro de|em|en|in) {_COUNT} {_UNIT}(?! uteis)"),
+    re.compile(rf"\b{_COUNT} {_UNIT} from (?:now|today)\b"),
+)
 _BEHIND: Final = (
     re.compile(rf"\b(?:ha|faz|hace|tem) {_COUNT} {_UNIT}"),
     re.compile(rf"\b{_COUNT} {_UNIT} (?:atras|ago)\b"),
 )
-_ISO: Final = re.compile(r"(?<![\d-])(?P<year>(?:19|20)\d\d)-(?P<month>\d\d)-(?P<day>\d\d)(?![\d-])")
-_FIGURES: Final = re.compile(
-    r"(?<![\d/.,-])(?P<first>\d{1,2})(?P<mark>[/.-])(?P<second>\d{1,2})(?:(?P=mark)(?P<year>\d{4}|\d{2}))?(?![\d/-]|[.,]\d)"
+_ISO: Final = re.compile(
+    r"(?<![\d/.-])(?P<year>(?:19|20)\d\d)(?P<mark>[-/.])(?P<month>\d\d)(?P=mark)(?P<day>\d\d)(?![\d/-]|[.,]\d)"
 )
+_FIGURES: Final = re.compile(
+    r"(?<![\d/.,-])(?P<first>\d{1,2})(?P<mark> ?/ ?|[.-])(?P<second>\d{1,2})"
+    r"(?:(?P=mark)(?P<year>\d{4}|\d{2}))?(?![\d/-]|[.,]\d)"
+    r"(?! ?(?:vezes|veces|times|parcelas|x\b))"
+)
+_ALWAYS: Final = "24/7"
 _NAMED: Final = re.compile(
-    rf"\b(?P<day>\d{{1,2}}|primeiro)(?:º|°|o|st|nd|rd|th)?(?: de | of |/|-| )(?P<month>{_MONTH})\b"
+    rf"\b(?P<day>\d{{1,2}}|primeiro|primero)(?:º|°|o|r?o|er|st|nd|rd|th)?(?: de | of |/|-| )(?P<month>{_MONTH})\b"
     r"\.?(?:,? (?:de |del )?(?P<year>(?:19|20)\d\d))?"
+)
+_SPELLED: Final = re.compile(  # "dez" and "set" are months too: "uma de dez" is no date
+    rf"\b(?P<day>{NUMBER_WORDS}) de (?P<month>{'|'.join(name for name in MONTH_OF if len(name) > 3)})\b"
+    r"(?: (?:de |del )?(?P<year>(?:19|20)\d\d))?"
 )
 _NAMED_ENGLISH: Final = re.compile(
     rf"\b(?P<month>{_MONTH})\.? (?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?!:)(?:,? (?P<year>(?:19|20)\d\d))?"
 )
+_OTHER_MONTH: Final = (
+    r"(?:(?P<next>mes (?:que|q) (?:vem|viene)|proximo mes|mes proximo|next month)|"
+    r"(?P<last>mes passado|mes pasado|ultimo mes|last month))"
+)
+_DAY_OF_MONTH: Final = (
+    re.compile(rf"\b(?P<day>\d{{1,2}})(?:r?o|er|st|nd|rd|th)? (?:do|del|de|of) {_OTHER_MONTH}\b"),
+    re.compile(rf"\b{_OTHER_MONTH},? (?:(?:no|el|on|the|dia) ){{0,2}}(?P<day>\d{{1,2}})(?:r?o|er|st|nd|rd|th)?\b"),
+)
 _DAY: Final = re.compile(
-    r"\b(?:dia|el|the) (?P<day>\d{1,2})(?:st|nd|rd|th)?\b(?![/:.,-]?\d|\s*(?:h|reais|unidades|itens))"
+    r"\b(?:dia|el|the) (?:(?P<day>\d{1,2})(?:r?o|er|st|nd|rd|th)?|primeiro|primero)\b"
+    r"(?![/:.,-]?\d|\s*(?:h|reais|unidades|itens))"
 )
 _BARE_DAY: Final = re.compile(r"^\D{0,12}\b(?P<day>\d{1,2})\b\D{0,12}$")
+_MOST_DAYS: Final = 3_660
+"""What is further away is no date that a customer means."""
 _PAST: Final = re.compile(
     r"\b(?:comprei|paguei|recebi|chegou|fiz|pedi|foi|fui|passad[ao]|ultim[ao]|desde|veio|nasci\w*|compre|pague|recibi|llego|"
     r"hice|fue|pasad[ao]|bought|paid|received|arrived|ordered|was|were|born|since|last)\b"
@@ -82,6 +110,10 @@ def find_dates(text: str, language: str, today: date, *, bare: bool = False) -> 
             yield _found(match, today + timedelta(days=days))
     yield from _spans(text, today)
     yield from _weekdays(text, today, alone=bare)
+    for pattern in _DAY_OF_MONTH:
+        for match in pattern.finditer(text):
+            month = _next_month(today.replace(day=1)) if match["next"] else _previous_month(today.replace(day=1))
+            yield _found(match, _day(month.year, month.month, int(match["day"])))
     for match in _DAY.finditer(text):
         yield _of_day(match, today, past)
     if bare and (lone := _BARE_DAY.match(text)):
@@ -100,14 +132,15 @@ def _written(text: str, language: str, today: date, past: bool) -> Iterator[Find
         yield _found(match, _day(int(match["year"]), int(match["month"]), int(match["day"])))
     for match in _FIGURES.finditer(text):
         day, month = int(match["first"]), int(match["second"])
-        if match["mark"] != "/" and match["year"] is None:
+        if (match["mark"].strip() != "/" and match["year"] is None) or match[0] == _ALWAYS:
             continue  # "1.50" and "2-3" are an amount and a range
         if (language == "en" or month > 12) and day <= 12:
             day, month = month, day
         yield _found(match, _dated(match["year"], month, day, today, past))
-    for pattern in (_NAMED, _NAMED_ENGLISH):
+    for pattern in (_NAMED, _SPELLED, _NAMED_ENGLISH):
         for match in pattern.finditer(text):
-            number = 1 if match["day"] == "primeiro" else int(match["day"])
+            written = match["day"]
+            number = int(written) if written.isdigit() else words_to_number(written) or 1
             yield _found(match, _dated(match["year"], MONTH_OF[match["month"]], number, today, past))
 
 
@@ -130,7 +163,7 @@ def _dated(year: str | None, month: int, day: int, today: date, past: bool) -> d
 
 
 def _of_day(match: re.Match[str], today: date, past: bool) -> Finding:
-    number = int(match["day"])
+    number = int(match["day"] or 1)
     month = today.replace(day=1)
     step: Callable[[date], date] = _previous_month if past else _next_month
     for _ in range(3):
@@ -150,22 +183,28 @@ def _previous_month(first: date) -> date:
 
 
 def _spans(text: str, today: date) -> Iterator[Finding]:
-    for pattern, sign in ((_AHEAD, 1), *((pattern, -1) for pattern in _BEHIND)):
+    for pattern, sign in (*((pattern, 1) for pattern in _AHEAD), *((pattern, -1) for pattern in _BEHIND)):
         for match in pattern.finditer(text):
-            count = int(match["count"]) if match["count"].isdigit() else words_to_number(match["count"])
+            count = int(match["count"]) if match["count"].isdigit() else words_to_number(match["count"]) or 1
             days = count * (7 if match["unit"].startswith(("semana", "week")) else 1)
+            if days > _MOST_DAYS:
+                continue
             yield _found(match, today + timedelta(days=sign * days))
 
 
 def _weekdays(text: str, today: date, *, alone: bool) -> Iterator[Finding]:
+    next_week = bool(_NEXT_WEEK.search(text))
     for match in _WEEKDAY.finditer(text):
         lead, tail = match["lead"] or "", (match["tail"] or "").strip()
-        certain = match["feira"] or tail or lead or (alone and match[0].strip() == text.strip(" .!"))
+        certain = match["feira"] or tail or lead or next_week or (alone and match[0].strip() == text.strip(" .!"))
         if match["thing"] or (match["day"] in _ORDINALS and not certain):
             continue
-        ahead = (WEEKDAY_OF[match["day"]] - today.weekday()) % 7
+        weekday = WEEKDAY_OF[match["day"]] if match["day"] else int(match["number"]) - 2
+        ahead = (weekday - today.weekday()) % 7
         if lead.startswith(("ultim", "last", "pasad")) or tail.startswith(("passad", "pasad")):
             yield _found(match, today - timedelta(days=7 - ahead if ahead else 7))
+        elif next_week:
+            yield _found(match, today + timedelta(days=7 - today.weekday() + weekday))
         elif ahead == 0 and (lead.startswith(("est", "ess", "nest", "ness", "this")) or tail == "agora"):
             yield _found(match, today)
         else:

@@ -29,7 +29,12 @@ _CUE: Final = re.compile(
     r"(?:\s*(?:n[uo]mero|number|num|n[ro]?|e|es|is|de|do|da|del|meu|mi|my|o|:|=|#|-|\.|º|°)){0,4}\s*(?=[#+(]?\s?\w{0,5}-?\d)"
 )
 _SHAPES: Final = (
-    (Kind.CNPJ, re.compile(r"(?<!\d)\d{2}\.\d{3}\.\d{3}/\d{4}-?\d{2}(?!\d)|(?<!\d)\d{8}/\d{4}-?\d{2}(?!\d)")),
+    (
+        Kind.CNPJ,  # since 2026 all but its check digits may be letters
+        re.compile(
+            r"(?<![a-z\d])[a-z\d]{2}\.[a-z\d]{3}\.[a-z\d]{3}/[a-z\d]{4}-?\d{2}(?!\w)|(?<![a-z\d])\d{8}/\d{4}-?\d{2}(?!\w)"
+        ),
+    ),
     (Kind.CPF, re.compile(r"(?<!\d)\d{3}\.\d{3}\.\d{3}[-./ ]?\d{2}(?!\d)|(?<!\d)\d{9}-\d{2}(?!\d)")),
     (Kind.CEP, re.compile(r"(?<![\d-])(?:\d{5}|\d{2}\.\d{3})-\d{3}(?![\d-])")),
     (
@@ -40,6 +45,10 @@ _SHAPES: Final = (
         ),
     ),
 )
+_LETTERED: Final = re.compile(r"(?=\d*[a-z])(?=[a-z]*\d)[a-z\d](?:[.\-/]?[a-z\d]){12}[.\-/]?\d(?!\w)")
+"""A CNPJ with letters, however it is divided."""
+_GROUPED: Final = re.compile(r"#?\s?\d{1,3}(?:[ .]\d{3})+(?![\w,/-]|\.\d)")
+"""An order number written as amounts are: "12.345"."""
 _ORDER: Final = re.compile(r"#\s?[a-z0-9][\w/-]{0,23}|(?<![\w.,/@-])[a-z]{0,5}-?\d[\w/-]{0,22}(?![\w@]|[.,]\d)")
 _MIN_DIGITS_OF_CUED: Final = 3
 """An "order of 2 shirts" names no order."""
@@ -65,17 +74,22 @@ def find_cued(text: str, patterns: Collection[str]) -> Iterator[Finding]:
     """Numbers behind the word that names them; ``patterns`` are those of the wanted order numbers."""
     for cue in _CUE.finditer(text):
         if cue["order"]:
-            code = _ORDER.match(text, cue.end())
+            code = _GROUPED.match(text, cue.end()) or _ORDER.match(text, cue.end())
             if code and sum(map(str.isdigit, code[0])) >= _MIN_DIGITS_OF_CUED:
                 yield read_order(code, patterns, asked=True)
             continue
-        run = _RUN.match(text, cue.end())
+        run = (_LETTERED.match(text, cue.end()) if cue["cnpj"] else None) or _RUN.match(text, cue.end())
         if run and cue.lastgroup:
             yield read_number(Kind(cue.lastgroup), run.start(), run.end(), run[0])
 
 
 def find_bare(text: str, wanted: Collection[Kind], asked: Kind | None) -> Iterator[Finding]:
     """Runs of digits without a telling shape, as one of the ``wanted`` kinds; ``asked`` goes first and may be wrong."""
+    if Kind.CNPJ in wanted:
+        for lettered in _LETTERED.finditer(text):
+            finding = read_number(Kind.CNPJ, lettered.start(), lettered.end(), lettered[0])
+            if finding.problem is None or asked is Kind.CNPJ:
+                yield finding
     for run in _RUN.finditer(text):
         found = {kind: read_number(kind, run.start(), run.end(), run[0]) for kind in BARE_KINDS}
         if asked in found:
@@ -90,6 +104,8 @@ def find_bare(text: str, wanted: Collection[Kind], asked: Kind | None) -> Iterat
 
 def find_orders(text: str, patterns: Collection[str], *, asked: bool) -> Iterator[Finding]:
     """Order numbers that no word announces: of the declared pattern, or behind "#", or 4 to 10 plain digits."""
+    for code in _GROUPED.finditer(text) if asked else ():
+        yield read_order(code, patterns, asked=True)
     for code in _ORDER.finditer(text):
         finding = read_order(code, patterns, asked=asked)
         if finding.problem is None or asked:
@@ -98,14 +114,14 @@ def find_orders(text: str, patterns: Collection[str], *, asked: bool) -> Iterato
 
 def read_number(kind: Kind, start: int, end: int, written: str) -> Finding:
     """A CPF, CNPJ, CEP or phone: its canonical form, or what is wrong with it."""
-    digits = re.sub(r"\D", "", written)
+    digits = re.sub(r"[^a-z\d]" if kind is Kind.CNPJ else r"\D", "", written).upper()
     value: Value | None = None
     problem: Problem | None = None
     if kind is Kind.PHONE:
         value, problem = _phone(digits, international=written.startswith("+"))
     elif len(digits) != _LENGTHS[kind]:
         problem = "wrong_length"
-    elif (kind is Kind.CPF and not cpf.is_valid(digits)) or (kind is Kind.CNPJ and not cnpj.is_valid(digits)):
+    elif (kind is Kind.CPF and not _is_cpf(digits)) or (kind is Kind.CNPJ and not cnpj.is_valid(digits)):
         problem = "wrong_check_digits"
     elif kind is Kind.CEP:
         value = f"{digits[:5]}-{digits[5:]}"
@@ -114,9 +130,16 @@ def read_number(kind: Kind, start: int, end: int, written: str) -> Finding:
     return Finding(kind, start, end, value, problem)
 
 
+def _is_cpf(digits: str) -> bool:
+    # Eleven equal digits add up as well, and are what people type who have no other.
+    return len(set(digits)) > 1 and bool(cpf.is_valid(digits))
+
+
 def read_order(code: re.Match[str], patterns: Collection[str], *, asked: bool) -> Finding:
     written = code[0].strip()
     plain = written.lstrip("# ")
+    if _GROUPED.fullmatch(written):
+        plain = re.sub(r"\D", "", plain)
     forms = (plain, plain.upper(), written, written.upper(), f"#{plain}", f"#{plain.upper()}", re.sub(r"\D", "", plain))
     value: str | None
     if patterns:

@@ -18,10 +18,11 @@ from agent.drafts import hand_off, reply, unmatched
 from agent.matching import matching_intent
 from agent.parameters import extract
 from agent.phrases import drops_it
+from agent.proof import proves
 from agent.recording import record
 from agent.state import Evidence, Reading, ReadyCall, TurnState
 from agent.texts import FixedTexts
-from agent.turn import CallResult, TurnContext, TurnInput
+from agent.turn import TurnContext, TurnInput
 from domain.decisions import HandOffReason
 from domain.identity import IdentityStanding, IdentityTerms
 from tools.declaration import BusinessFunction, Parameter
@@ -230,10 +231,3 @@ _DECIDE: Final[TurnState] = {"step": "decide"}
 
 def _to_person(reading: Reading, evidence: Evidence, code: str, detail: str) -> TurnState:
     return hand_off(reading, evidence, HandOffReason.OUTSIDE_POLICY, code, detail)
-
-
-def proves(result: CallResult) -> bool:
-    """A result that says no is a no, although the function did not refuse."""
-    if result.outcome != "succeeded" or result.result in (None, False, "", [], {}):
-        return False
-    return not (isinstance(result.result, Mapping) and result.result.get("verified", True) is not True)

@@ -10,7 +10,7 @@ import asyncio
 import json
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +19,7 @@ from agent import chat_spans
 from agent.guarded_client import http_client, refusal
 from agent.model_breaker import BreakerTerms, CircuitBreaker
 from agent.model_faults import Failure, failure_of
+from agent.model_wire import calls_in, choice_in, count_in, name_in, text_in
 from domain import telemetry
 from domain.errors import AtendeError
 
@@ -330,32 +331,25 @@ class LanguageModel:
         return self._read(model, found)
 
     def _read(self, model: str, completion: Any) -> ModelAnswer | Failure:
-        # Whatever stands behind the address may answer anything: an HTML page arrives here as a text.
-        choice = _first(completion.get("choices") if isinstance(completion, dict) else None)
-        message = choice.get("message") if choice else None
-        if choice is None or not isinstance(message, dict):
+        choice = choice_in(completion)
+        if choice is None:
             return Failure("no choices", is_endpoints=True)
-        calls = tuple(_calls(message.get("tool_calls")))
-        content = message.get("content")
-        text = content.strip() if isinstance(content, str) else ""
-        finish_reason = str(choice.get("finish_reason") or "stop")
+        text = text_in(choice["message"])
+        calls = tuple(RequestedCall(*call) for call in calls_in(choice["message"]))
+        finish_reason = name_in(choice.get("finish_reason")) or "stop"
         if not text and not calls:
             return Failure(f"empty answer (finish reason {finish_reason})")
         answered = completion.get("model")
-        return ModelAnswer(
-            text,
-            calls,
-            finish_reason,
-            answered if isinstance(answered, str) and answered else model,
-            self._usage(model, completion.get("usage")),
-        )
+        answered = name_in(answered) if isinstance(answered, str) else ""
+        return ModelAnswer(text, calls, finish_reason, answered or model, self._usage(model, completion.get("usage")))
 
     def _usage(self, model: str, usage: Any) -> Usage:
         if not isinstance(usage, dict):
             return Usage()
         details = usage.get("prompt_tokens_details")
-        cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
-        return self._priced(model, _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), cached)
+        cached = count_in(details.get("cached_tokens")) if isinstance(details, dict) else 0
+        read, written = count_in(usage.get("prompt_tokens")), count_in(usage.get("completion_tokens"))
+        return self._priced(model, read, written, cached)
 
     def _priced(self, model: str, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> Usage:
         price = self.settings.prices.get(model)
@@ -377,22 +371,3 @@ _CIRCUIT_OPEN: Final = Failure("circuit open")
 
 def _merged(options: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in {**options, **over}.items() if value is not None}
-
-
-def _first(choices: Any) -> dict[str, Any] | None:
-    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
-
-
-def _calls(found: Any) -> Iterator[RequestedCall]:
-    for index, call in enumerate(found if isinstance(found, list) else ()):
-        function = call.get("function") if isinstance(call, dict) else None
-        if not isinstance(function, dict) or call.get("type", "function") != "function":
-            continue
-        arguments = function.get("arguments")
-        # Some servers write the arguments as the object that they stand for.
-        text = arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments else ""
-        yield RequestedCall(str(call.get("id") or f"call_{index}"), str(function.get("name") or ""), text)
-
-
-def _count(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) and value > 0 else 0

@@ -46,7 +46,7 @@ def failure_of(error: Exception, seconds: float, *, now: datetime | None = None)
             return Failure(f"no answer within {seconds:.1f} s", is_endpoints=True, is_timeout=True)
         case openai.APIConnectionError():
             return Failure("connection lost", is_endpoints=True)
-        case openai.OpenAIError() | ValueError() | OSError():  # a body that is no JSON, a reset while it is read
+        case openai.OpenAIError() | ValueError() | OSError() | RecursionError():  # no JSON, too deep, a reset halfway
             return Failure(f"broken answer ({type(error).__name__})", is_endpoints=True)
     return None
 

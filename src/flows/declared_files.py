@@ -81,7 +81,8 @@ class FileReader:
         try:
             return (self.folder / file).read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
-            self.problem(file, "", f"is not UTF-8 (byte {error.start}).", "Save it as UTF-8.")
+            line = error.object.count(b"\n", 0, error.start) + 1
+            self.problem(file, "", f"is not UTF-8 (line {line}).", "Save it as UTF-8.")
         except OSError as error:
             self.problem(file, "", f"cannot be read ({error.strerror}).", "Create it, or check its permissions.")
         return None

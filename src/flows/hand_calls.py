@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from agent.identity import proves
+from agent.proof import proves
 from agent.turn import CallResult
 from domain.errors import InvalidInputError, OutdatedError
 from flows import hand_identity

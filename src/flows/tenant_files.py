@@ -53,7 +53,8 @@ def load_tenant(folder: Path, imported: Collection[str] = ()) -> TenantDeclarati
     settings = reader.yaml("tenant.yaml", TenantSettings)
     default = settings.default_language if settings else None
     intents = _intents(reader)
-    functions = _functions(reader)
+    found = _functions(reader)
+    functions = found or {}
     over_http = http_functions(reader)
     for name in sorted(functions.keys() & over_http.keys()):
         reader.problem("functions.py", name, "is declared in functions/ too.", "Rename one of them.")
@@ -68,7 +69,9 @@ def load_tenant(folder: Path, imported: Collection[str] = ()) -> TenantDeclarati
         _check_functions(reader, functions, settings.default_language)
     _check_examples(reader, intents)
     for file, intent in intents:
-        check_intent(reader, file, intent, {*functions, *imported})
+        # What code declares that cannot be run is not known: its own problem says all there is to say.
+        unseen = {intent.function} if found is None and intent.function else set()
+        check_intent(reader, file, intent, {*functions, *imported, *unseen})
         if default:
             _check_languages(reader, file, {"examples": intent.examples, "answer": intent.answer}, default)
             replies = {f"replies.{outcome}": texts for outcome, texts in intent.replies.items()}
@@ -100,7 +103,7 @@ def load_functions(folder: Path) -> dict[str, BusinessFunction]:
     reader = FileReader(folder)
     functions = _functions(reader)
     reader.raise_problems()
-    return functions
+    return functions or {}
 
 
 def fold_sentence(text: str) -> str:
@@ -266,13 +269,14 @@ def _check_policy(reader: FileReader, settings: TenantSettings, intents: Collect
         reader.problem("tenant.yaml", "handoff.return_unclaimed", what, "Declare hours.weekly, or remove it.")
 
 
-def _functions(reader: FileReader) -> dict[str, BusinessFunction]:
+def _functions(reader: FileReader) -> dict[str, BusinessFunction] | None:
+    """What the folder's code declares; None, with the problem noted, where it cannot be read or run."""
     file = "functions.py"
     if not (reader.folder / file).exists():
         return {}
     source = reader.text(file)
     if source is None:
-        return {}
+        return None
     path = (reader.folder / file).resolve()
     digest = hashlib.sha256(f"{path}\0{source}".encode()).hexdigest()[:12]
     # Unique per content and place, so that two tenants, or two versions of one, never see each other's module. Run by
@@ -282,11 +286,11 @@ def _functions(reader: FileReader) -> dict[str, BusinessFunction]:
     sys.modules[module.__name__] = module  # dataclasses and pydantic look their module up by name
     try:
         exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102 - see the module's docstring
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
         line = next((f" (line {frame})" for frame in _lines(error, str(path))), "")
         reader.problem(file, "", f"cannot be run{line}: {type(error).__name__}: {error}.", "Correct the code.")
-        return {}
+        return None
     functions: dict[str, BusinessFunction] = {}
     for name, value in vars(module).items():
         if not isinstance(value, BusinessFunction):

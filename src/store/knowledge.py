@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from store.database import Connection, Row
-from store.tables.columns import EMBEDDING_DIMENSIONS, PASSAGE_DIMENSIONS
+from store.vector_widths import EMBEDDING_DIMENSIONS, PASSAGE_DIMENSIONS
 
 EXACT_UP_TO = 2_000
 """Chunks of a tenant that are compared one by one. Above, the index of all tenants' vectors is quicker than that."""

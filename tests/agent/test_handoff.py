@@ -209,6 +209,25 @@ async def test_that_the_hours_are_told_once_per_closed_time(
     assert result.notices == (("outside_hours",) if again else ())
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "shown"),
+    [
+        (MessageKind.LOCATION, "", "“[localização]”"),
+        (MessageKind.POLL_VOTE, "", "“[voto em enquete]”"),
+        (MessageKind.UNKNOWN, "", "“[mensagem sem texto]”"),
+        (MessageKind.TEXT, "\u200b", "“[mensagem sem texto]”"),
+    ],
+)
+async def test_that_the_summary_names_what_has_no_text_in_the_business_s_language(
+    agent: Agent, world: World, kind: MessageKind, text: str, shown: str
+) -> None:
+    turn = said("quero um atendente")
+    last = HistoryMessage(99, Author.CONTACT, text, NOW, kind=kind)
+    result = await agent.run(replace(turn, unanswered=(*turn.unanswered, last)), world.context())
+    assert isinstance(result.decision, HandOff)
+    assert result.decision.summary.endswith(f"Última mensagem: {shown}")
+
+
 async def test_that_the_operator_gets_a_summary_what_was_collected_and_what_to_do(agent: Agent, world: World) -> None:
     *_, last = await talk(agent, world, ["quero trocar, ficou pequeno", "quero um atendente"])
     decision = last.decision

@@ -64,6 +64,31 @@ def value(text, kind, *, asked=False, language="pt", **spec):
         ("daqui a 3 dias", "2025-03-15"),
         ("comprei há duas semanas", "2025-02-26"),
         ("10 dias atrás", "2025-03-02"),
+        ("sexta q vem", "2025-03-14"),
+        ("3ª feira", "2025-03-18"),
+        ("pode ser 5a feira que vem?", "2025-03-13"),
+        ("semana que vem na quinta", "2025-03-20"),
+        ("quinta da semana que vem", "2025-03-20"),
+        ("na sexta, mas da próxima semana", "2025-03-21"),
+        ("dia vinte e cinco de dezembro", "2024-12-25"),
+        ("dia 1º", "2025-04-01"),
+        ("dia primeiro", "2025-04-01"),
+        ("no dia 15 do mês que vem", "2025-04-15"),
+        ("15 do próximo mês", "2025-04-15"),
+        ("mês que vem, dia 20", "2025-04-20"),
+        ("comprei no dia 28 do mês passado", "2025-02-28"),
+        ("dia 30 do mês passado", "impossible_date"),
+        ("12 / 03 / 2025", "2025-03-12"),
+        ("daqui duas semanas", "2025-03-26"),
+        ("daqui a mil anos e cem mil dias", None),
+        ("hj", "2025-03-12"),
+        ("amnh cedo", "2025-03-13"),
+        ("dps de amanhã", "2025-03-14"),
+        ("atendimento 24/7", None),
+        ("parcelado em 10/12 vezes", None),
+        ("quero uma de dez", None),
+        ("é a 2a via", None),
+        ("na segunda vez que comprei", None),
         ("31/02", "impossible_date"),
         ("30/02/2025", "impossible_date"),
         ("quero a segunda via do boleto", None),
@@ -80,6 +105,19 @@ def test_that_dates_are_read_in_portuguese(text, day):
         ("es", "mañana", "2025-03-13"),
         ("es", "pasado mañana", "2025-03-14"),
         ("es", "por la mañana", None),
+        ("es", "el próximo martes", "2025-03-18"),
+        ("es", "el martes que viene", "2025-03-18"),
+        ("es", "la semana que viene, el jueves", "2025-03-20"),
+        ("es", "el 15 del mes que viene", "2025-04-15"),
+        ("es", "1ro de mayo", "2025-05-01"),
+        ("es", "antier", "2025-03-10"),
+        ("es", "3 de setiembre de 2025", "2025-09-03"),
+        ("en", "Thursday next week", "2025-03-20"),
+        ("en", "the 3rd of next month", "2025-04-03"),
+        ("en", "a week ago", "2025-03-05"),
+        ("en", "a week from now", "2025-03-19"),
+        ("en", "tmrw", "2025-03-13"),
+        ("en", "2025/03/14", "2025-03-14"),
         ("es", "el lunes", "2025-03-17"),
         ("es", "el 5 de mayo", "2025-05-05"),
         ("es", "hace 3 días", "2025-03-09"),
@@ -116,6 +154,16 @@ def test_that_a_lone_number_is_a_day_only_when_a_date_was_asked_for():
         ("R$ 1,5 mil", 1500.0, "pt"),
         ("vinte e cinco reais", 25.0, "pt"),
         ("cien pesos", 100.0, "es"),
+        ("mil e duzentos reais", 1200.0, "pt"),
+        ("dois mil e quinhentos reais", 2500.0, "pt"),
+        ("R$ 1 milhão", 1_000_000.0, "pt"),
+        ("dez reais e cinquenta centavos", 10.5, "pt"),
+        ("R$ 10 e 50 centavos", 10.5, "pt"),
+        ("só 50 centavos", 0.5, "pt"),
+        ("mil quinientos pesos", 1500.0, "es"),
+        ("veintiún dólares", 21.0, "es"),
+        ("two hundred dollars", 200.0, "en"),
+        ("two thousand five hundred dollars", 2500.0, "en"),
         ("R$ 1.000", 1000.0, "pt"),
         ("pedido 12345", None, "pt"),
         ("dia 12/03", None, "pt"),
@@ -140,6 +188,12 @@ def test_that_a_bare_number_is_money_only_when_asked_for():
         ("cpf 123", Kind.CPF, "wrong_length"),
         ("cnpj 11.222.333/0001-81", Kind.CNPJ, "11222333000181"),
         ("11222333000182", Kind.CNPJ, None),
+        ("meu CNPJ é 12.ABC.345/01DE-35", Kind.CNPJ, "12ABC34501DE35"),
+        ("12.abc.345/01de-35", Kind.CNPJ, "12ABC34501DE35"),
+        ("nota no 12abc34501de35 por favor", Kind.CNPJ, "12ABC34501DE35"),
+        ("cnpj 12ABC34501DE36", Kind.CNPJ, "wrong_check_digits"),
+        ("abcdefghijkl12", Kind.CNPJ, None),
+        ("111.111.111-11", Kind.CPF, "wrong_check_digits"),
         ("cnpj 11222333000182", Kind.CNPJ, "wrong_check_digits"),
         ("entregam no 01310-100?", Kind.CEP, "01310-100"),
         ("cep 01310100", Kind.CEP, "01310-100"),
@@ -171,6 +225,8 @@ def test_that_documents_and_addresses_are_read_or_said_to_be_wrong(text, kind, e
         ("#12345 não chegou", "12345"),
         ("12345", "12345"),
         ("my order #98765", "98765"),
+        ("pedido 12.345", "12345"),
+        ("paguei 12.345 no pedido", None),
         ("meu cpf é 529.982.247-25", None),
         ("cep 01310-100", None),
         ("paguei 12345 reais", None),
@@ -193,7 +249,9 @@ def test_that_a_declared_pattern_rules_order_numbers():
     assert value("12345678", Kind.ORDER_NUMBER, pattern=r"\d{8}") == "12345678"
 
 
-@pytest.mark.parametrize("answer", ["12345", "o número é 12345", "é o #12345", "pedido 12345", "acho que 12345"])
+@pytest.mark.parametrize(
+    "answer", ["12345", "o número é 12345", "é o #12345", "pedido 12345", "acho que 12345", "12 345"]
+)
 def test_that_a_bare_answer_fills_what_was_asked(answer):
     both = (Parameter("cep", Kind.CEP), Parameter("order_number", Kind.ORDER_NUMBER))
     assert read(answer, *both, asked="order_number").values == {"order_number": "12345"}
@@ -285,6 +343,8 @@ def test_that_free_text_is_taken_as_written_and_only_when_asked():
 def test_that_numbers_in_words_count_when_asked():
     assert value("duas", Kind.INTEGER, asked=True) == 2
     assert value("quero 3", Kind.INTEGER) == 3
+    assert value("veintiuno", Kind.INTEGER, asked=True, language="es") == 21
+    assert [value(text, Kind.INTEGER, asked=True) for text in ("uma dúzia", "meia dúzia", "2 dúzias")] == [12, 6, 24]
     assert value("quero uma camiseta tamanho 38", Kind.INTEGER) is None
 
 

@@ -280,6 +280,12 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "reply_mode: input should be 'off', 'suggest' or 'auto'. It is now True.",
     ),
     "functions that do not run": ("functions.py", "async def", "def_ async", "cannot be run (line 4): SyntaxError"),
+    "functions that end the program": (
+        "functions.py",
+        "from tools.declaration",
+        "raise SystemExit(3)\nfrom tools.declaration",
+        "cannot be run (line 1): SystemExit: 3",
+    ),
     "functions that import nothing real": (
         "functions.py",
         "from tools.declaration",
@@ -325,6 +331,19 @@ def test_a_mistake_names_its_file_its_key_and_what_to_do(folder: Path, kind: str
     file, old, new, expected = BROKEN[kind]
     edit(folder / file, old, new)
     assert any(message.startswith(f"{file}: {expected}") for message in messages(folder)), messages(folder)
+
+
+def test_a_file_in_another_encoding_is_named_with_its_line(folder: Path) -> None:
+    file = folder / "intents" / "bread.yaml"
+    line = next(n for n, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if not text.isascii())
+    file.write_bytes(file.read_text(encoding="utf-8").encode("latin-1"))
+    assert f"intents/bread.yaml: is not UTF-8 (line {line}). Save it as UTF-8." in messages(folder)
+
+
+def test_code_that_cannot_be_run_is_the_only_mistake_it_makes(folder: Path) -> None:
+    edit(folder / "functions.py", "async def", "def_ async")
+    (message,) = messages(folder)
+    assert message.startswith("functions.py: cannot be run (line 4)")
 
 
 def test_all_mistakes_are_reported_together(folder: Path) -> None:

@@ -10,6 +10,15 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 
+def _goodbye(message: bytes) -> bytes:
+    fields = b"SFATAL\0VFATAL\0C57P01\0M" + message + b"\0\0"
+    return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+
+
+GOODBYE = _goodbye(b"terminating connection due to unexpected postmaster exit")
+"""What PostgreSQL still says on a connection, asked for nothing, when it loses its postmaster."""
+
+
 class Door:
     """Passes connections on to the server while it is open."""
 
@@ -18,6 +27,12 @@ class Door:
         self._socket = socket
         self._listening: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
+
+    def say_goodbye(self) -> None:
+        """The server is dying: it has said so on every connection, and has not closed them yet."""
+        for client in self._clients:
+            client.write(GOODBYE)
 
     async def open(self) -> None:
         self._listening = await asyncio.start_unix_server(self._accept, str(self._socket))
@@ -39,10 +54,12 @@ class Door:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_unix_connection(str(self._server_socket))
+        self._clients.add(writer)
         ways = [asyncio.create_task(_copy(reader, back)), asyncio.create_task(_copy(there, writer))]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._clients.discard(writer)
             for way in ways:
                 way.cancel()
             for end in (writer, back):

@@ -96,6 +96,28 @@ async def test_that_while_the_database_is_away_deliveries_are_journalled_and_sto
         assert [path.stat().st_size for path in (tmp_path / "journal").iterdir()] == [0]
 
 
+async def test_that_a_server_that_says_it_dies_and_lingers_is_away_like_any_other(
+    owner_dsn: str, tmp_path: Path, short_folder: Path
+) -> None:
+    async with door_before(owner_dsn, short_folder) as (door, dsn), served(owner_dsn, dsn, tmp_path) as doors:
+        await doors.assert_works()
+        before = [entry[0] for entry in await doors.stored()]
+        for n in range(30):  # each takes another of the connections that were told
+            door.say_goodbye()
+            written = await doors.write(id=f"m{n}")
+            assert written.status_code in {202, 503}, written.text
+            delivered = await doors.deliver(said(f"dying{n}"))
+            assert delivered.status_code == 200, delivered.text
+        await door.shut()
+        await door.open()
+
+        async def all_stored() -> bool:
+            kept = {entry[0] for entry in await doors.stored()}
+            return kept >= {*before, *(f"dying{n}" for n in range(30))}
+
+        await eventually(all_stored, within=60, what="every delivery to be stored")
+
+
 async def test_that_a_process_that_died_with_a_full_journal_is_followed_by_one_that_stores_it(
     owner_dsn: str, tmp_path: Path, short_folder: Path
 ) -> None:

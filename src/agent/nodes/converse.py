@@ -21,6 +21,7 @@ from agent.drafts import hand_off, reply, written
 from agent.identity import check_identity, decides_identity
 from agent.language_model import LanguageModel, Message, ModelAnswer, ModelError, RequestedCall
 from agent.nodes.act import ask_approval, handed_off_outcome, needs_approval
+from agent.normalise import visible
 from agent.outgoing import REVEALING, Outgoing
 from agent.prompts import PromptLibrary
 from agent.recording import record
@@ -32,7 +33,7 @@ from agent.untrusted import asks_about_itself, gives_orders
 from domain.decisions import HandOff, HandOffReason, ReplyMode, Source
 from domain.errors import InvalidInputError
 from domain.policy import UNSUPPORTED
-from domain.text import storable
+from domain.text import storable, storable_json
 from tools.declaration import BusinessFunction
 
 _ROUNDS: Final = 5
@@ -198,8 +199,8 @@ class _Loop:
 
     def _hand_off(self, call: RequestedCall, messages: list[Message]) -> TurnState | None:
         try:
-            given = json.loads(call.arguments or "{}")
-        except ValueError:
+            given = storable_json(json.loads(call.arguments or "{}"))
+        except (ValueError, RecursionError):
             given = {}
         given = given if isinstance(given, dict) else {}
         named = str(given.get("reason", ""))
@@ -218,7 +219,7 @@ class _Loop:
 
     def _said(self, answer: ModelAnswer) -> TurnState:
         text = storable(_MARKS.sub("", _BOLD.sub(r"*\1*", answer.text)).strip())[0]
-        if not text:
+        if not visible(text).strip():
             return self._give_up("model_never_answered", "it kept calling functions")
         if answer.finish_reason in {"length", "content_filter"}:
             return self._give_up("model_answer_incomplete", answer.finish_reason)

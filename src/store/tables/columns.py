@@ -8,13 +8,6 @@ from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, Text,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-EMBEDDING_DIMENSIONS = 1024
-"""Width of the vector columns. Encoders with fewer dimensions are padded with zeros: cosine distance stays the same."""
-
-
-PASSAGE_DIMENSIONS = 512
-"""The same of passages, whose encoder is the fast one whatever reads the messages."""
-
 
 def uuid_key() -> Any:
     """Random UUID primary key."""

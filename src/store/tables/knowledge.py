@@ -13,8 +13,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
 from store.tables.columns import (
-    EMBEDDING_DIMENSIONS,
-    PASSAGE_DIMENSIONS,
     document,
     moment,
     reference,
@@ -22,6 +20,7 @@ from store.tables.columns import (
     uuid_key,
     words,
 )
+from store.vector_widths import EMBEDDING_DIMENSIONS, PASSAGE_DIMENSIONS
 
 
 def _embedding() -> Any:
