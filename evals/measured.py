@@ -2,9 +2,10 @@
 
     python -m evals.measured --json FILE [--suite NAME]… [--limit N]
 
-``red-team`` (hostile and benign conversations with a fooled model: simulated), ``claims`` (replies with labelled
-claims), ``intents`` (messages far from the examples; the development split). Blind sets are never read. Exit code 0
-when everything could be played, whatever came of it; 2: wrong usage; 3: nothing could be found out.
+``red-team`` (hostile and benign conversations with a fooled model: simulated), ``claims`` (replies with labelled claims,
+by rules alone), ``claims-read-again`` (with second readings as they were recorded: replayed), ``intents`` (messages far
+from the examples; the development split). Blind sets are never read. Exit code 0 when everything could be played,
+whatever came of it; 2: wrong usage; 3: nothing could be found out.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from agent.classifier import train
 from agent.encoder import default_encoder, local_encoder
 from domain.decisions import Reply
 from domain.errors import AtendeError
-from evals.claims.cases import FOLDER, GATED, read
+from evals.claims import again
+from evals.claims.cases import FOLDER, GATED, REPORTED, read
+from evals.claims.cases import Case as LabelledReply
 from evals.intents import __main__ as intents
 from evals.intents.scoring import FOLDER as INTENTS
 from evals.intents.scoring import Asked, load
@@ -99,37 +102,50 @@ async def _red_team(limit: int | None) -> list[CaseResult]:
 
 
 def claim_ledger(limit: int | None = None) -> list[CaseResult]:
-    """A bad reply must be held back, a good one must not."""
-    results = []
-    for path in (FOLDER / name for name in GATED):
-        for line, case in enumerate(read(path)[:limit], 1):
-            started = time.perf_counter()
-            ledger = check_claims(case.reply, case.language, case.sources, default_encoder())
-            took = time.perf_counter() - started
-            held = bool(ledger.unsupported)
-            marked = [case.reply[span.start : span.end] for span in ledger.unsupported]
-            if case.unsupported:
-                check = Check("held back", held, 0, " | ".join(case.unsupported), " | ".join(marked))
-            else:
-                check = Check("not held back", not held, 0, "no claim without a source", " | ".join(marked))
-            results.append(
-                _result(
-                    "claims",
-                    f"{path.stem}-{case.id}",
-                    (check,),
-                    said=[case.customer],
-                    decision=Reply(case.reply),
-                    known={
-                        "tool_calls": [asdict(call) for call in case.sources.calls],
-                        "passages": [{"ref": ref, "text": text} for ref, text in case.sources.passages],
-                    },
-                    language=case.language,
-                    tags=("claims", case.kind),
-                    seconds=took,
-                    source=f"evals/claims/{path.name}:{line}",
-                )
-            )
-    return results
+    """A bad reply must be held back by rules alone, a good one must not."""
+    return [
+        _claim_result("claims", path, line, case)
+        for path in (FOLDER / name for name in GATED)
+        for line, case in enumerate(read(path)[:limit], 1)
+    ]
+
+
+def claims_read_again(limit: int | None = None) -> list[CaseResult]:
+    """The same with a second reading, as it was recorded of some of the replies."""
+    path = FOLDER / REPORTED
+    cases = read(path)
+    answers = again.replayed(cases, again.load()[path.stem])
+    known = [(line, case, answers[case.id]) for line, case in enumerate(cases, 1) if case.id in answers]
+    return [_claim_result("claims-read-again", path, line, case, answer) for line, case, answer in known[:limit]]
+
+
+def _claim_result(suite: str, path: Path, line: int, case: LabelledReply, reading: str | None = None) -> CaseResult:
+    started = time.perf_counter()
+    ledger = check_claims(case.reply, case.language, case.sources, default_encoder())
+    if reading is not None:
+        ledger = again.with_reading(case, ledger, reading)
+    took = time.perf_counter() - started
+    marked = " | ".join(case.reply[span.start : span.end] for span in ledger.unsupported)
+    if case.unsupported:
+        check = Check("held back", bool(marked), 0, " | ".join(case.unsupported), marked)
+    else:
+        check = Check("not held back", not marked, 0, "no claim without a source", marked)
+    return _result(
+        suite,
+        f"{path.stem}-{case.id}",
+        (check,),
+        said=[case.customer],
+        decision=Reply(case.reply),
+        known={
+            "tool_calls": [asdict(call) for call in case.sources.calls],
+            "passages": [{"ref": ref, "text": text} for ref, text in case.sources.passages],
+        },
+        language=case.language,
+        tags=("claims", case.kind),
+        origin="local" if reading is None else "replayed",
+        seconds=took,
+        source=f"evals/claims/{path.name}:{line}",
+    )
 
 
 def hard_intents(limit: int | None = None) -> list[CaseResult]:
@@ -206,6 +222,7 @@ def _result(
 SUITES: Final[Mapping[str, Callable[[int | None], list[CaseResult]]]] = {
     "red-team": red_team,
     "claims": claim_ledger,
+    "claims-read-again": claims_read_again,
     "intents": hard_intents,
 }
 
