@@ -15,12 +15,12 @@ from domain.errors import AtendeError
 from evaluation.asked_models import Models
 from evaluation.bundles import AS_IT_STANDS, STAND_IN_MODEL, Bundle, load_bundle
 from evaluation.cases import Case, Suite
+from evaluation.known_names import check_names
 from evaluation.model import EvalModels, Mode
 from evaluation.recordings import Recordings
 from evaluation.results import BundleRef, Origin
 from evaluation.staging import DEFAULT_NOW, Contender
 from evaluation.stand_in import StandIn
-from evaluation.suites import check_names
 from evaluation.tenant import OfflineTenant
 
 CANDIDATE, BASELINE = "A", "B"
