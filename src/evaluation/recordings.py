@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from domain.errors import AtendeError
-from evaluation.recorded_request import Nearest, Scrubber, nearest
+from evaluation.recorded_request import Nearest, nearest
+from evaluation.scrubbing import Scrubber
 
 FILE_NAME: Final = "answers.jsonl"
 _PIECE: Final = "§"
@@ -110,7 +111,9 @@ class Recordings:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         whole = self.path.with_name(self.path.name + ".part")
-        whole.write_text("".join(f"{line}\n" for line in _lines(self.found.values())), encoding="utf-8")
+        text = "".join(f"{line}\n" for line in _lines(self.found.values()))
+        # A model cut off in the middle of an emoji leaves half a character, which is no reason to lose the others.
+        whole.write_bytes(text.encode(errors="surrogatepass"))
         whole.replace(self.path)
         self.changed = False
 
@@ -200,7 +203,8 @@ def _whole(value: Any, pieces: Mapping[str, Any]) -> Any:
 def _read(path: Path) -> Iterator[Recording]:
     pieces: dict[str, Any] = {}
     answers: list[tuple[int, dict[str, Any]]] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    # By line feeds alone: texts may hold U+2028 and its like.
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         if not line.strip():
             continue
         try:
