@@ -2,10 +2,10 @@
 
     python -m evals.measured --json FILE [--suite NAME]… [--limit N]
 
-``red-team`` (hostile and benign conversations with a fooled model: simulated), ``claims`` (replies with labelled claims,
-by rules alone), ``claims-read-again`` (with second readings as they were recorded: replayed), ``intents`` (messages far
-from the examples; the development split). Blind sets are never read. Exit code 0 when everything could be played,
-whatever came of it; 2: wrong usage; 3: nothing could be found out.
+``red-team`` (hostile and benign conversations with a fooled model: simulated), ``claims`` (replies with labelled
+claims, by rules alone), ``claims-read-again`` (with second readings as they were recorded: replayed), ``intents``
+(messages far from the examples; the development split). Blind sets are never read. Exit code 0 when everything could be
+played, whatever came of it; 2: wrong usage; 3: nothing could be found out.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Beside the prompts lies ``versions.yaml``: ``{name: {version: digest}}``, earlie
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -38,12 +39,28 @@ def check_versions(folder: Path) -> None:
         digest = known.get(prompt.name, {}).get(prompt.version)
         if digest == prompt.digest:
             continue
-        line = next((n for n, text in enumerate(prompt.source.splitlines(), 1) if text.startswith("version:")), 1)
-        if digest is None:
-            problem = f"version {prompt.version} of {prompt.name} is not recorded yet: atende bundle stamp"
-        else:
-            problem = f"the content changed, but the version is still {prompt.version}: give it a new one"
-        raise PromptError(prompt.path, line, problem)
+        if digest is not None:
+            raise _changed(prompt)
+        problem = f"version {prompt.version} of {prompt.name} is not recorded yet: atende bundle stamp"
+        raise PromptError(prompt.path, _version_line(prompt), problem)
+
+
+def check_reused(prompts: Iterable[Prompt], folders: Iterable[Path]) -> None:
+    """Raise PromptError for a prompt, wherever it lies, that bears a version recorded with another content."""
+    records = [recorded(folder) for folder in folders]
+    for prompt in prompts:
+        known = {one[prompt.name][prompt.version] for one in records if prompt.version in one.get(prompt.name, {})}
+        if known and prompt.digest not in known:
+            raise _changed(prompt)
+
+
+def _changed(prompt: Prompt) -> PromptError:
+    problem = f"the content changed, but the version is still {prompt.version}: give it a new one"
+    return PromptError(prompt.path, _version_line(prompt), problem)
+
+
+def _version_line(prompt: Prompt) -> int:
+    return next((n for n, text in enumerate(prompt.source.splitlines(), 1) if text.startswith("version:")), 1)
 
 
 def record(folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.language_model import ModelClients
-from agent.prompt_versions import check_versions
+from agent.prompt_versions import check_reused, check_versions
 from agent.prompts import prompts_folder
 from app.encoders import encoder_of
 from app.tenant_work import ACTOR, TenantWork
@@ -55,10 +55,11 @@ async def _desk(found: TenantWork) -> AsyncIterator[BundleDesk]:
 
 async def draft_bundle(found: TenantWork, folder: Path, reference: str, description: str) -> list[str]:
     """Raises PromptError where a prompt changed without a new version, and what ``load_bundle`` raises."""
-    for prompts in (prompts_folder(), folder / "prompts"):
-        if prompts.is_dir():
-            check_versions(prompts)
+    folders = [prompts for prompts in (prompts_folder(), folder / "prompts") if prompts.is_dir()]
+    for prompts in folders:
+        check_versions(prompts)
     bundle = await asyncio.to_thread(load_bundle, reference, folder, default_model=found.settings.default_model())
+    check_reused(bundle.declaration.prompts.values(), folders)
     content = BundleContent.of_declaration(bundle.declaration, bundle.library, bundle.model, bundle.contents)
     documents: dict[str, tuple[str, list[Any]]] = {
         one.digest: (one.title, [[chunk.heading, chunk.text, chunk.page] for chunk in one.chunks])
@@ -132,7 +133,8 @@ def evidence_of(path: Path, name: str, gates: Path | None = None) -> Evidence:
     alone = replace(run, bundles=(mine,), results=tuple(run.of(mine.label)))
     if not alone.results:
         raise InvalidInputError("--run", f"{path} holds no result of {name}", hint="Evaluate it.")
-    if any(result.origin == "simulated" for result in alone.results):
+    # In the other modes, "simulated" are the cases that wrote down themselves what a (fooled) model says.
+    if run.mode == "simulated" and any(result.origin == "simulated" for result in alone.results):
         raise InvalidInputError(
             "--run",
             f"{path} was simulated, which says nothing about the bundle's own model",
@@ -147,7 +149,8 @@ def evidence_of(path: Path, name: str, gates: Path | None = None) -> Evidence:
     wanted = load_gates(gates) if gates else _usual_gates(compared=other is not None)
     verdict = judge(run, compare(run, mine.label, other.label), wanted) if other else judge(alone, None, wanted)
     if not verdict.passed:
-        raise InvalidInputError("--run", f"{path} did not pass: {verdict.sentence}", hint="Correct what failed.")
+        failed = "; ".join(f"{one.gate}: {one.detail}" for one in verdict.gates if one.state == "failed")
+        raise InvalidInputError("--run", f"{path} did not pass ({failed})", hint="Correct what failed.")
     results = alone.results
     told = {
         "suites": list(run.suites),

@@ -10,7 +10,8 @@ from app.eval_case_export import write_suite
 from app.eval_run import shipped_evals
 from app.settings import shipped_tenants
 from evaluation.case_files import CaseReader
-from evaluation.promptfoo import SCHEMA, as_promptfoo, read_promptfoo
+from evaluation.promptfoo import read_promptfoo
+from evaluation.promptfoo_writing import SCHEMA, as_promptfoo
 from evaluation.suites import find_suites
 
 

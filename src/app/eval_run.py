@@ -73,6 +73,14 @@ class NoLiveModelError(AtendeError):
         )
 
 
+class UnwritableError(AtendeError):
+    """A file that an option names cannot be written."""
+
+    def __init__(self, option: str, path: Path, problem: str) -> None:
+        super().__init__(f"{option} {path} cannot be written: {problem}.", hint="Name another file.")
+        self.path = path
+
+
 class RecordAloneError(AtendeError):
     """``--record`` in a mode that asks nobody."""
 
@@ -88,6 +96,10 @@ class Files:
     html: Path | None = None
     junit: Path | None = None
     markdown: Path | None = None
+
+    def by_option(self) -> tuple[tuple[str, Path | None], ...]:
+        """With the options that name them."""
+        return (("--json", self.json), ("--html", self.html), ("--junit", self.junit), ("--markdown", self.markdown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,8 @@ def run_suites(request: Request) -> int:
     gates = load_gates(request.gates) if request.gates else NO_WORSE if request.against is not None else STRICT
     if request.record and request.mode != "live":
         raise RecordAloneError
+    for option, path in (*request.files.by_option(), ("--resume", request.resume)):
+        _check_place(option, path)
     suites = chosen(find_suites(request.suites, shipped_evals(), shipped_tenants()), request.only)
     settings = load_settings(**({"encoder": request.encoder} if request.encoder else {}))
     lineup = line_up(
@@ -172,12 +186,15 @@ def chosen(suites: Sequence[Suite], only: Sequence[str]) -> list[Suite]:
     """The cases that ``only`` names, all for an empty one; suites without any are left out."""
     if not only:
         return list(suites)
+    every = [case for suite in suites for case in suite.cases]
+    for one in only:
+        # Beside a name that chooses something, a misspelled one would go unnoticed.
+        if not any(_fits(case.name, case.content.tags, [one]) for case in every):
+            raise NothingToPlayError([one])
     kept = [
         replace(suite, cases=tuple(case for case in suite.cases if _fits(case.name, case.content.tags, only)))
         for suite in suites
     ]
-    if not any(suite.cases for suite in kept):
-        raise NothingToPlayError(only)
     return [suite for suite in kept if suite.cases]
 
 
@@ -185,6 +202,20 @@ def _fits(name: str, tags: Sequence[str], only: Sequence[str]) -> bool:
     return any(
         one.removeprefix("tag:") in tags if one.startswith("tag:") else fnmatch.fnmatchcase(name, one) for one in only
     )
+
+
+def _check_place(option: str, path: Path | None) -> None:
+    """Before anything is played, which may cost money."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableError(option, path, error.strerror or str(error)) from error
+    if path.is_dir():
+        raise UnwritableError(option, path, "It is a folder")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UnwritableError(option, path, "Permission denied")
 
 
 def _named(default: ModelSettings, model: str | None) -> ModelSettings | None:
@@ -227,7 +258,7 @@ def _dead(run: Run) -> Iterator[str]:
 
 
 def _write(run: Run, comparison: Comparison | None, verdict: Verdict, files: Files) -> None:
-    for path in (files.json, files.html, files.junit, files.markdown):
+    for _, path in files.by_option():
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
     if files.json:
@@ -278,7 +309,9 @@ def _told(one: CaseResult, run: Run) -> Iterator[str]:
     mark = "ERRORED" if one.status == "errored" else "FAILED"
     yield f"{mark:7} {one.suite}/{one.case}{epoch} [{one.origin}] {one.source}"
     if one.error:
+        # What then did not come of it says nothing about the agent.
         yield f"        {one.error}"
+        return
     for check in one.checks:
         if not check.passed:
             where = f"step {check.step} " if check.step else ""

@@ -6,11 +6,12 @@ means that nothing was found out, so it is noted here and the case counts as err
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import Value
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from agent.language_model import (
     LanguageModel,
@@ -27,6 +28,9 @@ from evaluation.results import Origin
 
 if TYPE_CHECKING:
     from evaluation.cases import Case
+
+
+_LOOK_AGAIN_SECONDS: Final = 0.05
 
 
 class Models(Protocol):
@@ -78,32 +82,42 @@ class Purse:
 
     def __init__(self, most_micros: int | None = None) -> None:
         self.most_micros = most_micros
-        # Spent, and held by calls that are under way; shared by the processes that inherit it.
-        self._used = Value("q", 0)
+        # Shared by the processes that inherit it. One lock, that of ``_spent``, is for all of it.
+        self._spent = Value("q", 0)
+        self._held = Value("q", 0)
         self._refused = Value("b", 0)
 
     @property
     def used_micros(self) -> int:
-        """Spent and held."""
-        return int(self._used.value)
+        """Spent, and held by calls that are under way."""
+        return int(self._spent.value + self._held.value)
 
     @property
     def refused(self) -> bool:
         """Whether something was not asked because of the bound."""
         return bool(self._refused.value)
 
-    def hold(self, micros: int) -> None:
-        """Set aside what a call may cost at most. Raises CostBoundError where that is no longer there."""
-        with self._used.get_lock():
-            if self.most_micros is not None and self._used.value + micros > self.most_micros:
-                self._refused.value = 1
-                raise CostBoundError(self.most_micros)
-            self._used.value += micros
+    async def hold(self, micros: int) -> None:
+        """Set aside what a call may cost at most, once no other call holds it. Raises CostBoundError."""
+        # A call holds far more than it then costs: that others are under way is no reason to go without.
+        while not self._held_now(micros):  # noqa: ASYNC110 - those others may be of another process
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def settle(self, held: int, spent: int) -> None:
-        """What it did cost."""
-        with self._used.get_lock():
-            self._used.value += spent - held
+        """What it did cost. Also for what was spent before: hold nothing then."""
+        with self._spent.get_lock():
+            self._held.value -= held
+            self._spent.value += spent
+
+    def _held_now(self, micros: int) -> bool:
+        with self._spent.get_lock():
+            if self.most_micros is not None and self.used_micros + micros > self.most_micros:
+                if self._spent.value + micros <= self.most_micros:
+                    return False
+                self._refused.value = 1
+                raise CostBoundError(self.most_micros)
+            self._held.value += micros
+            return True
 
 
 @dataclass(slots=True)
@@ -143,7 +157,7 @@ class WatchedModel(LanguageModel):
         try:
             if self._purse.most_micros is not None:
                 held = self.estimate(messages, tools=tools, **options).cost_micros
-                self._purse.hold(held)
+                await self._purse.hold(held)
             answer = await self._model.complete(messages, tools=tools, **options)
             spent = answer.usage.cost_micros
             self._asked.cost_micros += spent

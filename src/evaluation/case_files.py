@@ -22,6 +22,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _QUOTE_IT = "Put the value in quotes."
+_DEEPEST = 60
+"""Levels of a YAML file; no case comes near."""
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,8 @@ class CaseReader:
         try:
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
-            self._note(path, 1, f"is not UTF-8 (byte {error.start}).", "Save it as UTF-8.")
+            line = error.object.count(b"\n", 0, error.start) + 1
+            self._note(path, line, f"is not UTF-8 (byte {error.start}).", "Save it as UTF-8.")
             return []
         except OSError as error:
             self._note(path, 1, f"cannot be read ({error.strerror}).", "Create it, or check its permissions.")
@@ -152,6 +156,7 @@ class CaseReader:
             node = loader.get_single_node()
             if node is None:
                 return []
+            _check_depth(node)
             return [Located(path, loader.construct_document(node), node.start_mark.line + 1, node)]
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -247,6 +252,21 @@ def _brief(value: Any) -> str:
     return said if len(said) <= 80 else f"{said[:77]}…"
 
 
+def _check_depth(node: yaml.Node, above: tuple[yaml.Node, ...] = (), sound: set[int] | None = None) -> None:
+    """Refuse what could be read but neither compared nor shown. Raises yaml.MarkedYAMLError."""
+    sound = set() if sound is None else sound
+    if not isinstance(node, yaml.CollectionNode) or id(node) in sound:
+        return
+    if any(one is node for one in above):
+        raise yaml.MarkedYAMLError(problem="it holds itself", problem_mark=node.start_mark)
+    if len(above) > _DEEPEST:
+        raise yaml.MarkedYAMLError(problem="it is nested too deep", problem_mark=node.start_mark)
+    for item in node.value:
+        for inner in item if isinstance(item, tuple) else (item,):
+            _check_depth(inner, (*above, node), sound)
+    sound.add(id(node))
+
+
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
@@ -256,7 +276,7 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _Loader(_BaseLoader):  # type: ignore[misc]
-    """YAML in which no key may be there twice, and days and times stay the texts that JSON knows."""
+    """YAML in which no key may be written twice, and days and times stay the texts that JSON knows."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - the library's own shape
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
@@ -266,7 +286,8 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[object] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
+            # ``<<: *shared`` brings keys in below those that stand here, so it makes none of them a double.
+            key = _MERGE if key_node.tag == _MERGE else self.construct_object(key_node, deep=True)
             if isinstance(key, list | dict) or key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} is there twice", key_node.start_mark

@@ -39,7 +39,7 @@ class CaseErroredError(AtendeError):
         self.result = result
 
 
-@task
+@task(name="atende/atende_suite")
 def atende_suite(
     suite: str, bundle: str = "", tenant: str | None = None, mode: Mode = "replay", encoder: Encoder | None = None
 ) -> Task:

@@ -6,6 +6,7 @@ again, unless it errored: then nothing was found out about it yet.
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -46,6 +47,17 @@ class NotAJournalError(AtendeError):
         self.path = path
 
 
+class JournalInUseError(AtendeError):
+    """Two runs at once would play the same cases twice and write into each other's lines."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is kept by another run that is still going on.",
+            hint="Wait until it has ended, or name another file with --resume.",
+        )
+        self.path = path
+
+
 class Journal:
     """Use it with ``with``. ``run``: what the run is, as JSON values; all of it must be the same to resume."""
 
@@ -56,15 +68,22 @@ class Journal:
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.seconds = 0.0
         """Already spent on what is finished."""
+        self.cost_micros = 0
+        """What models have cost so far, also for what errored."""
 
     def __enter__(self) -> Journal:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        whole = self._read() if self._path.exists() else 0
-        self._file = self._path.open("ab")
-        # A line that the end of the process cut off is no line.
-        self._file.truncate(whole)
-        if whole == 0:
-            self._write({"journal": _FORMAT, "started_at": self.started_at, "run": self._run})
+        self._file = self._path.open("a+b")
+        try:
+            self._lock()
+            whole = self._read(self._file)
+            # A line that the end of the process cut off is no line.
+            self._file.truncate(whole)
+            if whole == 0:
+                self._write({"journal": _FORMAT, "started_at": self.started_at, "run": self._run})
+        except BaseException:
+            self._file.close()
+            raise
         return self
 
     def __exit__(
@@ -83,10 +102,20 @@ class Journal:
         self._file.write(json.dumps(line, ensure_ascii=False).encode(errors="surrogatepass") + b"\n")
         self._file.flush()
 
-    def _read(self) -> int:
+    def _lock(self) -> None:
+        """For this process alone, not for its forks: theirs may outlive it, and it is to be resumed at once."""
+        if self._file is None:
+            return
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise JournalInUseError(self._path) from error
+
+    def _read(self, file: IO[bytes]) -> int:
         """Reads what is finished; returns how many bytes are whole lines. Raises OtherRunError, NotAJournalError."""
-        whole = 0
-        for number, line in enumerate(self._path.read_bytes().splitlines(keepends=True), 1):
+        file.seek(0)
+        whole, content = 0, file.read()
+        for number, line in enumerate(content.splitlines(keepends=True), 1):
             if not line.endswith(b"\n"):
                 break
             try:
@@ -94,7 +123,7 @@ class Journal:
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise NotAJournalError(self._path, number) from error
             whole += len(line)
-        if whole == 0 and self._path.stat().st_size and not self._path.read_bytes().startswith(b'{"journal"'):
+        if whole == 0 and content and not content.startswith(b'{"journal"'):
             raise NotAJournalError(self._path, 1)
         return whole
 
@@ -102,6 +131,7 @@ class Journal:
         if number > 1:
             result = case_result(line["result"])
             self.seconds = max(self.seconds, float(line["seconds"]))
+            self.cost_micros += result.cost_micros
             key = (result.suite, result.case, result.bundle, result.epoch)
             self.finished.pop(key, None)
             if result.status != "errored":

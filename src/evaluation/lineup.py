@@ -15,12 +15,12 @@ from domain.errors import AtendeError
 from evaluation.asked_models import Models
 from evaluation.bundles import AS_IT_STANDS, STAND_IN_MODEL, Bundle, load_bundle
 from evaluation.cases import Case, Suite
+from evaluation.known_names import check_names
 from evaluation.model import EvalModels, Mode
 from evaluation.recordings import Recordings
 from evaluation.results import BundleRef, Origin
 from evaluation.staging import DEFAULT_NOW, Contender
 from evaluation.stand_in import StandIn
-from evaluation.suites import check_names
 from evaluation.tenant import OfflineTenant
 
 CANDIDATE, BASELINE = "A", "B"
@@ -74,6 +74,8 @@ class Lineup:
     """The bundles' own models, the same way; None: it has none."""
     shared: EvalModels | None = None
     recordings: Mapping[Path, Recordings] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
+    """What else answers, beside the bundles: who plays customers, who judges, and the encoder, by name."""
 
     @property
     def tenant(self) -> str:
@@ -134,7 +136,9 @@ def line_up(suites: Sequence[Suite], wanted: Wanted, encoder: Encoder, terms: Mo
             )
     refs = tuple(_ref(label, {name: by_label[label] for name, by_label in bundles.items()}) for label in references)
     asked = {name: {label: one.model for label, one in by_label.items()} for name, by_label in bundles.items()}
-    return Lineup(tuple(suites), tuple(references), contenders, models, refs, asked, shared, recordings)
+    named = {"customer": terms.customer, "judge": terms.judge}
+    others = {"encoder": encoder.name, **{role: one.model for role, one in named.items() if one is not None}}
+    return Lineup(tuple(suites), tuple(references), contenders, models, refs, asked, shared, recordings, others)
 
 
 def _bundle(reference: str, folder: Path, terms: ModelTerms) -> Bundle:

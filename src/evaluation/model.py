@@ -10,22 +10,44 @@ from typing import Any, Final, Literal, Protocol
 
 import httpx
 
-from agent.language_model import LanguageModel, Message, ModelAnswer, ModelClients, ModelError, ModelSettings
+from agent.language_model import (
+    LanguageModel,
+    Message,
+    ModelAnswer,
+    ModelClients,
+    ModelError,
+    ModelSettings,
+    ModelUnavailableError,
+)
 from domain.errors import AtendeError
 from evaluation.recordings import RecordingMissingError, Recordings
 from evaluation.results import Origin
 
 Mode = Literal["replay", "live", "simulated"]
+_SPARED: Final = "circuit open"
+"""What an attempt is called that the circuit breaker did not let through."""
+_CHECK_ENDPOINT: Final = (
+    "Check that the endpoint is up and its limits suffice, then run it again; with --resume only what errored is "
+    "played."
+)
 CANARY: Final = "ref5e7a1b9c02"
 """For ``TurnContext.canary``: the word that each process draws anew would make every request another."""
 ORIGINS: Final[Mapping[Mode, Origin]] = {"replay": "replayed", "live": "live", "simulated": "simulated"}
 
 
 class NoAnswerError(AtendeError):
-    """The endpoint failed while an eval asked it: nothing was found out about the agent."""
+    """The endpoint failed while an eval asked it: nothing was found out about the agent.
 
-    def __init__(self, error: ModelError) -> None:
-        super().__init__(str(error), hint=error.hint)
+    ``before``: how it failed when it was last asked, for a call that was spared because it keeps failing.
+    """
+
+    def __init__(self, error: ModelError, before: str = "") -> None:
+        if before and all(one.endswith(_SPARED) for one in error.attempts[-1:]):
+            told = f"The language model keeps failing (the last time with {before}), so it is not asked for a while."
+        else:
+            told = str(error)
+        hint = _CHECK_ENDPOINT if isinstance(error, ModelUnavailableError) else error.hint
+        super().__init__(told, hint=hint)
         self.attempts = error.attempts
 
 
@@ -63,6 +85,8 @@ class EvalModels:
         self.origin: Origin = ORIGINS[mode]
         self._transport = _Transport(mode, record, simulation)
         self.clients = ModelClients(transport=self._transport)
+        self.last_fault = ""
+        """How the endpoint failed when it was last asked."""
 
     def model(self, settings: ModelSettings, recordings: Recordings | None = None, *, sample: int = 1) -> EvalModel:
         """The model for one case. ``sample``: which of several answers to the same request, the epoch from 1."""
@@ -111,7 +135,9 @@ class EvalModel(LanguageModel):
         except ModelError as error:
             if asking.missing is not None:
                 raise asking.missing from error
-            raise NoAnswerError(error) from error
+            faults = [one for one in error.attempts if not one.endswith(_SPARED)]
+            self._models.last_fault = faults[-1] if faults else self._models.last_fault
+            raise NoAnswerError(error, self._models.last_fault) from error
         finally:
             _ASKING.reset(token)
 

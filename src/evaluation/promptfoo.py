@@ -1,4 +1,4 @@
-"""Test files of promptfoo as suites, and suites as test files of promptfoo.
+"""Test files of promptfoo as suites; ``promptfoo_writing`` goes the other way.
 
 What a promptfoo file can say of one message goes both ways. What only Atende knows (decision, intent, functions, the
 state a case begins in) stands under ``metadata.atende`` of an exported test, so that reading it again loses nothing.
@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from evaluation.case_files import CaseReader, Located
-from evaluation.cases import Case, CaseContent
+from evaluation.cases import CaseContent
 
-SCHEMA: Final = "https://promptfoo.dev/config-schema.json"
 _MESSAGE_NAMES: Final = ("message", "input", "question", "query", "user_message", "user_input", "text", "prompt")
 """Variables that hold what the customer writes, the likeliest first."""
-_VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-_TEMPLATE_CODE: Final = re.compile(r"\{[%#]|\{\{(?!\s*\w+\s*\}\})")
-_OURS: Final = "atende"
+VARIABLE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+TEMPLATE_CODE: Final = re.compile(r"\{[%#]|\{\{(?!\s*\w+\s*\}\})")
+_BETWEEN_COMMAS: Final = re.compile(r'\s*"([^"]*)"\s*(?:,|$)|([^,]+)(?:,|$)')
+OURS: Final = "atende"
 _CODE: Final = {
     "javascript": "Write what must hold as contains, matches, calls, records or rubric.",
     "python": "Write what must hold as contains, matches, calls, records or rubric.",
@@ -44,7 +44,6 @@ _INSTEAD: Final = {
 _KNOWN_KEYS: Final = frozenset({"type", "value", "threshold", "metric", "weight", "provider", "rubricPrompt", "config"})
 
 
-# Reading --------------------------------------------------------------------------------------------------------------
 def read_promptfoo(path: Path) -> list[dict[str, Any]]:
     """The tests of a promptfooconfig.yaml as cases, in the form of a suite's ``cases``.
 
@@ -71,6 +70,11 @@ class _Config:
             reader.problem(document, ("defaultTest",), "stands in another file.", "Put it into this one.")
             default = {}
         self._default: dict[str, Any] = default
+        self._default_vars = self._variables(default, document, ("defaultTest", "vars"))
+        self._check_options(default, document, ("defaultTest", "options"))
+        if "scenarios" in document.content:
+            what = "scenarios are not taken over."
+            reader.problem(document, ("scenarios",), what, "Write each of them out under tests.")
         self._prompts = self._read_prompts(document.content.get("prompts"))
 
     def cases(self) -> Iterator[dict[str, Any]]:
@@ -115,17 +119,20 @@ class _Config:
             self._reader.problem(test, (), "is no test.", "Write vars: and assert:.")
             return
         content = test.content
-        ours = (content.get("metadata") or {}).get(_OURS) or {}
+        metadata = content.get("metadata")
+        ours = (metadata.get(OURS) if isinstance(metadata, dict) else None) or {}
         threshold = content.get("threshold", self._default.get("threshold"))
-        if threshold not in {None, 1}:
+        if threshold is not None and threshold != 1:
             what = "lets a test pass of which a part fails."
             self._reader.problem(test, ("threshold",), what, "Leave it out: every expectation of a case must hold.")
         expect = _Expect(self._reader, test, ours.get("expect") or {})
-        for at, one in enumerate(self._default.get("assert") or ()):
-            expect.add(one, self._document, ("defaultTest", "assert", at))
-        for at, one in enumerate(content.get("assert") or ()):
-            expect.add(one, test, ("assert", at))
-        for variables in self._combinations({**(self._default.get("vars") or {}), **(content.get("vars") or {})}):
+        self._check_options(content, test, ("options",))
+        expect.add_all(self._default.get("assert"), self._document, ("defaultTest", "assert"))
+        expect.add_all(content.get("assert"), test, ("assert",))
+        own = self._variables(content, test, ("vars",))
+        if not own and content.get("vars"):
+            return
+        for variables in self._combinations({**self._default_vars, **own}):
             message = self._message(variables, test)
             if message is None:
                 return
@@ -138,6 +145,22 @@ class _Config:
             case["expect"] = expect.rendered(variables)
             self._reader.model(test, CaseContent, case)
             yield case
+
+    def _variables(self, test: Mapping[str, Any], where: Located, place: Sequence[str]) -> dict[str, Any]:
+        found = test.get("vars") or {}
+        if isinstance(found, dict):
+            return found
+        what = "stands in another file." if isinstance(found, str) else "is no set of variables."
+        self._reader.problem(where, place, what, "Write name: value for each of them.")
+        return {}
+
+    def _check_options(self, test: Mapping[str, Any], where: Located, place: Sequence[str]) -> None:
+        """What changes an answer before it is judged, by code, cannot be done here."""
+        options = test.get("options")
+        for name in ("transform", "postprocess", "transformVars"):
+            if isinstance(options, dict) and name in options:
+                what = f"{name} runs code of its own and is not taken over."
+                self._reader.problem(where, (*place, name), what, "Judge the answer as the customer reads it.")
 
     def _combinations(self, variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """A list stands for one test with each of its values, as promptfoo does."""
@@ -152,11 +175,15 @@ class _Config:
             name = next(iter(variables))
         if name is not None:
             text = str(variables[name])
-        elif len(self._prompts) == 1 and not _TEMPLATE_CODE.search(self._prompts[0]):
+        elif len(self._prompts) == 1 and not TEMPLATE_CODE.search(self._prompts[0]):
             text = _filled(self._prompts[0], variables)
         else:
             what = f"none of {', '.join(variables) or 'no variables'} says what the customer writes."
             self._reader.problem(test, ("vars",), what, f"Call the variable {_MESSAGE_NAMES[0]}.")
+            return None
+        if TEMPLATE_CODE.search(text):
+            what = "is filled in by code."
+            self._reader.problem(test, ("vars", name or ""), what, "Write the message as the customer does.")
             return None
         if text.startswith("file://"):
             self._reader.problem(test, ("vars", name or ""), "stands in another file.", "Write the message here.")
@@ -177,6 +204,14 @@ class _Expect:
         found: dict[str, Any] = _filled_in(self._found, variables)
         return found
 
+    def add_all(self, listed: Any, where: Located, place: Sequence[str | int]) -> None:
+        """The assertions of a test or of a set."""
+        if listed is not None and not isinstance(listed, list):
+            self._reader.problem(where, place, "is no list of assertions.", "Begin each with a dash.")
+            return
+        for at, one in enumerate(listed or ()):
+            self.add(one, where, (*place, at))
+
     def add(self, written: Any, where: Located, place: Sequence[str | int]) -> None:
         """One assertion; what cannot be taken over is noted with its line."""
         if not isinstance(written, dict) or "type" not in written:
@@ -184,11 +219,10 @@ class _Expect:
             return
         kind, value = str(written["type"]), written.get("value")
         if kind == "assert-set":
-            if written.get("threshold") not in {None, 1}:
+            if written.get("threshold") is not None and written["threshold"] != 1:
                 todo = "List what must hold without a set."
                 self._reader.problem(where, place, "passes although a part fails.", todo)
-            for at, one in enumerate(written.get("assert") or ()):
-                self.add(one, where, (*place, "assert", at))
+            self.add_all(written.get("assert"), where, (*place, "assert"))
             return
         if unknown := written.keys() - _KNOWN_KEYS:
             self._reader.problem(where, (*place, sorted(unknown)[0]), "is not known here.", "Leave it out.")
@@ -198,13 +232,16 @@ class _Expect:
         if isinstance(value, str) and value.startswith(("file://", "package:")):
             self._reader.problem(where, (*place, "value"), "stands in another file.", "Write it here.")
             return
+        if any(TEMPLATE_CODE.search(text) for text in _listed(kind, value)):
+            self._reader.problem(where, (*place, "value"), "is filled in by code.", "Write the text itself.")
+            return
         if not self._take(kind, value, written.get("threshold")):
             todo = _INSTEAD.get(kind.removeprefix("not-"), "See evals/README.md for what a case may expect.")
             runs = "runs code of its own" if kind.removeprefix("not-") in _CODE else "has no counterpart"
             self._reader.problem(where, (*place, "type"), f"{kind} {runs} and is not taken over.", todo)
 
     def _take(self, kind: str, value: Any, threshold: Any) -> bool:  # noqa: PLR0912 - one typed switch
-        texts = [str(one) for one in value] if isinstance(value, list) else [str(value)]
+        texts = _listed(kind, value)
         exact = [f"(?-i:{re.escape(text)})" for text in texts]
         match kind:
             case "icontains" | "icontains-all":
@@ -227,9 +264,9 @@ class _Expect:
                 self._more("matches", [rf"\A\s*{exact[0]}\s*\Z"])
             case "not-equals" if isinstance(value, str | int | float):
                 self._more("matches_not", [rf"\A\s*{exact[0]}\s*\Z"])
-            case "regex" if _compiles(texts[0]):
+            case "regex" if compiles(texts[0]):
                 self._more("matches", [f"(?-i:{texts[0]})"])
-            case "not-regex" if _compiles(texts[0]):
+            case "not-regex" if compiles(texts[0]):
                 self._more("matches_not", [f"(?-i:{texts[0]})"])
             case "llm-rubric" if isinstance(value, str):
                 rubric = {"ask": value, **({"at_least": threshold} if threshold is not None else {})}
@@ -248,7 +285,14 @@ class _Expect:
         self._found[name] = [*there, *(value for value in values if value not in there)]
 
 
-def _compiles(pattern: str) -> bool:
+def _listed(kind: str, value: Any) -> list[str]:
+    """The texts of an assertion. Where several are possible, promptfoo reads one text as a list with commas."""
+    if isinstance(value, str) and kind.endswith(("-any", "-all")):
+        return [quoted or plain.strip() for quoted, plain in _BETWEEN_COMMAS.findall(value) if quoted or plain.strip()]
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+
+
+def compiles(pattern: str) -> bool:
     try:
         re.compile(pattern)
     except re.error:
@@ -257,7 +301,7 @@ def _compiles(pattern: str) -> bool:
 
 
 def _filled(text: str, variables: Mapping[str, Any]) -> str:
-    return _VARIABLE.sub(lambda match: str(variables.get(match[1], match[0])), text)
+    return VARIABLE.sub(lambda match: str(variables.get(match[1], match[0])), text)
 
 
 def _filled_in(value: Any, variables: Mapping[str, Any]) -> Any:
@@ -288,76 +332,3 @@ def _unique(cases: Sequence[dict[str, Any]]) -> None:
         count = seen[case["name"]] = seen.get(case["name"], 0) + 1
         if count > 1:
             case["name"] = f"{case['name']}-{count}"
-
-
-# Writing --------------------------------------------------------------------------------------------------------------
-def as_promptfoo(cases: Sequence[Case], description: str = "") -> tuple[dict[str, Any], list[str]]:
-    """A promptfooconfig, and the names of cases that it cannot hold: those of several messages or turns."""
-    tests: list[dict[str, Any]] = []
-    left: list[str] = []
-    for case in cases:
-        said = case.content.say
-        plain = len(said) == 1 and not said[0].forwarded and said[0].kind == "text" and said[0].text
-        if not plain or _VARIABLE.search(said[0].text) or _TEMPLATE_CODE.search(said[0].text):
-            left.append(case.name)
-            continue
-        tests.append(_test(case))
-    config: dict[str, Any] = {
-        "description": description or "Cases of Atende",
-        "prompts": ["{{message}}"],
-        # What answers: put in how your assistant is reached. `echo` only repeats the message.
-        "providers": ["echo"],
-        "tests": tests,
-    }
-    return config, left
-
-
-def _test(case: Case) -> dict[str, Any]:
-    content = case.content.model_dump(mode="json", exclude_defaults=True, by_alias=True)
-    content.pop("say")
-    expect = dict(content.pop("expect", {}))
-    asserts = list(_asserts(expect))
-    ours = {**content, **({"expect": expect} if expect else {})}
-    description = ours.pop("title", "") or case.name
-    return {
-        "description": description,
-        "vars": {"message": case.content.say[0].text},
-        "assert": asserts,
-        "metadata": {_OURS: ours},
-    }
-
-
-def _asserts(expect: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Takes out of ``expect`` what promptfoo can hold."""
-    yield from ({"type": "icontains", "value": text} for text in expect.pop("contains", ()))
-    yield from ({"type": "not-icontains", "value": text} for text in expect.pop("lacks", ()))
-    if several := expect.pop("contains_any", None):
-        yield {"type": "icontains-any", "value": list(several)}
-    for name, kind in (("matches", ""), ("matches_not", "not-")):
-        patterns = list(expect.pop(name, ()))
-        kept = [pattern for pattern in patterns if not (pattern.startswith("(?-i:") and _whole(pattern))]
-        yield from (_exact(pattern[5:-1], kind) for pattern in patterns if pattern not in kept)
-        if kept:
-            expect[name] = kept
-    for rubric in expect.pop("rubric", ()):
-        if rubric.get("name"):
-            expect["rubric"] = [*expect.get("rubric", ()), rubric]
-            continue
-        threshold = {"threshold": rubric["at_least"]} if "at_least" in rubric else {}
-        yield {"type": "llm-rubric", "value": rubric["ask"], **threshold}
-    for name, kind in (("cost", "cost"), ("latency_ms", "latency")):
-        bounds = expect.get(name)
-        if bounds is not None and bounds.get("min") is None:
-            yield {"type": kind, "threshold": expect.pop(name)["max"]}
-
-
-def _exact(pattern: str, kind: str) -> dict[str, Any]:
-    literal = re.sub(r"\\(.)", r"\1", pattern)
-    if re.escape(literal) == pattern:
-        return {"type": f"{kind}contains", "value": literal}
-    return {"type": f"{kind}regex", "value": pattern}
-
-
-def _whole(pattern: str) -> bool:
-    """Whether its last bracket closes its first."""
-    return pattern.endswith(")") and _compiles(pattern[5:-1])

@@ -19,9 +19,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from domain.errors import AtendeError
-from evaluation.recorded_request import Nearest, Scrubber, nearest
+from evaluation.recorded_request import Nearest, nearest
+from evaluation.scrubbing import Scrubber
 
 FILE_NAME: Final = "answers.jsonl"
+UNSORTED_NAME: Final = "answers.new.jsonl"
+"""What was recorded since the file was written last: an answer that was paid for outlives a run that is killed."""
 _PIECE: Final = "§"
 """Begins a reference to a piece within a stored request."""
 _WORTH_SHARING: Final = 60
@@ -65,7 +68,7 @@ class Recording:
 
 @dataclass(slots=True)
 class Recordings:
-    """The answers of one suite. Not safe for two processes at once: one run records a suite."""
+    """The answers of one suite."""
 
     path: Path | None = None
     """Where ``save`` writes; None: nowhere."""
@@ -77,9 +80,11 @@ class Recordings:
         """Those in a suite's ``recordings`` folder, which may be empty or missing. Raises RecordingsUnreadableError."""
         path = folder / FILE_NAME
         recordings = cls(path)
-        if path.exists():
-            for recording in _read(path):
-                recordings.found[recording.key, recording.sample] = recording
+        for file in (path, folder / UNSORTED_NAME):
+            if file.exists():
+                for recording in _read(file):
+                    recordings.found[recording.key, recording.sample] = recording
+                    recordings.changed |= file != path
         return recordings
 
     def answer(self, body: Mapping[str, Any], sample: int = 1) -> dict[str, Any]:
@@ -103,15 +108,25 @@ class Recordings:
         if self.found.get((key, sample)) != recording:
             self.found[key, sample] = recording
             self.changed = True
+            if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with self.path.with_name(UNSORTED_NAME).open("ab") as unsorted:
+                    # On a line of its own, even where the last one was cut off.
+                    unsorted.write(b"\n" + b"".join(_encoded(line) for line in _lines([recording])))
 
     def save(self) -> None:
         """Write the file anew if anything was recorded since it was read."""
         if self.path is None or not self.changed:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists():
+            # Another run may have recorded meanwhile.
+            for other in _read(self.path):
+                self.found.setdefault((other.key, other.sample), other)
         whole = self.path.with_name(self.path.name + ".part")
-        whole.write_text("".join(f"{line}\n" for line in _lines(self.found.values())), encoding="utf-8")
+        whole.write_bytes(b"".join(_encoded(line) for line in _lines(self.found.values())))
         whole.replace(self.path)
+        self.path.with_name(UNSORTED_NAME).unlink(missing_ok=True)
         self.changed = False
 
     def _nearest(self, request: Mapping[str, Any], key: str) -> Nearest | None:
@@ -160,6 +175,11 @@ def _lines(recordings: Any) -> Iterator[str]:
         yield json.dumps(answer, ensure_ascii=False)
 
 
+def _encoded(line: str) -> bytes:
+    # A model cut off in the middle of an emoji leaves half a character, which is no reason to lose the others.
+    return f"{line}\n".encode(errors="surrogatepass")
+
+
 def _shared(value: Any, pieces: dict[str, Any], key: str = "") -> Any:
     """The value with long lines and whole tools replaced by references."""
     match value:
@@ -200,7 +220,8 @@ def _whole(value: Any, pieces: Mapping[str, Any]) -> Any:
 def _read(path: Path) -> Iterator[Recording]:
     pieces: dict[str, Any] = {}
     answers: list[tuple[int, dict[str, Any]]] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    # By line feeds alone: texts may hold U+2028 and its like.
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         if not line.strip():
             continue
         try:
@@ -210,6 +231,8 @@ def _read(path: Path) -> Iterator[Recording]:
             else:
                 answers.append((number, found))
         except (ValueError, TypeError, KeyError) as error:
+            if path.name == UNSORTED_NAME:
+                continue  # a line that the end of the process cut off is no line
             raise RecordingsUnreadableError(path, number, f"{type(error).__name__}: {error}") from error
     for number, found in answers:
         try:

@@ -114,6 +114,8 @@ def run_cases(lineup: Lineup, terms: Terms | None = None, on_result: OnResult = 
     with opened:
         if journal is not None:
             results |= {task.key: journal.finished[task.key] for task in tasks if task.key in journal.finished}
+            # Interrupted and resumed, it is still one run, and may cost no more than one.
+            terms.purse.settle(0, journal.cost_micros)
         before = journal.seconds if journal is not None else 0.0
         left = [task for task in tasks if task.key not in results]
 
@@ -199,6 +201,7 @@ def _identity(lineup: Lineup, terms: Terms) -> dict[str, Any]:
         "suites": {suite.name: suite.digest for suite in lineup.suites},
         "bundles": {ref.label: ref.hash for ref in lineup.refs},
         "tenants": lineup.versions,
+        "asked": lineup.others,
         "mode": terms.mode,
         "epochs": terms.epochs,
         "seed": terms.seed,

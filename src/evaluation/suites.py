@@ -13,8 +13,8 @@ from pydantic import Field
 from domain.errors import AtendeError
 from evaluation.case_files import CaseReader, Located, shown_path
 from evaluation.cases import Case, CaseContent, Name, Suite
-from evaluation.expectations import Condition, Declared
-from flows.tenant_declaration import OWN_COLLECTION, Language, TenantDeclaration
+from evaluation.expectations import Declared
+from flows.tenant_declaration import Language
 
 SUITE_FILE: Final = "suite.yaml"
 PATTERNS: Final = ("*.eval.yaml", "*.eval.yml", "*.eval.jsonl")
@@ -212,60 +212,5 @@ def _tenant(named: str, folder: Path, tenants: Path | None) -> Path | None:
 
 def _digest(items: Sequence[Located], header: _Header) -> str:
     said = [header.model_dump(mode="json", exclude={"cases"}), [item.content for item in items]]
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def check_names(suites: Sequence[Suite], declarations: Mapping[str, Sequence[TenantDeclaration]]) -> None:
-    """Whether intents, functions, numbers and collections that the cases name exist in a bundle of their tenant.
-
-    ``declarations``: by the suite's name, one per bundle. Raises CaseFilesError.
-    """
-    reader = CaseReader()
-    for suite in suites:
-        known = _Known(declarations[suite.name])
-        for case in suite.cases:
-            for place, condition in case.content.expectations():
-                for key, what in known.mistakes(condition):
-                    reader.problem(case.found, _place(f"{place}.{key}"), what, "Correct its name.")
-            for key, what in known.mistakes_given(case.content):
-                reader.problem(case.found, _place(key), what, "Correct its name.")
-    reader.raise_problems()
-
-
-def _place(dotted: str) -> list[str | int]:
-    return [int(part) if part.isdigit() else part for part in dotted.split(".")]
-
-
-class _Known:
-    def __init__(self, declarations: Sequence[TenantDeclaration]) -> None:
-        self.intents = {name for one in declarations for name in one.intents}
-        self.functions = {name for one in declarations for name in one.functions}
-        self.numbers = {number.key for one in declarations for number in one.settings.numbers}
-        self.documents = {document.ref for one in declarations for document in one.knowledge}
-
-    def mistakes(self, expected: Condition) -> Iterator[tuple[str, str]]:
-        for intent in expected.intent:
-            if intent not in {*self.intents, "none"}:
-                yield "intent", f"there is no intent {intent}."
-        calls = expected.calls
-        if calls is not None:
-            every = (*(calls.exactly or ()), *calls.includes, *calls.in_order, *(calls.only or ()), *calls.never)
-            for call in every:
-                if call.function not in self.functions:
-                    yield "calls", f"there is no function {call.function}."
-        for source in expected.cites:
-            name = source.partition("#")[0]
-            if name not in self.documents | self.functions | self.intents | {"given"}:
-                yield "cites", f"there is no document, function or intent {name}."
-
-    def mistakes_given(self, content: CaseContent) -> Iterator[tuple[str, str]]:
-        given = content.given
-        if given.number and given.number not in self.numbers:
-            yield "given.number", f"tenant.yaml has no number {given.number}."
-        if isinstance(given.trust, tuple):
-            for name in given.trust:
-                if name not in self.functions:
-                    yield "given.trust", f"there is no function {name}."
-        for name in given.records:
-            if name == OWN_COLLECTION:
-                yield "given.records", f"{name} is Atende's own collection."
+    # In the order of the file: a script begins with its first line. Keys that are no texts are mistakes told elsewhere.
+    return hashlib.sha256(json.dumps(said, skipkeys=True, default=str).encode()).hexdigest()[:16]

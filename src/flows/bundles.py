@@ -53,7 +53,8 @@ class NotRestorableError(ConflictError):
         super().__init__(
             f"The bundle {name} cannot be had as it was: its {' and '.join(parts)} would be others.",
             hint="Code of functions, Atende's fixed texts and the installation's model are no part of a bundle. "
-            "Draft anew from what there is now, or say --anyway.",
+            "Functions in Python run only where ATENDE_TENANT_FOLDERS holds their folder. Draft anew from what there "
+            "is now; publishing it all the same takes --anyway.",
         )
         self.hash = name
         self.parts = parts

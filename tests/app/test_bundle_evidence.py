@@ -44,6 +44,10 @@ def test_that_a_run_in_which_every_case_passed_is_evidence(tmp_path: Path) -> No
     assert (kept["cases"], kept["passed"], kept["mode"], kept["against"]) == (2, 2, "replay", None)
 
 
+def test_that_cases_which_write_down_what_a_fooled_model_says_do_not_make_a_run_worthless(tmp_path: Path) -> None:
+    assert evidence(tmp_path, run(result("one"), result("fooled", origin="simulated")))["passed"] == 2
+
+
 def test_that_without_another_bundle_one_failed_case_is_too_many_unless_the_gates_say_otherwise(tmp_path: Path) -> None:
     failed = run(result("one"), result("two", status="failed"))
     with pytest.raises(InvalidInputError, match="did not pass"):
@@ -70,7 +74,10 @@ def test_that_beside_another_bundle_only_a_significant_loss_counts(tmp_path: Pat
         (run(result("one", critical=True, status="failed"), result("one", "B"), against=True), "did not pass"),
         (run(result("one", status="errored")), "did not pass"),
         (replace(run(result("one"), result("one", "B"), against=True), mode=BESIDE), "judges nothing"),
-        (run(result("one", origin="simulated")), "says nothing about the bundle's own model"),
+        (
+            replace(run(result("one", origin="simulated")), mode="simulated"),
+            "says nothing about the bundle's own model",
+        ),
         (run(), "holds no result"),
         (replace(run(result("one")), bundles=(BundleRef("A", OTHERS),)), "is about other bundles"),
     ],

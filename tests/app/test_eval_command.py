@@ -196,3 +196,36 @@ async def test_that_the_judge_is_held_to_what_people_said(
     code, said = await asyncio.to_thread(run, "judge", file)
     assert code == 2
     assert "labels.jsonl:1: label" in said
+
+
+def test_that_a_name_that_chooses_nothing_is_told_although_another_one_does(
+    run: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    code, said = run("run", suite(tmp_path, [GOOD]), "--only", "hours", "--only", "tag:typo")
+    assert (code, "No case is named or tagged tag:typo." in said) == (2, True), said
+
+
+def test_that_a_report_that_cannot_be_written_is_told_before_anything_is_played(
+    run: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    for option, path in (("--json", tmp_path / "file" / "run.json"), ("--html", tmp_path), ("--resume", tmp_path)):
+        code, said = run("run", suite(tmp_path, [GOOD]), option, path)
+        assert (code, f"{option} {path}" in said, "passed" in said) == (2, True, False), said
+
+
+async def test_that_an_endpoint_that_keeps_failing_is_told_by_what_it_answered(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = [{"name": f"c{n}", "say": f"me conta a história {n}", "given": {"understood": False}} for n in range(4)]
+    wrong = {"expect": {"contains": "história"}}
+    monkeypatch.setenv("ATENDE_MODEL", "gpt-small")
+    async with ScriptedOpenAI([{"when": "", "status": 500}]) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        file = suite(tmp_path, [{**case, **wrong} for case in cases])
+        code, said = await asyncio.to_thread(run, "run", file, "--mode", "live", "-j", 1)
+    assert code == 3, said
+    assert said.count("ERRORED") == 4
+    assert said.count("status 500") == 4, said
+    assert "circuit" not in said
+    assert "✗" not in said, "what did not come of a case that was not played to its end says nothing of the agent"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from agent.bundle import PARTS
 from agent.language_model import ModelSettings
-from agent.prompt_versions import RECORD, check_versions, record, recorded
+from agent.prompt_versions import RECORD, check_reused, check_versions, record, recorded
 from agent.prompts import PromptError, load_prompts, prompts_folder
 from domain.errors import AtendeError
 from evaluation.bundles import Bundle, NoSuchBundleError, load_bundle
@@ -199,6 +200,20 @@ def test_that_a_changed_prompt_needs_a_new_version(tmp_path: Path) -> None:
     assert set(recorded(folder)["converse"]) == {"1", "2", "3"}
     assert (folder / RECORD).read_text(encoding="utf-8").startswith("# ")
     assert load_prompts(folder)["converse"].version == "3"
+
+
+def test_that_a_changed_prompt_needs_a_new_version_wherever_it_lies(base: Bundle, shop: Path, tmp_path: Path) -> None:
+    text = (prompts_folder() / "converse.md.j2").read_text(encoding="utf-8")
+    path = tmp_path / "converse.md.j2"
+    for source, refused in (
+        (text + "Be brief.\n", True),
+        (text.replace("version: 1", "version: 9") + "Brief.\n", False),
+    ):
+        path.write_text(source, encoding="utf-8")
+        prompts = load_bundle(str(path), shop).declaration.prompts.values()
+        assert len(prompts) == 1
+        with pytest.raises(PromptError, match="still 1") if refused else nullcontext():
+            check_reused(prompts, [prompts_folder()])
 
 
 def test_that_a_document_by_itself_is_read_as_the_folder_reads_it() -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from agent.encoder import default_encoder
 from evaluation.case_files import CaseFilesError
+from evaluation.known_names import check_names
 from evaluation.lineup import ModelTerms, Wanted, line_up
 from evaluation.results import Run
 from evaluation.runner import run_cases
-from evaluation.suites import EmptySuiteError, check_names, find_suites, load_suite
+from evaluation.suites import EmptySuiteError, find_suites, load_suite
 from flows.tenant_files import load_tenant
 
 HERE = Path(__file__).parent / "cases"
@@ -35,9 +36,9 @@ def test_that_a_case_of_every_kind_is_played_and_judged(tmp_path: Path) -> None:
     assert Run.read(tmp_path / "run.json").results == run.results
 
 
-def mistakes(folder: Path, text: str, name: str = "some.eval.yaml") -> list[str]:
+def mistakes(folder: Path, text: str, name: str = "some.eval.yaml", *, encoding: str = "utf-8") -> list[str]:
     file = folder / name
-    file.write_text(text, encoding="utf-8")
+    file.write_text(text, encoding=encoding)
     with pytest.raises(CaseFilesError) as raised:
         load_suite(file)
     return [str(problem).replace(str(folder) + "/", "") for problem in raised.value.problems]
@@ -115,3 +116,72 @@ def test_that_an_empty_suite_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "suite.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(EmptySuiteError):
         find_suites([str(tmp_path)])
+
+
+def test_that_cases_may_share_what_yaml_lets_them_share(tmp_path: Path) -> None:
+    file = tmp_path / "some.eval.yaml"
+    file.write_text(
+        "suite: s\ncases:\n  - &first {name: a, say: oi, expect: {intent: none}}\n  - {<<: *first, name: b}\n"
+        "  - <<: *first\n    name: c\n    expect: {asks: cpf}\n",
+        encoding="utf-8",
+    )
+    cases = load_suite(file).cases
+    assert [(case.name, case.content.say[0].text, case.content.expect.intent) for case in cases] == [
+        ("a", "oi", ("none",)),
+        ("b", "oi", ("none",)),
+        ("c", "oi", ()),
+    ]
+    assert mistakes(tmp_path, "- &a {name: a, say: x}\n- {<<: *a, name: b, name: c}\n") == [
+        "some.eval.yaml:2: is not valid YAML: the key 'name' is there twice. Correct that line."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("- &a\n  name: a\n  given: {dialogue: {x: *a}}\n", "some.eval.yaml:1: is not valid YAML: it holds itself"),
+        ("- name: a\n  say: " + "[" * 5000 + "]" * 5000, "some.eval.yaml:2: is not valid YAML: it is nested too deep"),
+        (
+            "- name: a\n  say: x\n  given:\n    records:\n      orders:\n        1: {x: 1}\n        b: {x: 2}\n",
+            "some.eval.yaml:6: given.records.orders.1: is read as 1, not as text. Put the value in quotes.",
+        ),
+        ("- name: a\n  say: oi\n  title: ol\xe1\n", "some.eval.yaml:3: is not UTF-8"),
+    ],
+)
+def test_that_what_only_a_program_could_have_meant_is_a_mistake_like_any_other(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    encoding = "latin-1" if "\xe1" in text else "utf-8"
+    assert [found[: len(told)] for found in mistakes(tmp_path, text, encoding=encoding)] == [told]
+
+
+def test_that_the_order_of_a_script_belongs_to_what_a_suite_says(tmp_path: Path) -> None:
+    file = tmp_path / "some.eval.yaml"
+    digests = []
+    for script in ("{one: {say: x}, two: {say: y}}", "{two: {say: y}, one: {say: x}}"):
+        file.write_text(f"- name: a\n  script: {script}\n", encoding="utf-8")
+        digests.append(load_suite(file).digest)
+    assert digests[0] != digests[1]
+
+
+def test_that_a_misspelled_name_does_not_make_an_expectation_hold(tmp_path: Path) -> None:
+    file = tmp_path / "some.eval.yaml"
+    file.write_text(
+        "- name: a\n  say: x\n  given:\n    records:\n      ordrs: {'1': {}}\n  expect:\n"
+        "    records_unchanged: [orderz]\n"
+        "    records:\n      orderz: {'1': null}\n      exchanges: {'*': null}\n"
+        "    asks: cfp\n"
+        "    collected:\n      ordr_number: '1'\n"
+        "    calls:\n      never: [{function: order_status, arguments: {ordr_number: '1'}}]\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(CaseFilesError) as raised:
+        check_names([load_suite(file)], {"some": [load_tenant(TENANTS / "loja-aurora")]})
+    assert [(problem.line, problem.key) for problem in raised.value.problems] == [
+        (4, "given.records"),
+        (7, "expect.records_unchanged"),
+        (8, "expect.records"),
+        (11, "expect.asks"),
+        (12, "expect.collected"),
+        (14, "expect.calls"),
+    ]

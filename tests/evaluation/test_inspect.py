@@ -58,3 +58,14 @@ def test_that_inspect_gives_each_case_the_runners_verdict_and_none_where_nothing
     assert found["samples"]["small/wrong"][0].startswith("I decision: expected hand_off, got reply")
     assert found["samples"]["small/judged"][0].startswith("error")
     assert found["accuracy"][0] == 0.5
+
+
+def test_that_the_documented_command_finds_the_task(tmp_path: Path) -> None:
+    suite = tmp_path / "one.eval.yaml"
+    aurora = Path(__file__).parents[2] / "tenants" / "loja-aurora"
+    suite.write_text(f"suite: one\ntenant: {aurora}\ncases:\n  - {{name: a, say: oi}}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "inspect_ai", "eval", "atende/atende_suite", "-T", f"suite={suite}"]
+    command += ["--model", "mockllm/model", "--display", "plain", "--log-dir", str(tmp_path / "logs")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "atende_suite (1 sample)" in ran.stdout

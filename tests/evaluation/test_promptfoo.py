@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from evaluation.case_files import CaseFilesError
-from evaluation.promptfoo import as_promptfoo, read_promptfoo
+from evaluation.promptfoo import read_promptfoo
+from evaluation.promptfoo_writing import as_promptfoo
 from evaluation.suites import load_suite
 
 EVALS = Path(__file__).parents[2] / "evals"
@@ -101,6 +102,20 @@ def test_that_what_cannot_be_taken_over_is_told_with_its_line_and_what_to_do_ins
         ("tests:\n  - vars: {message: oi}\n    threshold: 0.5\n", 3, "lets a test pass"),
         ("tests:\n  - vars: {message: oi}\n    assert: [{type: regex, value: '('}]\n", 3, "regex"),
         ("tests: file://lost.csv\n", 1, "no YAML file"),
+        ("tests:\n  - vars: {message: oi}\nscenarios:\n  - config: []\n", 3, "scenarios"),
+        ("tests:\n  - vars: file://vars.yaml\n", 2, "stands in another file"),
+        ("defaultTest:\n  vars: [a]\ntests:\n  - vars: {message: oi}\n", 2, "no set of variables"),
+        ("tests:\n  - vars: {message: oi}\n    options: {transform: output.toUpperCase()}\n", 3, "transform"),
+        ("defaultTest:\n  options: {transform: output}\ntests:\n  - vars: {message: oi}\n", 2, "transform"),
+        ("tests:\n  - vars: {message: oi}\n    assert: {type: contains, value: oi}\n", 3, "no list of assertions"),
+        ("tests:\n  - vars: {message: oi}\n    metadata: nothing\n    threshold: [1]\n", 4, "lets a test pass"),
+        ("tests:\n  - vars: {message: 'oi {{ name | upper }}', name: a}\n", 2, "is filled in by code"),
+        (
+            "tests:\n  - vars: {message: oi, name: a}\n    assert:\n"
+            "      - {type: contains, value: '{{ name | upper }}'}\n",
+            4,
+            "is filled in by code",
+        ),
     ],
 )
 def test_that_a_broken_promptfoo_file_is_refused_where_it_is_broken(
@@ -109,6 +124,22 @@ def test_that_a_broken_promptfoo_file_is_refused_where_it_is_broken(
     with pytest.raises(CaseFilesError) as refused:
         read_promptfoo(written(tmp_path, text))
     assert (refused.value.problems[0].line, what in refused.value.problems[0].what) == (line, True)
+
+
+def test_that_several_texts_in_one_are_told_apart_as_promptfoo_does(tmp_path: Path) -> None:
+    text = (
+        "tests:\n  - vars: {message: oi}\n    assert:\n"
+        "      - {type: icontains-any, value: 'olá, bom dia'}\n"
+        "      - {type: icontains-all, value: 'Aurora,\"Olá, tudo bem\"'}\n"
+        "      - {type: not-contains-any, value: 'CPF, senha'}\n"
+        "      - {type: icontains, value: 'um, dois'}\n"
+    )
+    (case,) = read_promptfoo(written(tmp_path, text))
+    assert case["expect"] == {
+        "contains_any": ["olá", "bom dia"],
+        "contains": ["Aurora", "Olá, tudo bem", "um, dois"],
+        "matches_not": ["(?-i:CPF)", "(?-i:senha)"],
+    }
 
 
 @pytest.mark.parametrize("name", ["shop", "noisy_portuguese"])

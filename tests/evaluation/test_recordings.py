@@ -222,3 +222,41 @@ async def test_that_what_differs_from_process_to_process_is_pinned() -> None:
     await models.aclose()
     assert bodies[0] == bodies[1] != bodies[2]
     assert "Monday, 2026-11-23 12:00" in str(bodies[0])
+
+
+@pytest.mark.parametrize("said", ["uma\u2028linha\u0085só", "cortado no meio \ud83d", "§ 3º do contrato", ["§", "x"]])
+def test_that_whatever_a_model_or_a_customer_writes_is_kept(tmp_path: Path, said: Any) -> None:
+    text = said if isinstance(said, str) else "\n".join(said)
+    body = changed(messages=[BODY["messages"][0], {"role": "user", "content": text}])
+    recordings = Recordings.of(tmp_path)
+    recordings.keep(body, response(f"re: {text}"))
+    recordings.save()
+    assert Recordings.of(tmp_path).answer(body)["choices"][0]["message"]["content"] == f"re: {text}"
+
+
+@pytest.mark.parametrize(
+    ("said", "result"),
+    [
+        ("oi, aqui é a mariana de novo", None),
+        ("MARIANA SOUZA, sim", None),
+        ("meu nome é Otacílio Brandão, sou o marido dela", None),
+        ("cadê?", {"customer": "Otacílio Brandão", "state": "sent"}),
+        ("cadê?", {"name": "Otacílio Brandão", "cpf": CPF}),
+        ("mora na Rua das Acácias, 123, apto 4", None),
+    ],
+)
+def test_that_nobody_who_is_named_stays_in_the_file(tmp_path: Path, said: str, result: Any) -> None:
+    system = {"role": "system", "content": "Be kind.\n<customer_name>Mariana Souza</customer_name>"}
+    messages = [system, {"role": "user", "content": said}]
+    if result is not None:
+        messages.append({"role": "tool", "tool_call_id": "call_1", "content": json.dumps(result, ensure_ascii=False)})
+    body = changed(messages=messages)
+    recordings = Recordings.of(tmp_path)
+    named = "Otacílio Brandão" in json.dumps(messages, ensure_ascii=False)
+    reply = f"Oi, mariana! {'Otacílio Brandão' if named else 'Ele'} já recebeu. MARIANA, até logo!"
+    recordings.keep(body, response(reply))
+    recordings.save()
+    stored = (tmp_path / FILE_NAME).read_text(encoding="utf-8").casefold()
+    assert [name for name in ("mariana", "souza", "otacílio", "brandão", "acácias") if name in stored] == []
+    message = Recordings.of(tmp_path).answer(body)["choices"][0]["message"]
+    assert message["content"] == reply

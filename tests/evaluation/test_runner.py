@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from agent.encoder import UniversalSentenceEncoder
-from evaluation.journal import Journal, NotAJournalError, OtherRunError
+from agent.language_model import ModelSettings
+from evaluation.journal import Journal, JournalInUseError, NotAJournalError, OtherRunError
+from evaluation.lineup import ModelTerms
 from evaluation.pool import WorkerDiedError, may_fork, play_in_processes
 from evaluation.results import CaseResult, Run
 from evaluation.runner import Terms, run_cases, tasks_of
@@ -112,6 +114,32 @@ def test_that_an_errored_case_is_played_again_when_the_run_is_resumed(tmp_path: 
         journal.keep(replace(finished, case="b"), 3.0)
     with Journal(tmp_path / "j", {"of": 1}) as journal:
         assert [key[1] for key in journal.finished] == ["a", "b"]
+
+
+def test_that_a_journal_serves_one_run_at_a_time(tmp_path: Path) -> None:
+    path, inside, go = tmp_path / "journal.jsonl", tmp_path / "inside", tmp_path / "go"
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom evaluation.journal import Journal\n"
+        "with Journal(Path(sys.argv[1]), {'of': 1}):\n    Path(sys.argv[2]).touch()\n"
+        "    while not Path(sys.argv[3]).exists():\n        time.sleep(0.02)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(path), str(inside), str(go)]) as other:
+        while not inside.exists():
+            assert other.poll() is None
+            time.sleep(0.02)
+        with pytest.raises(JournalInUseError, match="is kept by another run"), Journal(path, {"of": 1}):
+            pass
+        go.touch()
+    with Journal(path, {"of": 1}) as journal:
+        assert journal.finished == {}
+
+
+def test_that_a_journal_of_another_judge_is_not_mixed_in(tmp_path: Path) -> None:
+    journal, file = tmp_path / "journal.jsonl", suite(tmp_path, SEVERAL[:1])
+    run_cases(ready(file, ModelTerms(judge=ModelSettings("strict"))), Terms(journal=journal))
+    with pytest.raises(OtherRunError, match=r"asked was .*strict.* is .*lenient"):
+        run_cases(ready(file, ModelTerms(judge=ModelSettings("lenient"))), Terms(journal=journal))
+    run_cases(ready(file, ModelTerms(judge=ModelSettings("strict"))), Terms(journal=journal))
 
 
 @needs_fork

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from agent.language_model import ModelPrice, ModelSettings
 from evaluation.asked_models import Purse
 from evaluation.lineup import ModelTerms
+from evaluation.recordings import UNSORTED_NAME, Recordings
 from evaluation.results import CaseResult, Run
 from evaluation.runner import Terms, run_cases
 from tests.evaluation.playing import ready, suite
@@ -129,18 +132,87 @@ async def test_that_no_more_is_asked_than_the_run_may_cost(tmp_path: Path, jobs:
     async with ScriptedOpenAI([{"when": "", "reply": "Era uma vez."}]) as server:
         # Long answers are possible, so that each call holds far more than it then costs.
         model = replace(settings(server), options={"max_completion_tokens": 1000})
-        purse = Purse(9_000)
+        purse = Purse(3_000)
         terms = ModelTerms(mode="live", default=model)
         run = await asyncio.to_thread(play, suite(tmp_path, cases), terms, jobs=jobs, purse=purse)
     spent = sum(one.cost_micros for one in run.results)
-    stopped = [one for one in run.results if "The bound of 0.009" in one.error]
-    assert 0 < spent <= 9_000
+    stopped = [one for one in run.results if "The bound of 0.003" in one.error]
+    assert 0 < spent <= 3_000
     assert purse.used_micros == spent
     assert purse.refused
     assert stopped
     assert {one.status for one in stopped} == {"errored"}
     assert run.results[-1].status == "passed"
     assert len(stopped) + len(server.requests) >= 8
+
+
+async def test_that_calls_under_way_keep_no_others_from_being_asked_while_there_is_money(tmp_path: Path) -> None:
+    cases = [
+        {"name": f"c{place}", "say": f"me conta a história {place}", "given": {"understood": False}}
+        for place in range(6)
+    ]
+    async with ScriptedOpenAI([{"when": "", "reply": "Era uma vez.", "delay": 0.2}]) as server:
+        model = replace(settings(server), options={"max_completion_tokens": 4000})
+        # One call is held at 8,000 and more, and costs a fraction of it.
+        run = await asyncio.to_thread(
+            play, suite(tmp_path, cases), ModelTerms(mode="live", default=model), purse=Purse(15_000)
+        )
+    assert [one.error for one in run.results] == [""] * 6
+    assert sum(one.cost_micros for one in run.results) < 15_000
+
+
+async def test_that_a_run_that_goes_on_has_spent_what_it_spent_before(tmp_path: Path) -> None:
+    cases = [{"name": name, "say": f"me conta a história {name}", "given": {"understood": False}} for name in "ab"]
+    file, journal = suite(tmp_path, cases), tmp_path / "journal.jsonl"
+    rules = [{"when": "história a", "reply": "Era uma vez."}, {"when": "história b", "status": 500}]
+    async with ScriptedOpenAI(rules) as server:
+        terms = ModelTerms(mode="live", default=settings(server))
+        first = await asyncio.to_thread(play, file, terms, journal=journal, purse=Purse(1_000_000))
+        spent = first.results[0].cost_micros
+        assert [one.status for one in first.results] == ["passed", "errored"]
+        asked = len(server.requests)
+        again = await asyncio.to_thread(play, file, terms, journal=journal, purse=Purse(spent + 1))
+        assert len(server.requests) == asked
+    assert "The bound of" in again.results[1].error
+    assert again.results[0].status == "passed"
+
+
+async def test_that_what_was_paid_for_is_recorded_even_if_the_run_is_killed(tmp_path: Path) -> None:
+    asked = {"name": "asked", "say": "me conta uma história", "given": {"understood": False}}
+    file, journal = suite(tmp_path, [asked, {**asked, "name": "held", "say": "conta outra"}]), tmp_path / "journal"
+    rules = [{"when": "uma história", "reply": "Era uma vez."}, {"when": "outra", "hold": 300}]
+    command = [str(Path(sys.executable).with_name("atende")), "eval", "run", str(file), "--mode", "live", "--record"]
+    async with ScriptedOpenAI(rules) as server:
+        environment = {"ATENDE_MODEL": "m", "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "key"}
+        process = await asyncio.create_subprocess_exec(
+            *command, "--resume", str(journal), env={**os.environ, **environment}
+        )
+        while not journal.exists() or journal.read_bytes().count(b"\n") < 2:
+            assert process.returncode is None, "it ended before it was killed"
+            await asyncio.sleep(0.02)
+        process.kill()
+        await process.wait()
+    left = tmp_path / "recordings" / UNSORTED_NAME
+    with left.open("ab") as torn:
+        torn.write(b'{"key": "abc", "sam')
+    terms = ModelTerms(default=ModelSettings("m", server.base_url, "key"))
+    replayed = await asyncio.to_thread(play, suite(tmp_path, [asked]), terms)
+    assert (replayed.results[0].status, replayed.results[0].origin) == ("passed", "replayed")
+
+    recordings = Recordings.of(tmp_path / "recordings")
+    recordings.save()
+    assert not left.exists()
+    assert len(Recordings.of(tmp_path / "recordings").found) == 1
+
+
+def test_that_two_runs_that_record_the_same_suite_lose_nothing(tmp_path: Path) -> None:
+    answer = {"choices": [{"message": {"content": "oi"}, "finish_reason": "stop"}]}
+    one, other = Recordings.of(tmp_path), Recordings.of(tmp_path)
+    one.keep({"model": "m", "messages": [{"role": "user", "content": "um"}]}, answer)
+    other.keep({"model": "m", "messages": [{"role": "user", "content": "dois"}]}, answer)
+    one.save()
+    other.save()
+    assert len(Recordings.of(tmp_path).found) == 2
 
 
 def test_that_a_case_whose_models_are_missing_says_which(tmp_path: Path) -> None:

@@ -141,6 +141,11 @@ class NameWords:
                 upto = next((n for n, word in enumerate(words) if folded(word).strip("'’-") in _NO_NAME), len(words))
                 self.learn(" ".join(words[:upto]))
 
+    def knows(self, word: str) -> bool:
+        """Whether the word, as it is written, is one of a learned name."""
+        same = folded(word)
+        return same in self._instead and not (same in _ALSO_WORDS and word[0].islower())
+
     def replace(self, text: str) -> str:
         """The text with other names."""
         if not self._instead:
@@ -151,10 +156,10 @@ class NameWords:
 
     def _word(self, match: re.Match[str]) -> str:
         word = match[0]
-        instead = self._instead.get(folded(word))
-        if instead is None or (folded(word) in _ALSO_WORDS and word[0].islower()):
+        if not self.knows(word):
             return word
         self._met.add(folded(word))
+        instead = self._instead[folded(word)]
         if word.isupper() and len(word) > 1:
             return instead.upper()
         return instead.lower() if word.islower() else instead
