@@ -79,11 +79,12 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="FROM", help="A promptfooconfig.yaml, or a suite.")],
     target: Annotated[Path, typer.Argument(metavar="TO", help="A suite (*.eval.yaml), or a promptfooconfig.yaml.")],
     folder: Annotated[str, typer.Option("--folder", help="The tenant's folder, as the new suite shall name it.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Write over TO where it exists.")] = False,
 ) -> None:
     """Turn promptfoo's tests into a suite, or a suite into promptfoo's tests."""
     from app.eval_convert import convert_suite  # noqa: PLC0415
 
-    raise typer.Exit(guarded(lambda: convert_suite(source, target, folder)))
+    raise typer.Exit(guarded(lambda: convert_suite(source, target, folder, force=force)))
 
 
 @eval_commands.command()

@@ -9,14 +9,17 @@ import yaml
 from app.eval_case_export import write_suite
 from app.eval_run import shipped_evals
 from app.settings import shipped_tenants
+from domain.errors import ConflictError
 from evaluation.case_files import CaseReader
 from evaluation.promptfoo import read_promptfoo
 from evaluation.promptfoo_writing import SCHEMA, as_promptfoo
 from evaluation.suites import find_suites
 
 
-def convert_suite(source: Path, target: Path, folder: str) -> int:
-    """The exit code. Raises CaseFilesError with file and line of what cannot be taken over, OSError."""
+def convert_suite(source: Path, target: Path, folder: str, *, force: bool = False) -> int:
+    """The exit code. Raises CaseFilesError with file and line of what cannot be taken over, ConflictError, OSError."""
+    if target.exists() and not force:
+        raise ConflictError(f"{target} exists already.", hint="Name another file, or say --force to write over it.")
     if source.is_file() and _is_promptfoo(source):
         cases = read_promptfoo(source)
         write_suite(target, target.name.split(".")[0], f"From {source.name}", cases, folder)

@@ -20,14 +20,15 @@ def write_junit(run: Run, verdict: Verdict, path: Path) -> None:
     """Write the file as a whole. Gates are the last suite, so that a run that fails fails there too."""
     root = Xml.Element("testsuites", name=f"atende eval · {run.tenant}", time=f"{run.seconds:.3f}")
     cases = Cases.of(run)
-    for bundle in run.bundles:
+    for place, bundle in enumerate(run.bundles):
         played = cases.under(bundle.label)
         origins = cases.origins(bundle.label)
         groups: dict[tuple[str, str], dict[CaseKey, Sequence[CaseResult]]] = defaultdict(dict)
         for key, epochs in played.items():
             groups[key[0], origins[key] or "mixed origins"][key] = epochs
         for (suite, origin), of_suite in groups.items():
-            _suite(root, f"{suite} · {bundle.label} · {origin}", run.started_at, of_suite)
+            name = f"{suite} · {bundle.label} · {origin}"
+            _suite(root, name, run.started_at, of_suite, is_judged=place == 0)
     _gates(root, verdict, run.started_at)
     for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
@@ -37,7 +38,14 @@ def write_junit(run: Run, verdict: Verdict, path: Path) -> None:
     whole.replace(path)
 
 
-def _suite(root: Xml.Element, name: str, started_at: str, cases: Mapping[CaseKey, Sequence[CaseResult]]) -> None:
+def _suite(
+    root: Xml.Element,
+    name: str,
+    started_at: str,
+    cases: Mapping[CaseKey, Sequence[CaseResult]],
+    *,
+    is_judged: bool,
+) -> None:
     suite = _element(root, "testsuite", name=name, timestamp=_timestamp(started_at), hostname="localhost")
     failures = errors = skipped = 0
     seconds = 0.0
@@ -52,6 +60,9 @@ def _suite(root: Xml.Element, name: str, started_at: str, cases: Mapping[CaseKey
             # No gate holds it: a CI system that counts failures must not stop for it either.
             skipped += 1
             _element(test, "skipped", message="known weakness")
+        elif failed and not is_judged:
+            skipped += 1
+            _element(test, "skipped", message="fails under the baseline, which is not judged")
         elif failed:
             failures += 1
             problems = [

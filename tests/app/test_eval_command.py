@@ -205,6 +205,18 @@ def test_that_a_name_that_chooses_nothing_is_told_although_another_one_does(
     assert (code, "No case is named or tagged tag:typo." in said) == (2, True), said
 
 
+def test_that_a_conversion_writes_over_nothing_unless_told_to(
+    run: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    source, target = suite(tmp_path, [GOOD]), tmp_path / "promptfooconfig.yaml"
+    target.write_text("mine: kept\n", encoding="utf-8")
+    code, said = run("convert", source, target)
+    assert (code, target.read_text(encoding="utf-8")) == (2, "mine: kept\n")
+    assert "exists already. Name another file, or say --force" in " ".join(said.split())
+    assert run("convert", source, target, "--force")[0] == 0
+    assert "tests:" in target.read_text(encoding="utf-8")
+
+
 def test_that_a_report_that_cannot_be_written_is_told_before_anything_is_played(
     run: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:
