@@ -1,11 +1,12 @@
 """What a turn costs on each path: real processes, a durable PostgreSQL, a model and a business system over HTTP.
 
-    python bench/agent.py [--turns 1200] [--seconds 4] [--only model]       JSON on stdout; about two minutes
+    python bench/agent.py [--turns 1200] [--seconds 4] [--only model]       JSON on stdout; about three minutes
 
 ``intent``: a fixed text · ``function``: a Python function · ``model``: two model calls and one function over HTTP,
-with the model answering at once and after 500 ms. Times are from the message's arrival to the reply on the phone,
-debounce 0, two workers; the model's own share is taken off. ``slow_model``: the intent path alone, then beside 100
-conversations that wait for a model. ``cpu_ms_by_stage``: one turn at a time in this process, its threads included.
+then the second reading of the reply (``read_once``: without it), with the model answering at once and after 500 ms.
+Times are from the message's arrival to the reply on the phone, debounce 0, two workers; the model's own share is taken
+off. ``slow_model``: the intent path alone, then beside 100 conversations that wait for a model. ``cpu_ms_by_stage``:
+one turn at a time in this process, its threads included.
 
 The machine is shared and its disk varies: compare figures of one run, not of two. ``fsync`` is on.
 """
@@ -107,11 +108,16 @@ class AgentBench(Bench):
         with contextlib.ExitStack() as stack:
             yield [stack.enter_context(self.process("worker", **given)) for _ in range(WORKERS)]
 
-    async def think(self, milliseconds: int) -> None:
-        """How long the model takes from now on."""
+    async def think(self, milliseconds: int, *, again: bool = True) -> None:
+        """How long the model takes from now on; ``again``: and whether it reads its replies a second time."""
         await self.sql(
             "UPDATE tenant SET settings = settings || $1::text::jsonb, profile_version = profile_version + 1",
-            json.dumps({"model": {"name": f"wait-{milliseconds}", "timeout_seconds": 60, "deadline_seconds": 120}}),
+            json.dumps(
+                {
+                    "model": {"name": f"wait-{milliseconds}", "timeout_seconds": 60, "deadline_seconds": 120},
+                    "second_reading": again,
+                }
+            ),
         )
 
     async def figures(self) -> dict[str, int]:
@@ -301,13 +307,14 @@ async def with_workers(bench: AgentBench, chosen: argparse.Namespace, part: Part
         for path in ("intent", "function"):
             await part(f"{path}_latency", lambda path=path: latency(bench, path, chosen.seconds))  # type: ignore[misc]
             await part(f"{path}_2_workers", lambda path=path: throughput(bench, path, chosen.turns, running))  # type: ignore[misc]
-        for wait in (0, 500):
-            await bench.think(wait)
+        for wait, again in itertools.product((0, 500), (True, False)):
+            await bench.think(wait, again=again)
+            name, models_ms = f"model_at_{wait}_ms" + ("" if again else "_read_once"), (2 + again) * wait
             await part(
-                f"model_at_{wait}_ms_latency",
-                lambda wait=wait: latency(bench, "model", chosen.seconds, per_second=10, models_ms=2 * wait),  # type: ignore[misc]
+                f"{name}_latency",
+                lambda ms=models_ms: latency(bench, "model", chosen.seconds, per_second=10, models_ms=ms),  # type: ignore[misc]
             )
-            await part(f"model_at_{wait}_ms_2_workers", lambda: throughput(bench, "model", chosen.turns, running))
+            await part(f"{name}_2_workers", lambda: throughput(bench, "model", chosen.turns, running))
         await part("slow_model", lambda: slow_model(bench, chosen.seconds))
         for worker in running:
             worker.kill()  # what still waits for the slow model need not be waited for
