@@ -52,8 +52,7 @@ class _Source:
 def reading_request(prompt: Prompt, reply: str, sources: Sources, *, masked: bool) -> list[Message]:
     """What the model is asked. The same reply over the same sources gives the same words."""
     lines = [
-        f"<source id={name!r} {source.head}>\n{source.text}\n</source>".replace("'", '"', 2)
-        for name, source in _listed(sources).items()
+        f'<source id="{name}" {source.head}>\n{source.text}\n</source>' for name, source in _listed(sources).items()
     ]
     names = ", ".join(as_data(name) for name in sources.names)
     lines += [f"<names>{names}</names>"] if names else []
